@@ -1,0 +1,1 @@
+# CMake has no platform file for WASI; nothing needs saying.

@@ -1,0 +1,24 @@
+/* links: hr_base */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/crc32c.h"
+
+/* The check value of RFC 3720 appendix B.4's polynomial. */
+static void crc32c_matches_published_values(void **state)
+{
+    (void)state;
+    char zeros[32] = {0};
+    assert_int_equal(hr_crc32c(HR_STR("123456789")), 0xe3069283u);
+    assert_int_equal(hr_crc32c(HR_STR("")), 0);
+    assert_int_equal(hr_crc32c(hr_str_of(zeros, sizeof zeros)), 0x8a9136aau);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(crc32c_matches_published_values)};
+    return cmocka_run_group_tests_name("crc32c", tests, NULL, NULL);
+}
