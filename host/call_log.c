@@ -1,0 +1,24 @@
+/* Logging of failed and refused calls. A call that is cancelled because the host stops is no failure of
+ * the actor's, and told at debug level. */
+#include "host/call_log.h"
+
+#include "host/log.h"
+
+void hr_call_ended(const struct hr_fiber *fiber, enum hr_err err, const char *cause)
+{
+    if (!err) {
+        return;
+    }
+    uint64_t ms = (hr_now_ns() - fiber->submitted_ns) / 1000000;
+    HR_LOG(err == HR_CANCELED ? HR_LOG_DEBUG : HR_LOG_WARN, "call.failed",
+           HR_LOG_CSTR("actor", fiber->actor->name),
+           HR_LOG_CSTR("export", hr_actor_export_name(fiber->export_id)),
+           HR_LOG_CSTR("error", hr_err_name(err)), HR_LOG_CSTR("cause", cause),
+           HR_LOG_INT("ms", ms));
+}
+
+void hr_call_refused(const struct hr_actor *actor, enum hr_export id, enum hr_err err)
+{
+    HR_LOG(HR_LOG_WARN, "call.refused", HR_LOG_CSTR("actor", actor->name),
+           HR_LOG_CSTR("export", hr_actor_export_name(id)), HR_LOG_CSTR("error", hr_err_name(err)));
+}

@@ -1,0 +1,88 @@
+/* Admission control for one actor on one worker. */
+#include "host/lane.h"
+
+#include "base/assert.h"
+
+static uint32_t share(uint32_t total, uint32_t worker_count)
+{
+    uint32_t part = total / worker_count;
+    return part > 0 ? part : 1;
+}
+
+void hr_lane_init(struct hr_lane *lane, struct hr_worker *worker, struct hr_loop *loop,
+                  struct hr_fibers *fibers, const struct hr_actor *actor, uint32_t worker_count)
+{
+    *lane = (struct hr_lane){
+        .worker = worker,
+        .loop = loop,
+        .fibers = fibers,
+        .actor = actor,
+        .running_max = share(actor->limits.concurrent, worker_count),
+        .queued_max = actor->limits.queue ? share(actor->limits.queue, worker_count) : 0,
+    };
+    hr_list_init(&lane->running);
+    hr_list_init(&lane->queued);
+}
+
+static void run(struct hr_lane *lane, struct hr_fiber *fiber)
+{
+    hr_list_push_back(&lane->running, &fiber->node);
+    lane->running_count++;
+    hr_fiber_begin(fiber);
+}
+
+enum hr_err hr_lane_submit(struct hr_lane *lane, const struct hr_fiber_options *options,
+                           struct hr_fiber **ret_fiber)
+{
+    if (!lane->actor->exports[options->export_id]) {
+        return HR_UNSUPPORTED;
+    }
+    bool full = lane->running_count >= lane->running_max;
+    if (full && lane->queued_count >= lane->queued_max) {
+        return HR_BUSY;
+    }
+    struct hr_fiber *fiber;
+    enum hr_err err = hr_fiber_new(lane, options, &fiber);
+    if (err) {
+        return err;
+    }
+    if (full) {
+        hr_list_push_back(&lane->queued, &fiber->node);
+        lane->queued_count++;
+    } else {
+        run(lane, fiber);
+    }
+    if (ret_fiber) {
+        *ret_fiber = fiber;
+    }
+    return HR_OK;
+}
+
+void hr_lane_ended(struct hr_lane *lane, struct hr_fiber *fiber)
+{
+    hr_list_remove(&fiber->node);
+    if (fiber->state == HR_FIBER_QUEUED) {
+        HR_ASSERT(lane->queued_count > 0);
+        lane->queued_count--;
+        return;
+    }
+    HR_ASSERT(lane->running_count > 0);
+    lane->running_count--;
+    struct hr_list *next = hr_list_pop_front(&lane->queued);
+    if (next) {
+        lane->queued_count--;
+        run(lane, HR_LIST_OWNER(next, struct hr_fiber, node));
+    }
+}
+
+void hr_lane_cancel_all(struct hr_lane *lane)
+{
+    while (!hr_list_empty(&lane->queued)) {
+        hr_fiber_cancel(HR_LIST_OWNER(lane->queued.next, struct hr_fiber, node), HR_CANCELED,
+                        "the host is stopping");
+    }
+    while (!hr_list_empty(&lane->running)) {
+        hr_fiber_cancel(HR_LIST_OWNER(lane->running.next, struct hr_fiber, node), HR_CANCELED,
+                        "the host is stopping");
+    }
+}
