@@ -186,7 +186,7 @@ static void on_message(void *arg, const struct hr_bus_msg *msg)
 }
 
 enum hr_err hr_inbox_open(struct hr_worker *worker, struct hr_lane *lane,
-                          const struct hr_inbox_options *options, struct hr_inbox **ret_inbox)
+                          const struct hr_inbox_options *options)
 {
     enum hr_export needed = options->batch ? HR_EXPORT_HANDLE_BATCH : HR_EXPORT_HANDLE_MESSAGE;
     if (!lane->actor->exports[needed]) {
@@ -209,24 +209,33 @@ enum hr_err hr_inbox_open(struct hr_worker *worker, struct hr_lane *lane,
         return err;
     }
     hr_list_push_back(&worker->inboxes, &inbox->node);
-    *ret_inbox = inbox;
     return HR_OK;
 }
 
-void hr_inbox_stop(struct hr_inbox *inbox)
+void hr_inbox_stop_all(struct hr_worker *worker)
 {
-    hr_bus_unsubscribe(inbox->sub);
-    inbox->sub = NULL;
+    for (struct hr_list *node = worker->inboxes.next; node != &worker->inboxes; node = node->next) {
+        struct hr_inbox *inbox = HR_LIST_OWNER(node, struct hr_inbox, node);
+        hr_bus_unsubscribe(inbox->sub);
+        inbox->sub = NULL;
+    }
 }
 
-void hr_inbox_free(struct hr_inbox *inbox)
+static void inbox_free(struct hr_inbox *inbox)
 {
     HR_ASSERT(!inbox->sub);
     hr_loop_unpost(&inbox->start);
-    hr_list_remove(&inbox->node);
-    struct delivery *left;
-    while (inbox->waiting_count > 0 && (left = collect(inbox, HR_INBOX_BATCH_MAX))) {
-        delivery_free(left);
+    struct hr_list *node;
+    while ((node = hr_list_pop_front(&inbox->waiting))) {
+        letter_free(HR_LIST_OWNER(node, struct letter, node));
     }
     hr_free(inbox);
+}
+
+void hr_inbox_free_all(struct hr_worker *worker)
+{
+    struct hr_list *node;
+    while ((node = hr_list_pop_front(&worker->inboxes))) {
+        inbox_free(HR_LIST_OWNER(node, struct hr_inbox, node));
+    }
 }

@@ -27,13 +27,12 @@ struct hr_inbox_options {
 };
 
 /* Subscribes. Copies the options. Errors: as hr_bus_subscribe; HR_UNSUPPORTED if the actor lacks
- * the handler. The worker keeps the inbox until hr_inbox_close. */
+ * the handler. The worker keeps the inbox until hr_inbox_free_all. */
 HR_MUST_CHECK enum hr_err hr_inbox_open(struct hr_worker *worker, struct hr_lane *lane,
-                                        const struct hr_inbox_options *options,
-                                        struct hr_inbox **ret_inbox);
-/* Stops taking messages; what waits is still handled. */
-void hr_inbox_stop(struct hr_inbox *inbox);
-/* Frees it; no call of it is in flight. */
-void hr_inbox_free(struct hr_inbox *inbox);
+                                        const struct hr_inbox_options *options);
+/* All inboxes of the worker stop taking messages; what waits is still handled. */
+void hr_inbox_stop_all(struct hr_worker *worker);
+/* Frees them, stopped before; no call of theirs is in flight. */
+void hr_inbox_free_all(struct hr_worker *worker);
 
 #endif

@@ -110,6 +110,7 @@ void hr_mhd_stop(struct hr_mhd *mhd)
         uv_timer_stop(&mhd->sweep);
         mhd->polling = false;
     }
+    MHD_run(mhd->daemon); /* connections that were resumed just now send their answers */
     MHD_stop_daemon(mhd->daemon);
     mhd->daemon = NULL;
 }

@@ -1,0 +1,71 @@
+# Two commands matter: `make up` runs the TODO application at http://localhost:8080, `make test` passes every test.
+# Both first install what the machine lacks (scripts/deps.sh says what) and build what has changed.
+.DEFAULT_GOAL := build
+.PHONY: build up test deps guest dev unit integration e2e todo-backend-spec components fuzz check format clean bench-hello
+
+deps_stamp := build/deps/.stamp
+deps_inputs := scripts/deps.sh scripts/collect_sources.mjs scripts/packages.txt third_party/wasmtime/Cargo.lock \
+	third_party/wasmtime/Cargo.toml third_party/sources/Cargo.lock third_party/sources/Cargo.toml
+
+$(deps_stamp): $(deps_inputs)
+	@scripts/deps.sh
+	@touch $@
+
+deps: $(deps_stamp)
+
+# A configured folder notices its own changes; it is configured here only when it is not there yet, or when an
+# actor appears that was not there to be embedded.
+build/%/build.ninja: | $(deps_stamp)
+	@cmake --preset $* >build/$*.configure.log 2>&1 || { cat build/$*.configure.log; exit 1; }
+
+guest: build/guest/build.ninja
+	@ninja -C build/guest --quiet
+
+build: guest build/release/build.ninja
+	@ninja -C build/release --quiet hedgerow
+	@echo "built build/release/hedgerow"
+
+dev: guest build/dev/build.ninja
+	@ninja -C build/dev --quiet
+
+up: build
+	@build/release/hedgerow up
+
+unit: dev
+	@ctest --test-dir build/dev --output-on-failure --no-tests=error
+
+integration: dev build
+	@scripts/npm_ci.sh tests/integration
+	@node --test --test-reporter=spec tests/integration/*.test.mjs
+
+e2e: build
+	@scripts/npm_ci.sh tests/e2e
+	@scripts/with_host.mjs node --test --test-reporter=spec tests/e2e/
+
+todo-backend-spec: build
+	@scripts/npm_ci.sh tests/todo-backend
+	@scripts/with_host.mjs node tests/todo-backend/run.mjs
+
+components: guest
+	@scripts/components.sh
+
+fuzz: build/fuzz/build.ninja
+	@ninja -C build/fuzz --quiet
+	@scripts/fuzz.sh $(SECONDS_EACH)
+
+check: guest
+	@scripts/check_format.sh
+	@scripts/check_layers.sh
+	@scripts/check_core_symbols.sh
+
+test:
+	@scripts/test.sh
+
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+bench-hello: build
+	@bench/hello/run.sh
+
+clean:
+	@rm -rf build

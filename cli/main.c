@@ -1,0 +1,35 @@
+/* `hedgerow VERB ...`: finds the verb and hands over. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/verbs.h"
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} verbs[] = {
+    {"up", cli_up},
+    {"validate", cli_validate},
+    {"manifest", cli_manifest},
+    {"inspect", cli_inspect},
+    {"version", cli_version},
+    {"help", cli_help},
+    {"--version", cli_version},
+    {"--help", cli_help},
+    {"-h", cli_help},
+};
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        cli_help(0, NULL);
+        return CLI_USAGE;
+    }
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (strcmp(argv[1], verbs[i].name) == 0) {
+            return verbs[i].run(argc - 2, argv + 2);
+        }
+    }
+    fprintf(stderr, "hedgerow: there is no verb \"%s\"; `hedgerow help` lists them\n", argv[1]);
+    return CLI_USAGE;
+}

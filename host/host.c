@@ -1,0 +1,405 @@
+/* Wiring. Start goes down this file, stop goes back up; each step frees what it made.
+ *
+ *   engine -> fibers -> stores -> bus -> actors -> sockets -> workers -> threads -> ready
+ *
+ * Stop: not ready; every worker drains; when nothing is in flight anywhere (a call on one worker may
+ * need an actor on another), or the time is over, every worker closes; threads end; stores sync.
+ */
+#include "host/host.h"
+
+#include <signal.h>
+#include <sodium.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "host/admin.h"
+#include "host/host_metrics.h"
+#include "host/httpd.h"
+#include "host/link.h"
+#include "host/listen.h"
+#include "host/log.h"
+#include "host/worker.h"
+
+#define DRAIN_CHECK_MS 5
+/* Instances that the pool holds besides those that the limits ask for: cancelled ones on their way out. */
+#define SPARE_SLOTS 16u
+#define STORES_MAX 16u
+#define ACTORS_MAX 64u
+
+enum stop_state { STOP_NOT, STOP_DRAINING, STOP_CLOSING };
+
+struct host {
+    const struct hr_plan *plan;
+    struct hr_engine *engine;
+    struct hr_fibers *fibers;
+    struct hr_kv *stores[STORES_MAX];
+    size_t store_count;
+    struct hr_bus *bus;
+    struct hr_actor *actors[ACTORS_MAX];
+    size_t actor_count;
+    struct hr_metrics *metrics;
+    struct hr_worker *workers;
+    size_t worker_count; /* initialised */
+    size_t thread_count; /* running */
+    int http_fds[HR_PLAN_WORKERS_MAX]; /* -1 once a worker has it */
+    char http_bound[HR_LISTEN_ADDRESS_BYTES_MAX];
+    char admin_bound[HR_LISTEN_ADDRESS_BYTES_MAX];
+
+    struct hr_loop loop; /* the main thread's: signals and the admin address */
+    bool loop_open;
+    struct hr_admin *admin;
+    uv_signal_t signals[2];
+    struct hr_timer check;
+    enum stop_state stop;
+    uint64_t drain_until_ns;
+};
+
+/* --- stopping ------------------------------------------------------------------------------------------- */
+
+static bool drained(struct host *host)
+{
+    for (size_t i = 0; i < host->worker_count; i++) {
+        if (atomic_load(&host->workers[i].in_flight) > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void check_drained(void *arg)
+{
+    struct host *host = arg;
+    bool done = drained(host);
+    if (!done && hr_now_ns() < host->drain_until_ns) {
+        hr_loop_timer_start(&host->loop, &host->check, DRAIN_CHECK_MS);
+        return;
+    }
+    if (!done) {
+        HR_LOG(HR_LOG_WARN, "host.drain_cut_short", HR_LOG_INT("limit_ms", HR_HOST_DRAIN_MS));
+    }
+    host->stop = STOP_CLOSING;
+    for (size_t i = 0; i < host->worker_count; i++) {
+        hr_worker_close(&host->workers[i]);
+    }
+    hr_loop_stop(&host->loop);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct host *host = handle->data;
+    if (host->stop == STOP_DRAINING) {
+        host->drain_until_ns = 0; /* asked twice: no more waiting */
+        return;
+    }
+    if (host->stop != STOP_NOT) {
+        return;
+    }
+    HR_LOG(HR_LOG_INFO, "host.stopping", HR_LOG_CSTR("signal", strsignal(signum)));
+    host->stop = STOP_DRAINING;
+    host->drain_until_ns = hr_now_ns() + (uint64_t)HR_HOST_DRAIN_MS * 1000000u;
+    for (size_t i = 0; i < host->worker_count; i++) {
+        hr_worker_drain(&host->workers[i]);
+    }
+    hr_loop_timer_start(&host->loop, &host->check, DRAIN_CHECK_MS);
+}
+
+/* --- starting ------------------------------------------------------------------------------------------- */
+
+static enum hr_err start_engine(struct host *host, struct hr_diag *diag)
+{
+    struct hr_engine_options options = {.slots = SPARE_SLOTS};
+    for (size_t i = 0; i < host->plan->actor_count; i++) {
+        const struct hr_actor_limits *limits = &host->plan->actors[i].limits;
+        options.slots += limits->concurrent + host->plan->workers;
+        if (limits->memory_bytes > options.memory_bytes_max) {
+            options.memory_bytes_max = limits->memory_bytes;
+        }
+    }
+    enum hr_err err = hr_engine_new(&options, &host->engine, diag);
+    return err ? err : hr_fibers_new(host->engine, &host->fibers, diag);
+}
+
+static enum hr_err open_stores(struct host *host, struct hr_diag *diag)
+{
+    if (host->plan->store_count > STORES_MAX) {
+        return hr_diag_set(diag, HR_BAD_INPUT, "%zu stores; the limit is %u",
+                           host->plan->store_count, STORES_MAX);
+    }
+    for (size_t i = 0; i < host->plan->store_count; i++) {
+        enum hr_err err =
+            hr_kv_open(host->plan->stores[i], host->plan->durability, &host->stores[i], diag);
+        if (err) {
+            return err;
+        }
+        host->store_count++;
+    }
+    return HR_OK;
+}
+
+static enum hr_err load_actors(struct host *host, struct hr_diag *diag)
+{
+    if (host->plan->actor_count > ACTORS_MAX) {
+        return hr_diag_set(diag, HR_BAD_INPUT, "%zu actors; the limit is %u",
+                           host->plan->actor_count, ACTORS_MAX);
+    }
+    for (size_t i = 0; i < host->plan->actor_count; i++) {
+        const struct hr_plan_actor *plan = &host->plan->actors[i];
+        const struct hr_actor_options options = {
+            .name = plan->name,
+            .bytes = plan->bytes,
+            .limits = plan->limits,
+            .links = plan->links,
+            .advise = hr_link_advise,
+        };
+        uint64_t began_ns = hr_now_ns();
+        enum hr_err err = hr_actor_load(host->engine, &options, &host->actors[i], diag);
+        if (err) {
+            return err;
+        }
+        host->actor_count++;
+        HR_LOG(HR_LOG_INFO, "actor.loaded", HR_LOG_STR("actor", plan->name),
+               HR_LOG_CSTR("sha256", host->actors[i]->module.digest),
+               HR_LOG_INT("bytes", host->actors[i]->module.size_bytes),
+               HR_LOG_CSTR("code", host->actors[i]->module.from_cache ? "cached" : "compiled"),
+               HR_LOG_INT("ms", (hr_now_ns() - began_ns) / 1000000));
+    }
+    return HR_OK;
+}
+
+/* The routes of all actors, as lanes of one worker. */
+static enum hr_err serve(struct host *host, struct hr_worker *worker, struct hr_diag *diag)
+{
+    struct hr_httpd_route routes[ACTORS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < host->plan->actor_count; i++) {
+        const struct hr_plan_actor *actor = &host->plan->actors[i];
+        if (actor->route_count > 0 && !host->actors[i]->exports[HR_EXPORT_HTTP_HANDLE]) {
+            return hr_diag_set(diag, HR_BAD_INPUT,
+                               "actor %.*s has http routes but exports no "
+                               "wasi:http/incoming-handler",
+                               HR_STR_ARG(actor->name));
+        }
+        for (size_t r = 0; r < actor->route_count; r++) {
+            if (count == ACTORS_MAX) {
+                return hr_diag_set(diag, HR_BAD_INPUT, "more than %u http routes", ACTORS_MAX);
+            }
+            routes[count++] = (struct hr_httpd_route){actor->routes[r], &worker->lanes[i]};
+        }
+    }
+    int fd = host->http_fds[worker->index];
+    enum hr_err err = hr_worker_serve(worker, fd, routes, count, diag);
+    if (!err) {
+        host->http_fds[worker->index] = -1;
+    }
+    return err;
+}
+
+/* A subscription of a queue group has a member on every worker; one without, and a batch, exactly one
+ * on the host: the first worker's. */
+static enum hr_err subscribe(struct host *host, struct hr_worker *worker, struct hr_diag *diag)
+{
+    for (size_t i = 0; i < host->plan->actor_count; i++) {
+        const struct hr_plan_actor *actor = &host->plan->actors[i];
+        for (size_t s = 0; s < actor->subscription_count; s++) {
+            const struct hr_inbox_options *options = &actor->subscriptions[s];
+            bool everywhere = options->queue.len > 0 && options->batch == 0;
+            if (!everywhere && worker->index != 0) {
+                continue;
+            }
+            enum hr_err err = hr_inbox_open(worker, &worker->lanes[i], options);
+            if (err) {
+                return hr_diag_set(diag, err, "actor %.*s: subscribe to %.*s: %s",
+                                   HR_STR_ARG(actor->name), HR_STR_ARG(options->subject),
+                                   err == HR_UNSUPPORTED
+                                       ? "it exports no handler for that kind of subscription"
+                                       : hr_err_text(err));
+            }
+        }
+    }
+    return HR_OK;
+}
+
+static enum hr_err open_workers(struct host *host, struct hr_diag *diag)
+{
+    host->workers = hr_alloc_array(host->plan->workers, sizeof *host->workers);
+    if (!host->workers) {
+        return hr_diag_set(diag, HR_NO_MEMORY, "workers");
+    }
+    for (uint32_t i = 0; i < host->plan->workers; i++) {
+        const struct hr_worker_options options = {
+            .index = i,
+            .worker_count = host->plan->workers,
+            .fibers = host->fibers,
+            .bus = host->bus,
+            .stores = host->stores,
+            .store_count = host->store_count,
+            .actors = host->actors,
+            .actor_count = host->actor_count,
+        };
+        enum hr_err err = hr_worker_init(&host->workers[i], &options, diag);
+        if (err) {
+            return err;
+        }
+        host->worker_count++;
+        err = serve(host, &host->workers[i], diag);
+        if (!err) {
+            err = subscribe(host, &host->workers[i], diag);
+        }
+        if (err) {
+            return err;
+        }
+    }
+    return HR_OK;
+}
+
+static bool is_ready(void *arg)
+{
+    const struct host *host = arg;
+    return host->stop == STOP_NOT && host->thread_count == host->worker_count;
+}
+
+static enum hr_err render_metrics(void *arg, struct hr_buf *buf)
+{
+    struct host *host = arg;
+    return hr_metrics_render(host->metrics, buf);
+}
+
+static enum hr_err open_admin(struct host *host, struct hr_diag *diag)
+{
+    if (host->plan->admin.len == 0) {
+        return HR_OK;
+    }
+    int fd;
+    enum hr_err err = hr_listen(host->plan->admin, 1, &fd, host->admin_bound, diag);
+    if (err) {
+        return err;
+    }
+    const struct hr_admin_source source = {is_ready, render_metrics, host};
+    err = hr_admin_start(&host->loop, fd, &source, &host->admin, diag);
+    if (err) {
+        close(fd);
+    }
+    return err;
+}
+
+static enum hr_err open_main_loop(struct host *host, struct hr_diag *diag)
+{
+    static const int signals[] = {SIGINT, SIGTERM};
+    enum hr_err err = hr_loop_init(&host->loop, diag);
+    if (err) {
+        return err;
+    }
+    host->loop_open = true;
+    hr_timer_init(&host->check, check_drained, host);
+    for (size_t i = 0; i < 2; i++) {
+        uv_signal_init(&host->loop.uv, &host->signals[i]);
+        host->signals[i].data = host;
+        uv_signal_start(&host->signals[i], on_signal, signals[i]);
+    }
+    return HR_OK;
+}
+
+static enum hr_err start_threads(struct host *host, struct hr_diag *diag)
+{
+    enum hr_err err = HR_OK;
+    for (size_t i = 0; i < host->worker_count && !err; i++) {
+        err = hr_worker_start(&host->workers[i], diag);
+        host->thread_count += err == HR_OK;
+    }
+    return err;
+}
+
+static enum hr_err start(struct host *host, struct hr_diag *diag)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (sodium_init() < 0) {
+        return hr_diag_set(diag, HR_INTERNAL, "libsodium did not initialise");
+    }
+    enum hr_err err = start_engine(host, diag);
+    err = err ? err : open_stores(host, diag);
+    err = err ? err : hr_bus_local_open(&host->bus, diag);
+    err = err ? err : load_actors(host, diag);
+    err = err ? err
+              : hr_listen(host->plan->http, host->plan->workers, host->http_fds, host->http_bound,
+                          diag);
+    err = err ? err : open_main_loop(host, diag);
+    err = err ? err : open_workers(host, diag);
+    const struct hr_host_metrics_sources sources = {
+        .actors = host->actors,
+        .actor_count = host->actor_count,
+        .stores = host->stores,
+        .store_count = host->store_count,
+        .bus = host->bus,
+        .workers = host->workers,
+        .worker_count = host->worker_count,
+    };
+    err = err ? err : hr_host_metrics_new(&sources, &host->metrics, diag);
+    err = err ? err : open_admin(host, diag);
+    return err ? err : start_threads(host, diag);
+}
+
+/* --- the end --------------------------------------------------------------------------------------------- */
+
+/* Threads that run although the start failed are stopped as by a signal, without waiting. */
+static void stop_threads(struct host *host)
+{
+    for (size_t i = 0; i < host->thread_count && host->stop != STOP_CLOSING; i++) {
+        hr_worker_drain(&host->workers[i]);
+        hr_worker_close(&host->workers[i]);
+    }
+}
+
+static void release(struct host *host)
+{
+    stop_threads(host);
+    for (size_t i = 0; i < host->worker_count; i++) {
+        hr_worker_release(&host->workers[i]);
+    }
+    hr_free(host->workers);
+    for (size_t i = 0; i < HR_PLAN_WORKERS_MAX; i++) {
+        if (host->http_fds[i] >= 0) {
+            close(host->http_fds[i]);
+        }
+    }
+    if (host->loop_open) {
+        hr_admin_stop(host->admin);
+        hr_loop_release(&host->loop);
+        hr_admin_free(host->admin);
+    }
+    for (size_t i = 0; i < host->actor_count; i++) {
+        hr_actor_free(host->actors[i]);
+    }
+    hr_host_metrics_free(host->metrics);
+    hr_bus_close(host->bus);
+    for (size_t i = 0; i < host->store_count; i++) {
+        hr_kv_close(host->stores[i]);
+    }
+    hr_fibers_free(host->fibers);
+    hr_engine_free(host->engine);
+    hr_free(host);
+}
+
+enum hr_err hr_host_run(const struct hr_plan *plan, struct hr_diag *diag)
+{
+    struct host *host = hr_alloc(sizeof *host);
+    if (!host) {
+        return hr_diag_set(diag, HR_NO_MEMORY, "host");
+    }
+    host->plan = plan;
+    memset(host->http_fds, -1, sizeof host->http_fds);
+    uint64_t began_ns = hr_now_ns();
+    enum hr_err err = start(host, diag);
+    if (!err) {
+        HR_LOG(HR_LOG_INFO, "host.ready", HR_LOG_STR("site", plan->site),
+               HR_LOG_CSTR("http", host->http_bound), HR_LOG_CSTR("admin", host->admin_bound),
+               HR_LOG_INT("workers", host->worker_count),
+               HR_LOG_INT("ms", (hr_now_ns() - began_ns) / 1000000));
+        hr_loop_run(&host->loop);
+    }
+    release(host);
+    if (!err) {
+        HR_LOG(HR_LOG_INFO, "host.stopped", HR_LOG_STR("site", plan->site));
+    }
+    return err;
+}
