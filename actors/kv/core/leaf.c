@@ -1,0 +1,110 @@
+/* Names and generations of the index's leaves. */
+#include "actors/kv/core/leaf.h"
+
+#include "actors/kv/core/keys.h"
+#include "actors/kv/core/siphash.h"
+#include "actors/kv/core/text.h"
+#include "actors/kv/core/wire.h"
+
+#define VERSION 1u
+
+static const unsigned char hash_key[DKV_SIPHASH_KEY_BYTES] = "hedgerow leaf v";
+
+uint32_t dkv_leaf_of(struct hr_str key, unsigned leaf_bits)
+{
+    return (uint32_t)(dkv_siphash(hash_key, key) >> (64 - leaf_bits));
+}
+
+static void write_name(struct dkv_out *out, struct hr_str name)
+{
+    dkv_out_uint(out, name.len, 2);
+    dkv_out_bytes(out, name);
+}
+
+/* Copies the names that are left in @in and puts @name in its place. Returns HR_EXISTS if it is
+ * there already. */
+static enum hr_err copy_with(struct dkv_in *in, uint32_t count, struct hr_str name,
+                             struct dkv_out *out, struct hr_diag *diag)
+{
+    struct hr_str last = {0};
+    bool there = false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct hr_str old = dkv_in_bytes(in, dkv_in_u16(in));
+        if (in->failed || !dkv_key_valid(old) || (i > 0 && hr_str_cmp(last, old) >= 0)) {
+            return DKV_FAIL(diag, HR_CORRUPT, HR_STR("index leaf: names are not in order"));
+        }
+        int order = hr_str_cmp(old, name);
+        there = there || order == 0;
+        if (order > 0 && (i == 0 || hr_str_cmp(last, name) < 0)) {
+            write_name(out, name);
+        }
+        write_name(out, old);
+        last = old;
+    }
+    if (!dkv_in_done(in)) {
+        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("index leaf: bytes are left over"));
+    }
+    if (!there && (count == 0 || hr_str_cmp(last, name) < 0)) {
+        write_name(out, name);
+    }
+    return there ? HR_EXISTS : HR_OK;
+}
+
+enum hr_err dkv_leaf_add(struct dkv_value old, struct hr_str name, struct hr_arena *arena,
+                         struct dkv_value *ret_new, struct hr_diag *diag)
+{
+    struct dkv_in in = {0};
+    uint32_t count = 0;
+    if (old.present) {
+        enum hr_err err = dkv_in_frame(old.bytes, VERSION, HR_STR("index leaf"), &in, diag);
+        if (err) {
+            return err;
+        }
+        count = dkv_in_u32(&in);
+    }
+    struct dkv_out out = dkv_out_in(arena, old.bytes.len + name.len + 16);
+    dkv_out_uint(&out, VERSION, 1);
+    dkv_out_uint(&out, (uint64_t)count + 1, 4);
+    enum hr_err err = copy_with(&in, count, name, &out, diag);
+    if (err == HR_EXISTS) {
+        *ret_new = (struct dkv_value){0};
+        return HR_OK;
+    }
+    if (err) {
+        return err;
+    }
+    dkv_out_seal(&out);
+    struct dkv_value added = {.present = true};
+    err = dkv_out_take(&out, &added.bytes);
+    if (!err && added.bytes.len > DKV_LEAF_BYTES_MAX) {
+        return DKV_FAIL(diag, HR_TOO_BIG,
+                        HR_STR("the bucket has too many keys: a leaf of its "
+                               "index is full"));
+    }
+    if (!err) {
+        *ret_new = added;
+    }
+    return err;
+}
+
+enum hr_err dkv_leaf_count_up(struct dkv_value old, struct hr_arena *arena, struct hr_str *ret_new,
+                              struct hr_diag *diag)
+{
+    uint64_t generation = 0;
+    if (old.present) {
+        struct dkv_in in;
+        enum hr_err err = dkv_in_frame(old.bytes, VERSION, HR_STR("leaf generation"), &in, diag);
+        if (err) {
+            return err;
+        }
+        generation = dkv_in_u64(&in);
+        if (!dkv_in_done(&in)) {
+            return DKV_FAIL(diag, HR_CORRUPT, HR_STR("leaf generation: wrong length"));
+        }
+    }
+    struct dkv_out out = dkv_out_in(arena, 16);
+    dkv_out_uint(&out, VERSION, 1);
+    dkv_out_uint(&out, generation + 1, 8);
+    dkv_out_seal(&out);
+    return dkv_out_take(&out, ret_new);
+}

@@ -1,0 +1,222 @@
+/* Opening and booting a site. */
+#include "actors/kv/core/site.h"
+
+#include "actors/kv/core/keys.h"
+#include "actors/kv/core/leaf.h"
+#include "actors/kv/core/text.h"
+
+enum stored_key { SELF, CTR, CFG, STORED_COUNT };
+
+/* What lies in the store, raw and read. */
+struct stored {
+    struct hr_str keys[STORED_COUNT];
+    struct dkv_value values[STORED_COUNT];
+    struct dkv_self self;
+    struct dkv_ctr ctr;
+    struct dkv_cfg cfg;
+};
+
+static enum hr_err load(const struct dkv_env *env, struct hr_arena *arena,
+                        struct stored *ret_stored, struct hr_diag *diag)
+{
+    struct stored stored = {.keys = {DKV_KEY_SELF, DKV_KEY_CTR, DKV_KEY_CFG}};
+    enum hr_err err =
+        env->get_many(env->arg, stored.keys, STORED_COUNT, arena, stored.values, diag);
+    if (!err && stored.values[SELF].present) {
+        err = dkv_self_decode(stored.values[SELF].bytes, &stored.self, diag);
+    }
+    if (!err && stored.values[CTR].present) {
+        err = dkv_ctr_decode(stored.values[CTR].bytes, &stored.ctr, diag);
+    }
+    if (!err && stored.values[CFG].present) {
+        err = dkv_cfg_decode(stored.values[CFG].bytes, &stored.cfg, diag);
+    }
+    if (!err) {
+        *ret_stored = stored;
+    }
+    return err;
+}
+
+static bool nonce_eq(const struct dkv_nonce *a, const struct dkv_nonce *b)
+{
+    return memcmp(a->bytes, b->bytes, DKV_NONCE_BYTES) == 0;
+}
+
+static enum hr_err fenced(struct hr_diag *diag)
+{
+    return DKV_FAIL(diag, HR_LOCKED,
+                    HR_STR("another host has taken this site's store over; stop one of them"));
+}
+
+/* Whether this boot may go on with what is stored. */
+static enum hr_err admit(const struct stored *stored, const struct dkv_config *config,
+                         struct hr_diag *diag)
+{
+    char here[DKV_DEC_BYTES_MAX];
+    char there[DKV_DEC_BYTES_MAX];
+    uint16_t owner = dkv_origin_site(stored->self.origin);
+    if (stored->values[SELF].present && owner != config->site_id) {
+        return DKV_FAIL(diag, HR_DENIED, HR_STR("the store belongs to site-id "),
+                        dkv_text_dec(there, owner), HR_STR(", this host is configured as "),
+                        dkv_text_dec(here, config->site_id));
+    }
+    for (size_t i = 0; i < stored->self.past_count; i++) {
+        if (nonce_eq(&stored->self.past[i], &config->nonce)) {
+            return fenced(diag);
+        }
+    }
+    if (!stored->values[CFG].present) {
+        return HR_OK;
+    }
+    for (size_t i = 0; i < stored->cfg.member_count; i++) {
+        if (stored->cfg.members[i] == config->site_id) {
+            return HR_OK;
+        }
+    }
+    return DKV_FAIL(diag, HR_DENIED, HR_STR("site-id "), dkv_text_dec(here, config->site_id),
+                    HR_STR(" is no member of the group in m/cfg"));
+}
+
+/* The state after this boot. */
+static enum hr_err mint(const struct dkv_env *env, const struct stored *stored,
+                        const struct dkv_config *config, struct stored *ret_next,
+                        struct hr_diag *diag)
+{
+    struct stored next = *stored;
+    dkv_wall_ms wall = env->wall(env->arg);
+    uint64_t inc = dkv_origin_inc(stored->self.origin);
+    if (dkv_origin_inc(stored->ctr.origin) > inc) {
+        inc = dkv_origin_inc(stored->ctr.origin);
+    }
+    if (inc == DKV_INC_MAX) {
+        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("m/self: no incarnation is left"));
+    }
+    inc = wall <= DKV_WALL_MS_MAX && wall > inc ? wall : inc + 1;
+    next.self.origin = dkv_origin_of(config->site_id, inc);
+    next.self.nonce = config->nonce;
+    next.self.state = DKV_SITE_ACTIVE;
+    next.self.boot_class = stored->values[SELF].present ? DKV_BOOT_INTACT : DKV_BOOT_FRESH;
+    if (stored->values[SELF].present) {
+        next.self.past_count =
+            stored->self.past_count < DKV_BOOTS_MAX ? stored->self.past_count + 1 : DKV_BOOTS_MAX;
+        next.self.past[0] = stored->self.nonce;
+        memcpy(&next.self.past[1], stored->self.past,
+               (next.self.past_count - 1) * sizeof next.self.past[0]);
+    } else {
+        env->random(env->arg, next.self.cluster, DKV_CLUSTER_BYTES);
+    }
+    next.ctr =
+        (struct dkv_ctr){.origin = next.self.origin, .hlc = dkv_clock_lift(stored->ctr.hlc, wall)};
+    if (!stored->values[CFG].present) {
+        next.cfg = (struct dkv_cfg){.epoch = 1,
+                                    .wanted_acks = 1,
+                                    .leaf_bits = DKV_LEAF_BITS_DEFAULT,
+                                    .member_count = 1,
+                                    .members = {config->site_id}};
+    }
+    *ret_next = next;
+    return HR_OK;
+}
+
+/* Stores @next in place of @stored, or changes nothing. */
+static enum hr_err commit(const struct dkv_env *env, const struct stored *stored,
+                          const struct stored *next, struct hr_arena *arena, struct hr_diag *diag)
+{
+    struct dkv_progress progress = {.trunc_below = 1};
+    struct dkv_check checks[STORED_COUNT + 1];
+    struct dkv_pair puts[STORED_COUNT + 1];
+    for (size_t i = 0; i < STORED_COUNT; i++) {
+        checks[i] = (struct dkv_check){stored->keys[i], stored->values[i]};
+        puts[i].key = stored->keys[i];
+    }
+    puts[STORED_COUNT].key = dkv_key_progress(arena, next->ctr.origin);
+    checks[STORED_COUNT] = (struct dkv_check){.key = puts[STORED_COUNT].key};
+    enum hr_err err = puts[STORED_COUNT].key.ptr ? HR_OK : HR_NO_MEMORY;
+    if (!err) {
+        err = dkv_self_encode(&next->self, arena, &puts[SELF].value);
+    }
+    if (!err) {
+        err = dkv_ctr_encode(&next->ctr, arena, &puts[CTR].value);
+    }
+    if (!err) {
+        err = dkv_cfg_encode(&next->cfg, arena, &puts[CFG].value);
+    }
+    if (!err) {
+        err = dkv_progress_encode(&progress, arena, &puts[STORED_COUNT].value);
+    }
+    if (err) {
+        return err;
+    }
+    struct dkv_commit all = {.checks = checks,
+                             .check_count = STORED_COUNT + 1,
+                             .puts = puts,
+                             .put_count = STORED_COUNT + 1};
+    size_t conflict;
+    return env->commit(env->arg, &all, &conflict, diag);
+}
+
+static enum hr_err boot(const struct dkv_env *env, const struct dkv_config *config,
+                        const struct stored *stored, struct hr_arena *arena, struct hr_diag *diag)
+{
+    struct stored next;
+    enum hr_err err = mint(env, stored, config, &next, diag);
+    if (!err) {
+        err = commit(env, stored, &next, arena, diag);
+    }
+    if (!err) {
+        dkv_site_watch_clock(env, next.ctr.hlc, env->wall(env->arg));
+    }
+    return err;
+}
+
+static enum hr_err finish(const struct dkv_env *env, const struct stored *stored,
+                          struct dkv_site *ret_site, struct hr_diag *diag)
+{
+    if (!stored->values[CTR].present || !stored->values[CFG].present) {
+        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("m/self is there, but m/ctr or m/cfg is not"));
+    }
+    if (stored->ctr.origin != stored->self.origin) {
+        return fenced(diag);
+    }
+    *ret_site = (struct dkv_site){.ctr = stored->ctr,
+                                  .ctr_bytes = stored->values[CTR].bytes,
+                                  .cfg = stored->cfg,
+                                  .wall = env->wall(env->arg)};
+    return HR_OK;
+}
+
+enum hr_err dkv_site_open(const struct dkv_env *env, const struct dkv_config *config,
+                          struct hr_arena *arena, struct dkv_site *ret_site, struct hr_diag *diag)
+{
+    for (unsigned i = 0; i < DKV_BOOT_TRIES_MAX; i++) {
+        struct stored stored;
+        enum hr_err err = load(env, arena, &stored, diag);
+        if (!err) {
+            err = admit(&stored, config, diag);
+        }
+        if (err) {
+            return err;
+        }
+        if (stored.values[SELF].present && nonce_eq(&stored.self.nonce, &config->nonce)) {
+            return finish(env, &stored, ret_site, diag);
+        }
+        /* Whether it went through, was overtaken or nobody knows: the next reading tells. */
+        err = boot(env, config, &stored, arena, diag);
+        if (err && err != HR_CONFLICT && err != HR_UNKNOWN_OUTCOME) {
+            return err;
+        }
+    }
+    return DKV_FAIL(diag, HR_BUSY, HR_STR("other invocations kept starting this site"));
+}
+
+void dkv_site_watch_clock(const struct dkv_env *env, dkv_hlc hlc, dkv_wall_ms wall)
+{
+    uint64_t ahead_ms = dkv_clock_ahead_ms(hlc, wall);
+    if (ahead_ms > DKV_DRIFT_MS_MAX) {
+        char digits[DKV_DEC_BYTES_MAX];
+        struct hr_diag line;
+        HR_IGNORE(DKV_FAIL(&line, HR_OK, HR_STR("event=clock-ahead ahead_ms="),
+                           dkv_text_dec(digits, ahead_ms))); /* only put together here */
+        env->log(env->arg, DKV_LOG_WARN, hr_str_c(line.text));
+    }
+}

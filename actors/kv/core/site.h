@@ -1,0 +1,35 @@
+/* The site as one invocation finds it. No invocation remembers anything, so each reads m/self, m/ctr
+ * and m/cfg anew; the first one after a start of the host, which m/self's boot nonce tells, mints a
+ * new incarnation: a higher one than any before, a clock that goes on from the stored one, and
+ * changes numbered from 1. That is one commit; of several invocations that race for it one wins and
+ * the others read again.
+ *
+ * A nonce that has been in force and was followed by another is fenced: a second host has taken the
+ * store over, and the first one stops. m/self remembers the last DKV_BOOTS_MAX nonces for this.
+ * Must not know: records, messages. */
+#ifndef DKV_SITE_H
+#define DKV_SITE_H
+
+#include "actors/kv/core/config.h"
+#include "actors/kv/core/env.h"
+#include "actors/kv/core/state.h"
+
+#define DKV_BOOT_TRIES_MAX 64u
+
+struct dkv_site {
+    struct dkv_ctr ctr;
+    struct hr_str ctr_bytes; /* as stored: what a commit checks */
+    struct dkv_cfg cfg;
+    dkv_wall_ms wall;
+};
+
+/* Reads the site's state, booting it if need be. Owns: what it gives lives in @arena.
+ * Errors: HR_LOCKED (fenced), HR_DENIED (the store belongs to another site), HR_CORRUPT,
+ * HR_UNSUPPORTED, HR_BUSY (the boot was raced too often), HR_NO_MEMORY, the store's. */
+HR_MUST_CHECK enum hr_err dkv_site_open(const struct dkv_env *env, const struct dkv_config *config,
+                                        struct hr_arena *arena, struct dkv_site *ret_site,
+                                        struct hr_diag *diag);
+/* Logs a clock that is further ahead of the wall than DKV_DRIFT_MS_MAX. */
+void dkv_site_watch_clock(const struct dkv_env *env, dkv_hlc hlc, dkv_wall_ms wall);
+
+#endif

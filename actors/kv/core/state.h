@@ -1,0 +1,103 @@
+/* The small records in which a site keeps its own state. Layouts, each with version 1 first and a
+ * CRC-32C of all before it last (integers big-endian, an origin is site u16 and inc u48):
+ *
+ *   m/self  u8 version | 16 B cluster | u64 origin | 16 B boot nonce | u8 state | u8 class |
+ *           u8 sync mark | u8 number of past boots | their nonces, 16 B each, newest first | crc
+ *   m/ctr   u8 version | u64 origin | u64 hlc | u64 seq | crc
+ *   m/cfg   u8 version | u32 epoch | u64 hash of what follows | u8 W | u8 durability |
+ *           u8 leaf bits | u8 number of members | u16 each | u16 number of voids |
+ *           (u64 origin, u64 lo, u64 hi) each | crc
+ *   v/<o>   u8 version | u64 prefix | u64 hlc | u8 sealed | u64 last | u64 trunc below | crc
+ *   b/clear u8 version | 16 B stamp | crc
+ *
+ * Stateless, one arena a call. Must not know: the store.
+ */
+#ifndef DKV_STATE_H
+#define DKV_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "actors/kv/core/env.h"
+#include "actors/kv/core/stamp.h"
+#include "base/arena.h"
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#define DKV_NONCE_BYTES 16u
+#define DKV_CLUSTER_BYTES 16u
+#define DKV_BOOTS_MAX 64u
+#define DKV_MEMBERS_MAX 32u
+#define DKV_VOIDS_MAX 1024u
+
+struct dkv_nonce {
+    unsigned char bytes[DKV_NONCE_BYTES];
+};
+
+/* The only state of a site that is alone; a group of sites has more of them. */
+enum dkv_site_state { DKV_SITE_ACTIVE = 1 };
+/* What the boot found in the store. */
+enum dkv_boot_class { DKV_BOOT_INTACT = 1, DKV_BOOT_FRESH = 2 };
+
+struct dkv_self {
+    unsigned char cluster[DKV_CLUSTER_BYTES];
+    dkv_origin origin;
+    struct dkv_nonce nonce;
+    enum dkv_site_state state;
+    enum dkv_boot_class boot_class;
+    size_t past_count;
+    struct dkv_nonce past[DKV_BOOTS_MAX]; /* boots before this one, newest first */
+};
+
+/* The site's clock and the number of its newest change. */
+struct dkv_ctr {
+    dkv_origin origin;
+    dkv_hlc hlc;
+    uint64_t seq;
+};
+
+/* The group of sites. */
+struct dkv_cfg {
+    uint32_t epoch;
+    uint8_t wanted_acks;
+    uint8_t durability;
+    uint8_t leaf_bits;
+    size_t member_count;
+    uint16_t members[DKV_MEMBERS_MAX];
+};
+
+/* How far the changes of an origin are applied here. */
+struct dkv_progress {
+    uint64_t prefix;      /* all of 1..prefix are applied */
+    dkv_hlc hlc;          /* of change prefix */
+    bool sealed;          /* the origin will make no change after @last */
+    uint64_t last;        /* 0 unless sealed */
+    uint64_t trunc_below; /* changes below this are no longer in the feed; at least 1 */
+};
+
+/* Decoders: HR_CORRUPT, HR_UNSUPPORTED. Encoders: HR_NO_MEMORY; what they write lives in @arena. */
+HR_MUST_CHECK enum hr_err dkv_self_decode(struct hr_str bytes, struct dkv_self *ret_self,
+                                          struct hr_diag *diag);
+HR_MUST_CHECK enum hr_err dkv_self_encode(const struct dkv_self *self, struct hr_arena *arena,
+                                          struct hr_str *ret_bytes);
+HR_MUST_CHECK enum hr_err dkv_ctr_decode(struct hr_str bytes, struct dkv_ctr *ret_ctr,
+                                         struct hr_diag *diag);
+HR_MUST_CHECK enum hr_err dkv_ctr_encode(const struct dkv_ctr *ctr, struct hr_arena *arena,
+                                         struct hr_str *ret_bytes);
+HR_MUST_CHECK enum hr_err dkv_cfg_decode(struct hr_str bytes, struct dkv_cfg *ret_cfg,
+                                         struct hr_diag *diag);
+HR_MUST_CHECK enum hr_err dkv_cfg_encode(const struct dkv_cfg *cfg, struct hr_arena *arena,
+                                         struct hr_str *ret_bytes);
+HR_MUST_CHECK enum hr_err dkv_progress_decode(struct hr_str bytes,
+                                              struct dkv_progress *ret_progress,
+                                              struct hr_diag *diag);
+HR_MUST_CHECK enum hr_err dkv_progress_encode(const struct dkv_progress *progress,
+                                              struct hr_arena *arena, struct hr_str *ret_bytes);
+/* An absent value gives no mark. */
+HR_MUST_CHECK enum hr_err dkv_clear_decode(struct dkv_value value, struct dkv_stamp *ret_clear,
+                                           struct hr_diag *diag);
+HR_MUST_CHECK enum hr_err dkv_clear_encode(struct dkv_stamp clear, struct hr_arena *arena,
+                                           struct hr_str *ret_bytes);
+
+#endif
