@@ -1,0 +1,173 @@
+/* Answers to JSON, and our errors to the public codes. */
+#include "actors/kv/core/reply.h"
+
+#include "actors/kv/core/json.h"
+#include "actors/kv/core/text.h"
+
+struct code {
+    struct hr_str name;
+    bool retryable;
+    bool fault;
+};
+
+static struct code code_of(enum hr_err err)
+{
+    switch (err) {
+    case HR_BAD_INPUT:
+        return (struct code){HR_STR("bad-request"), false, false};
+    case HR_NOT_FOUND:
+        return (struct code){HR_STR("not-found"), false, false};
+    case HR_CONFLICT:
+    case HR_EXISTS:
+        return (struct code){HR_STR("conflict"), false, false};
+    case HR_TOO_BIG:
+        return (struct code){HR_STR("too-large"), false, false};
+    case HR_BUSY:
+    case HR_AGAIN:
+    case HR_NO_MEMORY:
+        return (struct code){HR_STR("busy"), true, false};
+    case HR_TIMEOUT:
+    case HR_CANCELED:
+    case HR_NO_RESPONDERS:
+    case HR_CLOSED:
+    case HR_LOCKED:
+    case HR_NO_SPACE:
+    case HR_IO:
+        return (struct code){HR_STR("unavailable"), true, true};
+    case HR_DENIED:
+    case HR_READ_ONLY:
+    case HR_UNSUPPORTED:
+        return (struct code){HR_STR("unavailable"), false, true};
+    case HR_UNKNOWN_OUTCOME:
+        return (struct code){HR_STR("unknown-outcome"), true, true};
+    case HR_CORRUPT:
+        return (struct code){HR_STR("corrupt"), false, true};
+    case HR_OK:
+    case HR_TRAP:
+    case HR_INTERNAL:
+    case HR_ERR_COUNT:
+        break;
+    }
+    return (struct code){HR_STR("internal"), false, true};
+}
+
+bool dkv_reply_is_fault(enum hr_err err)
+{
+    return err != HR_OK && code_of(err).fault;
+}
+
+static void member(struct dkv_out *out, const char *name)
+{
+    dkv_out_bytes(out, HR_STR(","));
+    dkv_json_string(out, hr_str_c(name));
+    dkv_out_bytes(out, HR_STR(":"));
+}
+
+/* What somebody else said may end within a character, or be no text at all. */
+static struct hr_str utf8_part(struct hr_str text)
+{
+    while (!hr_str_is_utf8(text)) {
+        text.len--;
+    }
+    return text;
+}
+
+static void write_error(struct dkv_out *out, const struct dkv_answer *answer)
+{
+    struct code code = code_of(answer->err);
+    struct hr_str reason = utf8_part(hr_str_c(answer->diag.text));
+    member(out, "error");
+    dkv_out_bytes(out, HR_STR("{\"code\":"));
+    dkv_json_string(out, code.name);
+    member(out, "message");
+    dkv_json_string(out, reason.len > 0 ? reason : hr_str_c(hr_err_text(answer->err)));
+    member(out, "retryable");
+    dkv_out_bytes(out, code.retryable ? HR_STR("true") : HR_STR("false"));
+    if (answer->err == HR_CONFLICT) {
+        member(out, "version");
+        dkv_json_version(out, answer->version);
+    }
+    dkv_out_bytes(out, HR_STR("}"));
+}
+
+static void write_key(struct dkv_out *out, const struct dkv_answer *answer)
+{
+    member(out, "key");
+    dkv_json_string(out, answer->key);
+}
+
+static void write_value(struct dkv_out *out, const struct dkv_answer *answer)
+{
+    write_key(out, answer);
+    member(out, "version");
+    dkv_json_version(out, answer->version);
+    member(out, "value");
+    dkv_out_bytes(out, answer->value);
+}
+
+static void write_acks(struct dkv_out *out, struct dkv_acks acks)
+{
+    member(out, "acks");
+    dkv_json_number(out, acks.acks);
+    member(out, "sites");
+    dkv_json_number(out, acks.sites);
+}
+
+static void write_list(struct dkv_out *out, const struct dkv_answer *answer)
+{
+    member(out, "items");
+    dkv_out_bytes(out, HR_STR("["));
+    dkv_out_bytes(out, answer->value);
+    dkv_out_bytes(out, HR_STR("]"));
+    member(out, "next");
+    if (answer->next.len > 0) {
+        dkv_json_string(out, answer->next);
+    } else {
+        dkv_out_bytes(out, HR_STR("null"));
+    }
+}
+
+static void write_answer(struct dkv_out *out, struct dkv_acks acks, const struct dkv_answer *answer)
+{
+    switch (answer->op) {
+    case DKV_OP_LIST:
+        write_list(out, answer);
+        return;
+    case DKV_OP_GET:
+        write_value(out, answer);
+        return;
+    case DKV_OP_SET:
+        write_value(out, answer);
+        member(out, "created");
+        dkv_out_bytes(out, answer->created ? HR_STR("true") : HR_STR("false"));
+        break;
+    case DKV_OP_DEL:
+        write_key(out, answer);
+        member(out, "deleted");
+        dkv_out_bytes(out, HR_STR("true"));
+        break;
+    case DKV_OP_CLEAR:
+        member(out, "cleared");
+        dkv_out_bytes(out, HR_STR("true"));
+        member(out, "count");
+        dkv_json_number(out, answer->count);
+        break;
+    }
+    write_acks(out, acks);
+}
+
+enum hr_err dkv_reply_write(const struct dkv_config *config, struct dkv_acks acks,
+                            const struct dkv_answer *answer, struct hr_arena *arena,
+                            struct hr_str *ret_body)
+{
+    struct dkv_out out = dkv_out_in(arena, answer->value.len + 512);
+    dkv_out_bytes(&out, HR_STR("{\"site\":"));
+    dkv_json_string(&out, config->site);
+    if (answer->err) {
+        write_error(&out, answer);
+    } else {
+        write_answer(&out, acks, answer);
+    }
+    dkv_out_bytes(&out, HR_STR("}"));
+    return dkv_out_take(&out, ret_body);
+}
