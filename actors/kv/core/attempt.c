@@ -1,0 +1,265 @@
+/* Beginning and committing of attempts. */
+#include "actors/kv/core/attempt.h"
+
+#include "actors/kv/core/leaf.h"
+#include "actors/kv/core/results.h"
+#include "actors/kv/core/text.h"
+
+/* m/ctr, v/ and what is cut off the feed. */
+#define CLOSING_OPS(changes) (2 + TRUNCATE_MAX(changes))
+#define CLOSING_BYTES ((size_t)8192)
+/* Two for each new entry, so that a feed that is too long gets shorter. */
+#define TRUNCATE_MAX(changes) (2 * (changes) + 2)
+#define PREFETCH_PER_REQUEST 4u
+
+static enum hr_err prefetch(struct dkv_attempt *attempt, const struct dkv_request *requests,
+                            size_t count, struct hr_str progress_key, struct hr_diag *diag)
+{
+    struct hr_arena *arena = attempt->arena;
+    size_t room = 2 + count * PREFETCH_PER_REQUEST;
+    struct hr_str *keys = hr_arena_alloc(arena, room * sizeof *keys);
+    size_t n = 0;
+    if (!keys) {
+        return HR_NO_MEMORY;
+    }
+    keys[n++] = DKV_KEY_CLEAR;
+    keys[n++] = progress_key;
+    for (size_t i = 0; i < count; i++) {
+        if (requests[i].patch.options.has_request_id) {
+            keys[n++] = dkv_key_result(arena, &requests[i].opid);
+        }
+        if (requests[i].op != DKV_OP_CLEAR) {
+            uint32_t leaf = dkv_leaf_of(requests[i].key, attempt->site.cfg.leaf_bits);
+            keys[n++] = dkv_key_record(arena, requests[i].key);
+            keys[n++] = dkv_key_names(arena, leaf);
+            keys[n++] = dkv_key_generation(arena, leaf);
+        }
+    }
+    return dkv_txn_prefetch(&attempt->txn, keys, n, diag);
+}
+
+static enum hr_err load_progress(struct dkv_attempt *attempt, struct hr_str key,
+                                 struct hr_diag *diag)
+{
+    struct dkv_value value;
+    enum hr_err err = dkv_txn_get(&attempt->txn, key, &value, diag);
+    if (!err && !value.present) {
+        return DKV_FAIL(diag, HR_CORRUPT, key, HR_STR(" is missing"));
+    }
+    if (!err) {
+        err = dkv_progress_decode(value.bytes, &attempt->progress, diag);
+    }
+    return err;
+}
+
+enum hr_err dkv_attempt_begin(struct dkv_attempt *attempt, const struct dkv_env *env,
+                              const struct dkv_config *config, const struct dkv_request *requests,
+                              size_t count, struct hr_arena *arena, struct hr_diag *diag)
+{
+    *attempt = (struct dkv_attempt){.env = env, .config = config, .arena = arena};
+    enum hr_err err = dkv_site_open(env, config, arena, &attempt->site, diag);
+    if (err) {
+        return err;
+    }
+    dkv_txn_init(&attempt->txn, env, arena);
+    attempt->ctr = attempt->site.ctr;
+    struct hr_str progress_key = dkv_key_progress(arena, attempt->ctr.origin);
+    struct dkv_value ctr = {.bytes = attempt->site.ctr_bytes, .present = true};
+    err = dkv_txn_expect(&attempt->txn, DKV_KEY_CTR, ctr);
+    if (!err) {
+        err = prefetch(attempt, requests, count, progress_key, diag);
+    }
+    if (!err) {
+        err = load_progress(attempt, progress_key, diag);
+    }
+    if (!err) {
+        err = dkv_results_purge(attempt, count, diag);
+    }
+    return err;
+}
+
+struct dkv_attempt_mark dkv_attempt_mark(const struct dkv_attempt *attempt)
+{
+    return (struct dkv_attempt_mark){dkv_txn_mark(&attempt->txn), attempt->ctr,
+                                     attempt->change_count};
+}
+
+void dkv_attempt_undo(struct dkv_attempt *attempt, struct dkv_attempt_mark mark)
+{
+    dkv_txn_undo(&attempt->txn, mark.undo);
+    attempt->ctr = mark.ctr;
+    attempt->change_count = mark.change_count;
+}
+
+enum hr_err dkv_attempt_clear(struct dkv_attempt *attempt, struct dkv_stamp *ret_clear,
+                              struct hr_diag *diag)
+{
+    struct dkv_value value;
+    enum hr_err err = dkv_txn_get(&attempt->txn, DKV_KEY_CLEAR, &value, diag);
+    return err ? err : dkv_clear_decode(value, ret_clear, diag);
+}
+
+enum hr_err dkv_attempt_number(struct dkv_attempt *attempt, dkv_hlc floor,
+                               struct dkv_change *change, struct hr_diag *diag)
+{
+    enum hr_err err =
+        dkv_clock_next(attempt->ctr.hlc, floor, attempt->site.wall, &attempt->ctr.hlc);
+    if (err) {
+        return DKV_FAIL(diag, err, HR_STR("the clock in m/ctr is at its end"));
+    }
+    attempt->ctr.seq++;
+    change->seq = attempt->ctr.seq;
+    change->stamp = (struct dkv_stamp){attempt->ctr.hlc, attempt->ctr.origin};
+    if (change->seq % DKV_CLOCK_WATCH_CHANGES == 0) {
+        dkv_site_watch_clock(attempt->env, attempt->ctr.hlc, attempt->site.wall);
+    }
+    return HR_OK;
+}
+
+enum hr_err dkv_attempt_log(struct dkv_attempt *attempt, const struct dkv_change *change,
+                            struct hr_diag *diag)
+{
+    struct hr_str key = dkv_key_change(attempt->arena, attempt->ctr.origin, change->seq);
+    struct hr_str bytes;
+    enum hr_err err = dkv_change_encode(change, attempt->arena, &bytes, diag);
+    if (!err) {
+        err = dkv_txn_expect(&attempt->txn, key, (struct dkv_value){0});
+    }
+    if (!err) {
+        err = dkv_txn_put(&attempt->txn, key, bytes);
+    }
+    if (err) {
+        return err;
+    }
+    if (attempt->change_count++ == 0) {
+        attempt->first_key = key;
+        attempt->first_change = bytes;
+    }
+    return HR_OK;
+}
+
+bool dkv_attempt_fits(const struct dkv_attempt *attempt)
+{
+    size_t ops;
+    size_t bytes;
+    dkv_txn_weigh(&attempt->txn, &ops, &bytes);
+    return ops + CLOSING_OPS(attempt->change_count) <= DKV_COMMIT_OPS_MAX &&
+           bytes + CLOSING_BYTES <= DKV_COMMIT_BYTES_MAX;
+}
+
+/* Cuts what is beyond feed-max off the feed's old end. */
+static enum hr_err truncate(struct dkv_attempt *attempt)
+{
+    struct dkv_progress *progress = &attempt->progress;
+    enum hr_err err = HR_OK;
+    for (size_t i = 0; !err && i < TRUNCATE_MAX(attempt->change_count); i++) {
+        if (attempt->ctr.seq - progress->trunc_below < attempt->config->feed_max) {
+            break;
+        }
+        err = dkv_txn_delete(&attempt->txn, dkv_key_change(attempt->arena, attempt->ctr.origin,
+                                                           progress->trunc_below));
+        progress->trunc_below++;
+    }
+    return err;
+}
+
+/* Writes what moves with every commit. */
+static enum hr_err close_changes(struct dkv_attempt *attempt)
+{
+    struct hr_str ctr;
+    struct hr_str progress;
+    enum hr_err err = truncate(attempt);
+    attempt->progress.prefix = attempt->ctr.seq;
+    attempt->progress.hlc = attempt->ctr.hlc;
+    if (!err) {
+        err = dkv_ctr_encode(&attempt->ctr, attempt->arena, &ctr);
+    }
+    if (!err) {
+        err = dkv_txn_put(&attempt->txn, DKV_KEY_CTR, ctr);
+    }
+    if (!err) {
+        err = dkv_progress_encode(&attempt->progress, attempt->arena, &progress);
+    }
+    if (!err) {
+        err = dkv_txn_put(&attempt->txn, dkv_key_progress(attempt->arena, attempt->ctr.origin),
+                          progress);
+    }
+    return err;
+}
+
+/* Whether the first change may have been in the feed and been cut off since. */
+static bool truncated(struct dkv_attempt *attempt, struct hr_diag *diag)
+{
+    struct dkv_value value;
+    struct dkv_progress progress;
+    const struct hr_str key = dkv_key_progress(attempt->arena, attempt->ctr.origin);
+    enum hr_err err =
+        key.ptr ? attempt->env->get_many(attempt->env->arg, &key, 1, attempt->arena, &value, diag)
+                : HR_NO_MEMORY;
+    if (!err && value.present) {
+        err = dkv_progress_decode(value.bytes, &progress, diag);
+    }
+    return err || !value.present || progress.trunc_below > attempt->site.ctr.seq + 1;
+}
+
+/* After a lost answer: HR_OK if the commit was done, HR_CONFLICT if it was not and never will be,
+ * HR_AGAIN if it may be yet. m/ctr is read first: if it has moved, our commit is behind us, one way
+ * or the other, and the feed says which. */
+static enum hr_err look(struct dkv_attempt *attempt, struct hr_diag *diag)
+{
+    const struct dkv_env *env = attempt->env;
+    const struct hr_str ctr_key = DKV_KEY_CTR;
+    struct dkv_value value;
+    enum hr_err err = env->get_many(env->arg, &ctr_key, 1, attempt->arena, &value, diag);
+    if (err) {
+        return HR_UNKNOWN_OUTCOME;
+    }
+    if (value.present && hr_str_eq(value.bytes, attempt->site.ctr_bytes)) {
+        return HR_AGAIN;
+    }
+    err = env->get_many(env->arg, &attempt->first_key, 1, attempt->arena, &value, diag);
+    if (err) {
+        return HR_UNKNOWN_OUTCOME;
+    }
+    if (value.present) {
+        return hr_str_eq(value.bytes, attempt->first_change) ? HR_OK : HR_CONFLICT;
+    }
+    return truncated(attempt, diag) ? HR_UNKNOWN_OUTCOME : HR_CONFLICT;
+}
+
+/* Submits the very same commit until its outcome is known: as it checks m/ctr, it cannot be done
+ * twice. */
+static enum hr_err settle(struct dkv_attempt *attempt, const struct dkv_commit *commit,
+                          struct hr_diag *diag)
+{
+    const struct dkv_env *env = attempt->env;
+    bool lost = false;
+    for (unsigned i = 0; i < DKV_SETTLE_TRIES_MAX; i++) {
+        size_t conflict;
+        enum hr_err err = env->commit(env->arg, commit, &conflict, diag);
+        if (!err || (!lost && err != HR_UNKNOWN_OUTCOME)) {
+            return err;
+        }
+        lost = true;
+        err = look(attempt, diag);
+        if (err == HR_OK || err == HR_CONFLICT) {
+            return err;
+        }
+    }
+    return dkv_text_prefix(diag, HR_UNKNOWN_OUTCOME,
+                           HR_STR("the store's answer was lost, so that this may have been done"),
+                           HR_STR(""));
+}
+
+enum hr_err dkv_attempt_commit(struct dkv_attempt *attempt, struct hr_diag *diag)
+{
+    struct dkv_commit commit;
+    if (attempt->change_count == 0) {
+        return HR_OK;
+    }
+    enum hr_err err = close_changes(attempt);
+    if (!err) {
+        err = dkv_txn_commit(&attempt->txn, &commit);
+    }
+    return err ? err : settle(attempt, &commit, diag);
+}

@@ -1,0 +1,66 @@
+/* One attempt to do a run of writes with one commit: the site as it was found, a transaction, and
+ * the clock and feed as they move with every change. Every change gets a number, a stamp and a
+ * feed entry of its own; m/ctr, v/ and the feed's truncation are stored at the end.
+ *
+ *   begin; for each write: mark, apply (write.c), undo on an error; commit
+ *
+ * Everything lives in the arena of the attempt. One thread. Must not know: what the changes are. */
+#ifndef DKV_ATTEMPT_H
+#define DKV_ATTEMPT_H
+
+#include "actors/kv/core/change.h"
+#include "actors/kv/core/config.h"
+#include "actors/kv/core/request.h"
+#include "actors/kv/core/site.h"
+#include "actors/kv/core/txn.h"
+
+/* Submissions of one commit whose answers keep being lost. */
+#define DKV_SETTLE_TRIES_MAX 8u
+/* A warning about the clock comes with one in so many changes. */
+#define DKV_CLOCK_WATCH_CHANGES 256u
+
+struct dkv_attempt {
+    const struct dkv_env *env;
+    const struct dkv_config *config;
+    struct hr_arena *arena;
+    struct dkv_site site;
+    struct dkv_txn txn;
+    struct dkv_ctr ctr;
+    struct dkv_progress progress;
+    size_t change_count;
+    struct hr_str first_key; /* of the first change: it tells whether the commit was done */
+    struct hr_str first_change;
+};
+
+/* To go back to. */
+struct dkv_attempt_mark {
+    const struct dkv_undo *undo;
+    struct dkv_ctr ctr;
+    size_t change_count;
+};
+
+/* Opens the site and reads what @requests will need. Keeps @env, @config and @arena; borrows the
+ * requests. Errors: those of dkv_site_open. */
+HR_MUST_CHECK enum hr_err dkv_attempt_begin(struct dkv_attempt *attempt, const struct dkv_env *env,
+                                            const struct dkv_config *config,
+                                            const struct dkv_request *requests, size_t count,
+                                            struct hr_arena *arena, struct hr_diag *diag);
+struct dkv_attempt_mark dkv_attempt_mark(const struct dkv_attempt *attempt);
+void dkv_attempt_undo(struct dkv_attempt *attempt, struct dkv_attempt_mark mark);
+
+/* The bucket's clear mark as this attempt sees it; none if there is none. */
+HR_MUST_CHECK enum hr_err dkv_attempt_clear(struct dkv_attempt *attempt,
+                                            struct dkv_stamp *ret_clear, struct hr_diag *diag);
+/* Gives @change the next number and a stamp above @floor. Errors: HR_CORRUPT. */
+HR_MUST_CHECK enum hr_err dkv_attempt_number(struct dkv_attempt *attempt, dkv_hlc floor,
+                                             struct dkv_change *change, struct hr_diag *diag);
+/* Puts the change into the feed. Errors: HR_TOO_BIG, HR_NO_MEMORY. */
+HR_MUST_CHECK enum hr_err dkv_attempt_log(struct dkv_attempt *attempt,
+                                          const struct dkv_change *change, struct hr_diag *diag);
+/* Whether what was written so far goes into one commit. */
+bool dkv_attempt_fits(const struct dkv_attempt *attempt);
+/* Stores it all; does nothing if there was no change. An answer that was lost is looked for.
+ * Errors: HR_CONFLICT: nothing was done, begin anew. HR_UNKNOWN_OUTCOME. Others: nothing was done. */
+HR_MUST_CHECK enum hr_err dkv_attempt_commit(struct dkv_attempt *attempt, struct hr_diag *diag);
+
+#endif

@@ -1,0 +1,30 @@
+/* The core's front door: messages in, replies out. Consecutive writes of a batch go into one commit,
+ * in their order, each seeing those before it; a message that is wrong fails alone. If the commit
+ * is overtaken, all of them are done anew from what is there then. A reply goes out when the commit
+ * is known to have been done. What does not go into one commit goes into the next.
+ * One message is a batch of one. Nothing is kept between two calls. */
+#ifndef DKV_BATCH_H
+#define DKV_BATCH_H
+
+#include "actors/kv/core/env.h"
+
+#define DKV_BATCH_MAX 64u
+/* Attempts at one commit that others overtake, and the time for them: well within the time that a
+ * host gives an invocation. */
+#define DKV_WRITE_TRIES_MAX 64u
+#define DKV_WRITE_MS_MAX ((dkv_mono_ms)5000)
+/* Bodies that one attempt holds in memory. */
+#define DKV_RUN_BYTES_MAX ((size_t)1 << 20)
+#define DKV_ARENA_BYTES_MAX ((size_t)64 << 20)
+
+/* Whether a message was dealt with: answered, also if with an error, or not wanting an answer. */
+struct dkv_handled {
+    enum hr_err err;
+    struct hr_diag diag;
+};
+
+/* Deals with @count messages, any number. Owns: borrows everything; @ret_handled has @count rows. */
+void dkv_batch_handle(const struct dkv_env *env, const struct dkv_message *messages, size_t count,
+                      struct dkv_handled *ret_handled);
+
+#endif

@@ -1,0 +1,18 @@
+/* Deleting everything: one mark in the store that hides all that is older, however many records
+ * there are. Must not know: commits, replies. */
+#ifndef DKV_CLEAR_H
+#define DKV_CLEAR_H
+
+#include "actors/kv/core/answer.h"
+#include "actors/kv/core/attempt.h"
+
+/* Records looked at for the count that the reply gives; the rest of a larger bucket is deleted
+ * all the same. */
+#define DKV_COUNT_RECORDS_MAX ((size_t)1000000)
+
+/* As dkv_write_apply, for a clear. */
+HR_MUST_CHECK enum hr_err dkv_clear_apply(struct dkv_attempt *attempt,
+                                          const struct dkv_request *request,
+                                          struct dkv_answer *ret_answer);
+
+#endif

@@ -1,0 +1,206 @@
+/* Entries in a hash table and, for an order that does not hang on hashes, in a list. */
+#include "actors/kv/core/txn.h"
+
+#include "actors/kv/core/siphash.h"
+
+struct dkv_undo {
+    struct dkv_undo *before;
+    struct dkv_entry *entry;
+    struct dkv_value now;
+    bool written;
+};
+
+static const unsigned char slot_key[DKV_SIPHASH_KEY_BYTES] = "hedgerow txn v1";
+
+void dkv_txn_init(struct dkv_txn *txn, const struct dkv_env *env, struct hr_arena *arena)
+{
+    *txn = (struct dkv_txn){.env = env, .arena = arena};
+    txn->last = &txn->first;
+}
+
+static struct dkv_entry *find(const struct dkv_txn *txn, struct hr_str key)
+{
+    struct dkv_entry *entry = txn->slots[dkv_siphash(slot_key, key) % DKV_TXN_SLOTS];
+    while (entry && !hr_str_eq(entry->key, key)) {
+        entry = entry->next_in_slot;
+    }
+    return entry;
+}
+
+/* The entry of @key, made if there is none; NULL when memory is out. */
+static struct dkv_entry *entry_of(struct dkv_txn *txn, struct hr_str key)
+{
+    if (!key.ptr) {
+        return NULL;
+    }
+    struct dkv_entry *entry = find(txn, key);
+    if (entry) {
+        return entry;
+    }
+    entry = hr_arena_alloc(txn->arena, sizeof *entry);
+    if (entry) {
+        struct dkv_entry **slot = &txn->slots[dkv_siphash(slot_key, key) % DKV_TXN_SLOTS];
+        *entry = (struct dkv_entry){.key = key, .next_in_slot = *slot};
+        *slot = entry;
+        *txn->last = entry;
+        txn->last = &entry->next;
+        txn->count++;
+    }
+    return entry;
+}
+
+static void learn(struct dkv_entry *entry, struct dkv_value value)
+{
+    entry->base = value;
+    entry->base_known = true;
+    if (!entry->written) {
+        entry->now = value;
+    }
+}
+
+enum hr_err dkv_txn_prefetch(struct dkv_txn *txn, const struct hr_str *keys, size_t count,
+                             struct hr_diag *diag)
+{
+    struct dkv_value *values = hr_arena_alloc(txn->arena, count * sizeof *values);
+    struct hr_str *wanted = hr_arena_alloc(txn->arena, count * sizeof *wanted);
+    if (!values || !wanted) {
+        return HR_NO_MEMORY;
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct dkv_entry *entry = entry_of(txn, keys[i]);
+        if (!entry) {
+            return HR_NO_MEMORY;
+        }
+        if (!entry->base_known) {
+            wanted[n++] = keys[i];
+        }
+    }
+    enum hr_err err =
+        n > 0 ? txn->env->get_many(txn->env->arg, wanted, n, txn->arena, values, diag) : HR_OK;
+    for (size_t i = 0; !err && i < n; i++) {
+        struct dkv_entry *entry = find(txn, wanted[i]);
+        /* A key that was asked for twice keeps its first reading. */
+        if (!entry->base_known) {
+            learn(entry, values[i]);
+        }
+    }
+    return err;
+}
+
+enum hr_err dkv_txn_get(struct dkv_txn *txn, struct hr_str key, struct dkv_value *ret_value,
+                        struct hr_diag *diag)
+{
+    struct dkv_entry *entry = entry_of(txn, key);
+    if (!entry) {
+        return HR_NO_MEMORY;
+    }
+    if (!entry->base_known && !entry->written) {
+        struct dkv_value value;
+        enum hr_err err = txn->env->get_many(txn->env->arg, &key, 1, txn->arena, &value, diag);
+        if (err) {
+            return err;
+        }
+        learn(entry, value);
+    }
+    entry->read = entry->read || entry->base_known;
+    *ret_value = entry->now;
+    return HR_OK;
+}
+
+enum hr_err dkv_txn_expect(struct dkv_txn *txn, struct hr_str key, struct dkv_value value)
+{
+    struct dkv_entry *entry = entry_of(txn, key);
+    if (!entry) {
+        return HR_NO_MEMORY;
+    }
+    learn(entry, value);
+    entry->read = true;
+    return HR_OK;
+}
+
+static enum hr_err write(struct dkv_txn *txn, struct hr_str key, struct dkv_value value)
+{
+    struct dkv_entry *entry = entry_of(txn, key);
+    struct dkv_undo *undo = hr_arena_alloc(txn->arena, sizeof *undo);
+    if (!entry || !undo) {
+        return HR_NO_MEMORY;
+    }
+    *undo = (struct dkv_undo){txn->undo, entry, entry->now, entry->written};
+    txn->undo = undo;
+    entry->now = value;
+    entry->written = true;
+    return HR_OK;
+}
+
+enum hr_err dkv_txn_put(struct dkv_txn *txn, struct hr_str key, struct hr_str value)
+{
+    return write(txn, key, (struct dkv_value){.bytes = value, .present = true});
+}
+
+enum hr_err dkv_txn_delete(struct dkv_txn *txn, struct hr_str key)
+{
+    return write(txn, key, (struct dkv_value){0});
+}
+
+const struct dkv_entry *dkv_txn_written(const struct dkv_txn *txn, struct hr_str key)
+{
+    struct dkv_entry *entry = find(txn, key);
+    return entry && entry->written ? entry : NULL;
+}
+
+const struct dkv_undo *dkv_txn_mark(const struct dkv_txn *txn)
+{
+    return txn->undo;
+}
+
+void dkv_txn_undo(struct dkv_txn *txn, const struct dkv_undo *mark)
+{
+    while (txn->undo != mark) {
+        struct dkv_undo *undo = txn->undo;
+        undo->entry->now = undo->now;
+        undo->entry->written = undo->written;
+        txn->undo = undo->before;
+    }
+}
+
+void dkv_txn_weigh(const struct dkv_txn *txn, size_t *ret_ops, size_t *ret_bytes)
+{
+    size_t ops = 0;
+    size_t bytes = 0;
+    for (const struct dkv_entry *entry = txn->first; entry; entry = entry->next) {
+        if (entry->read) {
+            ops++;
+            bytes += entry->key.len + entry->base.bytes.len;
+        }
+        if (entry->written) {
+            ops++;
+            bytes += entry->key.len + entry->now.bytes.len;
+        }
+    }
+    *ret_ops = ops;
+    *ret_bytes = bytes;
+}
+
+enum hr_err dkv_txn_commit(const struct dkv_txn *txn, struct dkv_commit *ret_commit)
+{
+    struct dkv_check *checks = hr_arena_alloc(txn->arena, txn->count * sizeof *checks);
+    struct dkv_pair *puts = hr_arena_alloc(txn->arena, txn->count * sizeof *puts);
+    struct hr_str *deletes = hr_arena_alloc(txn->arena, txn->count * sizeof *deletes);
+    if (!checks || !puts || !deletes) {
+        return HR_NO_MEMORY;
+    }
+    struct dkv_commit commit = {.checks = checks, .puts = puts, .deletes = deletes};
+    for (const struct dkv_entry *entry = txn->first; entry; entry = entry->next) {
+        if (entry->read) {
+            checks[commit.check_count++] = (struct dkv_check){entry->key, entry->base};
+        }
+        if (entry->written && entry->now.present) {
+            puts[commit.put_count++] = (struct dkv_pair){entry->key, entry->now.bytes};
+        } else if (entry->written) {
+            deletes[commit.delete_count++] = entry->key;
+        }
+    }
+    *ret_commit = commit;
+    return HR_OK;
+}

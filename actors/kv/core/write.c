@@ -1,0 +1,279 @@
+/* Sets and deletions of one key, and what all writes have in common. */
+#include "actors/kv/core/write.h"
+
+#include "actors/kv/core/clear.h"
+#include "actors/kv/core/json.h"
+#include "actors/kv/core/leaf.h"
+#include "actors/kv/core/results.h"
+#include "actors/kv/core/text.h"
+
+/* A key's record as an attempt finds it. */
+struct found {
+    struct hr_str name; /* in the store */
+    struct dkv_record record;
+    struct dkv_stamp clear;
+    bool stored; /* there is a record, though it may be a tombstone */
+    bool visible;
+};
+
+static enum hr_err find(struct dkv_attempt *attempt, struct hr_str key, struct found *ret_found,
+                        struct hr_diag *diag)
+{
+    struct dkv_value value;
+    *ret_found = (struct found){.name = dkv_key_record(attempt->arena, key)};
+    enum hr_err err = dkv_attempt_clear(attempt, &ret_found->clear, diag);
+    if (!err) {
+        err = dkv_txn_get(&attempt->txn, ret_found->name, &value, diag);
+    }
+    if (err || !value.present) {
+        return err;
+    }
+    ret_found->stored = true;
+    err = dkv_record_decode(value.bytes, attempt->arena, &ret_found->record, diag);
+    if (err) {
+        return dkv_text_prefix(diag, err, HR_STR("value "), key);
+    }
+    ret_found->visible = dkv_record_visible(&ret_found->record, ret_found->clear);
+    return HR_OK;
+}
+
+/* Whether the request's conditions hold. */
+static enum hr_err judge(const struct dkv_options *options, const struct found *found,
+                         struct dkv_answer *answer)
+{
+    struct dkv_stamp version = {0};
+    if (found->visible) {
+        version = dkv_record_newest(&found->record);
+    }
+    answer->version = version;
+    if (options->if_absent && found->visible) {
+        return DKV_FAIL(&answer->diag, HR_CONFLICT, HR_STR("there is a value already"));
+    }
+    if (options->if_present && !found->visible) {
+        return DKV_FAIL(&answer->diag, HR_NOT_FOUND, HR_STR("there is no such value"));
+    }
+    if (options->if_version && (!found->visible || dkv_stamp_cmp(version, options->version) != 0)) {
+        return DKV_FAIL(&answer->diag, HR_CONFLICT, HR_STR("the value has another version"));
+    }
+    return HR_OK;
+}
+
+/* Keeps the index true: a name for each record, a generation for each change of one. */
+static enum hr_err index_key(struct dkv_attempt *attempt, struct hr_str key, bool stored,
+                             struct hr_diag *diag)
+{
+    uint32_t leaf = dkv_leaf_of(key, attempt->site.cfg.leaf_bits);
+    struct hr_str names_key = dkv_key_names(attempt->arena, leaf);
+    struct hr_str generation_key = dkv_key_generation(attempt->arena, leaf);
+    struct dkv_value value;
+    struct dkv_value names = {0};
+    struct hr_str generation;
+    enum hr_err err = HR_OK;
+    if (!stored) {
+        err = dkv_txn_get(&attempt->txn, names_key, &value, diag);
+        if (!err) {
+            err = dkv_leaf_add(value, key, attempt->arena, &names, diag);
+        }
+    }
+    if (!err && names.present) {
+        err = dkv_txn_put(&attempt->txn, names_key, names.bytes);
+    }
+    if (!err) {
+        err = dkv_txn_get(&attempt->txn, generation_key, &value, diag);
+    }
+    if (!err) {
+        err = dkv_leaf_count_up(value, attempt->arena, &generation, diag);
+    }
+    if (!err) {
+        err = dkv_txn_put(&attempt->txn, generation_key, generation);
+    }
+    return err;
+}
+
+/* Merges @change, which has its number, into what was found, and stores all three: the record, the
+ * feed's entry and the index. */
+static enum hr_err store(struct dkv_attempt *attempt, const struct found *found,
+                         const struct dkv_change *change, struct dkv_record *ret_record,
+                         struct hr_diag *diag)
+{
+    struct hr_str bytes;
+    struct dkv_record merged;
+    struct dkv_record news = dkv_change_record(change);
+    enum hr_err err = dkv_record_merge(&found->record, &news, attempt->arena, &merged, diag);
+    if (err) {
+        return err;
+    }
+    dkv_record_strip(&merged, found->clear);
+    err = dkv_record_encode(&merged, attempt->arena, &bytes);
+    if (!err) {
+        err = dkv_txn_put(&attempt->txn, found->name, bytes);
+    }
+    if (!err) {
+        err = dkv_attempt_log(attempt, change, diag);
+    }
+    if (!err) {
+        err = index_key(attempt, change->key, found->stored, diag);
+    }
+    if (!err) {
+        *ret_record = merged;
+    }
+    return err;
+}
+
+static dkv_hlc floor_of(const struct found *found)
+{
+    dkv_hlc newest = dkv_record_newest(&found->record).hlc;
+    return newest > found->clear.hlc ? newest : found->clear.hlc;
+}
+
+struct size {
+    size_t fields;
+    size_t bytes;
+    size_t stored_fields;
+};
+
+static struct size size_of(const struct dkv_record *record, struct dkv_stamp clear)
+{
+    struct size size = {.stored_fields = record->count};
+    for (size_t i = 0; i < record->count; i++) {
+        const struct dkv_field *field = &record->fields[i];
+        if (field->name.len > 0 && dkv_field_visible(record, field, clear)) {
+            size.fields++;
+            size.bytes += field->name.len + field->value.len;
+        }
+    }
+    return size;
+}
+
+/* A value that is too large already, after a merge of two sites' changes, may be made smaller. */
+static enum hr_err check_size(const struct found *found, const struct dkv_record *after_record,
+                              struct hr_diag *diag)
+{
+    struct size before = size_of(&found->record, found->clear);
+    struct size after = size_of(after_record, found->clear);
+    if (after.fields > DKV_VALUE_FIELDS_MAX && after.fields > before.fields) {
+        return DKV_FAIL(diag, HR_TOO_BIG, HR_STR("a value has at most 64 fields"));
+    }
+    if (after.bytes > DKV_VALUE_BYTES_MAX && after.bytes > before.bytes) {
+        return DKV_FAIL(diag, HR_TOO_BIG, HR_STR("a value has at most 256 KiB of JSON"));
+    }
+    if (after.stored_fields > DKV_STORED_FIELDS_MAX && after.stored_fields > before.stored_fields) {
+        return DKV_FAIL(diag, HR_TOO_BIG,
+                        HR_STR("this value has had too many different fields: delete it and "
+                               "write it anew"));
+    }
+    return HR_OK;
+}
+
+/* The patch's fields, with the mark that the value is there before them if it needs one: if it has
+ * none, or if nothing else would change. */
+static enum hr_err stamped_fields(const struct dkv_request *request, const struct found *found,
+                                  struct hr_arena *arena, struct dkv_change *change)
+{
+    const struct dkv_patch *patch = &request->patch;
+    bool mark = patch->count == 0 || !dkv_record_marked(&found->record, found->clear);
+    change->fields = hr_arena_alloc(arena, (patch->count + 1) * sizeof *change->fields);
+    if (!change->fields) {
+        return HR_NO_MEMORY;
+    }
+    if (mark) {
+        change->fields[change->count++] = (struct dkv_field){.type = DKV_FIELD_BYTES};
+    }
+    for (size_t i = 0; i < patch->count; i++) {
+        change->fields[change->count++] = patch->fields[i];
+    }
+    for (size_t i = 0; i < change->count; i++) {
+        change->fields[i].stamp = change->stamp;
+    }
+    return HR_OK;
+}
+
+static enum hr_err apply_set(struct dkv_attempt *attempt, const struct dkv_request *request,
+                             struct dkv_answer *answer)
+{
+    struct found found;
+    struct dkv_record record;
+    struct hr_diag *diag = &answer->diag;
+    struct dkv_change change = {.op = DKV_CHANGE_SET, .opid = request->opid, .key = request->key};
+    enum hr_err err = find(attempt, request->key, &found, diag);
+    if (!err) {
+        err = judge(&request->patch.options, &found, answer);
+    }
+    if (!err) {
+        err = dkv_attempt_number(attempt, floor_of(&found), &change, diag);
+    }
+    if (!err) {
+        err = stamped_fields(request, &found, attempt->arena, &change);
+    }
+    if (!err) {
+        err = store(attempt, &found, &change, &record, diag);
+    }
+    if (!err) {
+        err = check_size(&found, &record, diag);
+    }
+    if (err) {
+        return err;
+    }
+    struct dkv_out out = dkv_out_in(attempt->arena, 0);
+    dkv_json_value(&out, &record, found.clear);
+    answer->version = dkv_record_newest(&record);
+    answer->created = !found.visible;
+    return dkv_out_take(&out, &answer->value);
+}
+
+static enum hr_err apply_del(struct dkv_attempt *attempt, const struct dkv_request *request,
+                             struct dkv_answer *answer)
+{
+    struct found found;
+    struct dkv_record record;
+    struct hr_diag *diag = &answer->diag;
+    struct dkv_change change = {.op = DKV_CHANGE_DEL, .opid = request->opid, .key = request->key};
+    enum hr_err err = find(attempt, request->key, &found, diag);
+    if (err == HR_CORRUPT && found.stored && !request->patch.options.if_version &&
+        !request->patch.options.if_absent) {
+        /* The way to be rid of a record that cannot be read: the new stamp is above all of the old
+         * ones, whatever they were, because every local stamp is below the clock. */
+        attempt->env->log(attempt->env->arg, DKV_LOG_ERROR, hr_str_c(diag->text));
+        found.record = (struct dkv_record){0};
+        found.visible = true;
+        err = HR_OK;
+    }
+    if (!err) {
+        err = judge(&request->patch.options, &found, answer);
+    }
+    if (!err) {
+        err = dkv_attempt_number(attempt, floor_of(&found), &change, diag);
+    }
+    if (!err) {
+        err = store(attempt, &found, &change, &record, diag);
+    }
+    answer->version = change.stamp;
+    return err;
+}
+
+static enum hr_err apply_new(struct dkv_attempt *attempt, const struct dkv_request *request,
+                             struct dkv_answer *answer)
+{
+    enum hr_err err = request->op == DKV_OP_SET   ? apply_set(attempt, request, answer)
+                      : request->op == DKV_OP_DEL ? apply_del(attempt, request, answer)
+                                                  : dkv_clear_apply(attempt, request, answer);
+    if (!err && request->patch.options.has_request_id) {
+        err = dkv_results_keep(attempt, request, answer);
+    }
+    return err;
+}
+
+enum hr_err dkv_write_apply(struct dkv_attempt *attempt, const struct dkv_request *request,
+                            struct dkv_answer *ret_answer)
+{
+    enum hr_err err = HR_NOT_FOUND;
+    *ret_answer = (struct dkv_answer){.op = request->op, .key = request->key};
+    if (request->patch.options.has_request_id) {
+        err = dkv_results_find(attempt, request, ret_answer, &ret_answer->diag);
+    }
+    if (err == HR_NOT_FOUND) {
+        err = apply_new(attempt, request, ret_answer);
+    }
+    ret_answer->err = err;
+    return err;
+}
