@@ -1,0 +1,533 @@
+/* A struct dkv_env made of memory, for tests of actors/kv/core: an ordered store, a wall and a
+ * monotonic clock that stand still unless told, a generator with a seed, and a list of what was
+ * published. One call of the env can be made to go wrong in the ways of enum fake_fault, or every
+ * call with a probability. One thread; include it once a program. */
+#ifndef TEST_DKV_FAKE_H
+#define TEST_DKV_FAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/kv/core/batch.h"
+#include "actors/kv/core/env.h"
+
+#define FAKE_WALL 1700000000000u
+#define FAKE_NONCE "000102030405060708090a0b0c0d0e0f"
+
+enum fake_fault {
+    FAKE_NONE,
+    FAKE_REFUSED,      /* nothing is done, and the error says so */
+    FAKE_LOST_BEFORE,  /* a commit is not done, its outcome unknown; other calls fail */
+    FAKE_LOST_AFTER,   /* a commit is done, its outcome unknown; other calls fail */
+    FAKE_LATE,         /* a commit's outcome is unknown, and it is tried some calls later */
+    FAKE_CRASH_BEFORE, /* nothing is done, and nothing after it either */
+    FAKE_CRASH_AFTER,  /* it is done, and nothing after it */
+    FAKE_INTRUDER,     /* another call of the core comes first */
+    FAKE_FLIP,         /* what is read has one bit wrong */
+    FAKE_FAULTS
+};
+
+struct fake_pair {
+    char *key;
+    size_t key_len;
+    char *value;
+    size_t value_len;
+};
+
+struct fake_late {
+    struct fake_pair *checks; /* value NULL: absent */
+    size_t check_count;
+    struct fake_pair *puts; /* value NULL: delete */
+    size_t put_count;
+    unsigned calls_left;
+};
+
+struct fake_reply {
+    char *subject;
+    char *body;
+};
+
+struct fake {
+    struct fake_pair *pairs; /* in order */
+    size_t count;
+    uint64_t wall;
+    uint64_t mono;
+    uint64_t mono_step; /* the monotonic clock goes on by this at every reading */
+    uint64_t random;
+    const char *site;
+    const char *site_id;
+    const char *sites;
+    const char *nonce;
+    const char *feed_max;
+    size_t page_max; /* entries of one page at most */
+    struct fake_reply *replies;
+    size_t reply_count;
+    unsigned warnings;
+    unsigned errors;
+    /* faults */
+    uint64_t calls;
+    uint64_t commits; /* that were done */
+    uint64_t scans;
+    uint64_t fault_at; /* number of the call, from 1; 0 = none */
+    enum fake_fault fault;
+    unsigned fault_per_mille; /* of every call, drawn from @random */
+    bool dead;
+    void (*intruder)(struct fake *fake);
+    unsigned intruder_depth;
+    struct fake_late late;
+    size_t last_ops;
+    size_t last_bytes;
+};
+
+/* xorshift64*, Vigna 2014. */
+static inline uint64_t fake_random(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * 2685821657736338717u;
+}
+
+static inline void *fake_copy(const void *bytes, size_t len)
+{
+    char *copy = malloc(len + 1);
+    if (!copy) {
+        abort();
+    }
+    if (len > 0) {
+        memcpy(copy, bytes, len);
+    }
+    copy[len] = '\0';
+    return copy;
+}
+
+/* Index of the first key that is not below @key. */
+static inline size_t fake_at(const struct fake *fake, struct hr_str key)
+{
+    size_t low = 0;
+    size_t high = fake->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        struct fake_pair *pair = &fake->pairs[middle];
+        if (hr_str_cmp(hr_str_of(pair->key, pair->key_len), key) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static inline struct fake_pair *fake_find(const struct fake *fake, struct hr_str key)
+{
+    size_t at = fake_at(fake, key);
+    if (at < fake->count &&
+        hr_str_eq(hr_str_of(fake->pairs[at].key, fake->pairs[at].key_len), key)) {
+        return &fake->pairs[at];
+    }
+    return NULL;
+}
+
+static inline struct hr_str fake_get(const struct fake *fake, const char *key)
+{
+    struct fake_pair *pair = fake_find(fake, hr_str_c(key));
+    return pair ? hr_str_of(pair->value, pair->value_len) : (struct hr_str){0};
+}
+
+static inline void fake_put(struct fake *fake, struct hr_str key, struct hr_str value)
+{
+    struct fake_pair *pair = fake_find(fake, key);
+    if (!pair) {
+        size_t at = fake_at(fake, key);
+        fake->pairs = realloc(fake->pairs, (fake->count + 1) * sizeof *fake->pairs);
+        if (!fake->pairs) {
+            abort();
+        }
+        memmove(&fake->pairs[at + 1], &fake->pairs[at], (fake->count - at) * sizeof *fake->pairs);
+        fake->count++;
+        pair = &fake->pairs[at];
+        pair->key = fake_copy(key.ptr, key.len);
+        pair->key_len = key.len;
+    } else {
+        free(pair->value);
+    }
+    pair->value = fake_copy(value.ptr, value.len);
+    pair->value_len = value.len;
+}
+
+static inline void fake_delete(struct fake *fake, struct hr_str key)
+{
+    struct fake_pair *pair = fake_find(fake, key);
+    if (pair) {
+        free(pair->key);
+        free(pair->value);
+        size_t at = (size_t)(pair - fake->pairs);
+        memmove(pair, pair + 1, (fake->count - at - 1) * sizeof *pair);
+        fake->count--;
+    }
+}
+
+static inline void fake_late_release(struct fake_late *late)
+{
+    for (size_t i = 0; i < late->check_count; i++) {
+        free(late->checks[i].key);
+        free(late->checks[i].value);
+    }
+    for (size_t i = 0; i < late->put_count; i++) {
+        free(late->puts[i].key);
+        free(late->puts[i].value);
+    }
+    free(late->checks);
+    free(late->puts);
+    *late = (struct fake_late){0};
+}
+
+/* Does the commit that was held back, if its checks still hold. */
+static inline void fake_late_do(struct fake *fake)
+{
+    struct fake_late *late = &fake->late;
+    bool holds = true;
+    for (size_t i = 0; i < late->check_count; i++) {
+        struct fake_pair *want = &late->checks[i];
+        struct fake_pair *have = fake_find(fake, hr_str_of(want->key, want->key_len));
+        holds = holds && (want->value ? have && have->value_len == want->value_len &&
+                                            memcmp(have->value, want->value, want->value_len) == 0
+                                      : !have);
+    }
+    for (size_t i = 0; holds && i < late->put_count; i++) {
+        struct fake_pair *put = &late->puts[i];
+        struct hr_str key = hr_str_of(put->key, put->key_len);
+        if (put->value) {
+            fake_put(fake, key, hr_str_of(put->value, put->value_len));
+        } else {
+            fake_delete(fake, key);
+        }
+    }
+    fake->commits += holds;
+    fake_late_release(late);
+}
+
+static inline struct fake_pair fake_late_pair(struct hr_str key, struct hr_str value, bool present)
+{
+    return (struct fake_pair){fake_copy(key.ptr, key.len), key.len,
+                              present ? fake_copy(value.ptr, value.len) : NULL, value.len};
+}
+
+static inline void fake_late_take(struct fake *fake, const struct dkv_commit *commit)
+{
+    struct fake_late *late = &fake->late;
+    fake_late_release(late);
+    late->calls_left = 1 + (unsigned)(fake_random(&fake->random) % 4);
+    late->checks = malloc((commit->check_count + 1) * sizeof *late->checks);
+    late->puts = malloc((commit->put_count + commit->delete_count + 1) * sizeof *late->puts);
+    if (!late->checks || !late->puts) {
+        abort();
+    }
+    for (size_t i = 0; i < commit->check_count; i++) {
+        const struct dkv_check *check = &commit->checks[i];
+        late->checks[late->check_count++] =
+            fake_late_pair(check->key, check->expected.bytes, check->expected.present);
+    }
+    for (size_t i = 0; i < commit->put_count; i++) {
+        late->puts[late->put_count++] =
+            fake_late_pair(commit->puts[i].key, commit->puts[i].value, true);
+    }
+    for (size_t i = 0; i < commit->delete_count; i++) {
+        late->puts[late->put_count++] =
+            fake_late_pair(commit->deletes[i], (struct hr_str){0}, false);
+    }
+}
+
+/* The fault of the call that begins now. */
+static inline enum fake_fault fake_begin(struct fake *fake)
+{
+    enum fake_fault fault = FAKE_NONE;
+    fake->calls++;
+    if (fake->late.checks && fake->late.calls_left-- == 0) {
+        fake_late_do(fake);
+    }
+    if (fake->dead) {
+        return FAKE_CRASH_BEFORE;
+    }
+    if (fake->calls == fake->fault_at) {
+        fault = fake->fault;
+    } else if (fake->fault_per_mille > 0 &&
+               fake_random(&fake->random) % 1000 < fake->fault_per_mille) {
+        fault = (enum fake_fault)(1 + fake_random(&fake->random) % (FAKE_FAULTS - 1));
+    }
+    if (fault == FAKE_CRASH_BEFORE || fault == FAKE_CRASH_AFTER) {
+        fake->dead = true;
+    }
+    if (fault == FAKE_INTRUDER && fake->intruder && fake->intruder_depth == 0) {
+        fake->intruder_depth++;
+        fake->intruder(fake);
+        fake->intruder_depth--;
+    }
+    return fault;
+}
+
+static inline bool fake_fails(enum fake_fault fault)
+{
+    return fault != FAKE_NONE && fault != FAKE_INTRUDER && fault != FAKE_FLIP;
+}
+
+static inline enum hr_err fake_get_many(void *arg, const struct hr_str *keys, size_t count,
+                                        struct hr_arena *arena, struct dkv_value *ret_values,
+                                        struct hr_diag *diag)
+{
+    struct fake *fake = arg;
+    enum fake_fault fault = fake_begin(fake);
+    if (fake_fails(fault)) {
+        return hr_diag_set(diag, HR_IO, "fake: get failed");
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct fake_pair *pair = fake_find(fake, keys[i]);
+        ret_values[i] = (struct dkv_value){.present = pair != NULL};
+        if (!pair) {
+            continue;
+        }
+        struct hr_str copy = hr_arena_copy(arena, hr_str_of(pair->value, pair->value_len));
+        if (!copy.ptr) {
+            return HR_NO_MEMORY;
+        }
+        ret_values[i].bytes = copy;
+        if (fault == FAKE_FLIP && copy.len > 0) {
+            uint64_t bit = fake_random(&fake->random) % (copy.len * 8);
+            ((char *)(uintptr_t)copy.ptr)[bit / 8] ^= (char)(1 << bit % 8);
+            fault = FAKE_NONE;
+        }
+    }
+    return HR_OK;
+}
+
+static inline enum hr_err fake_scan(void *arg, struct hr_str prefix, struct hr_str after,
+                                    uint32_t limit, struct hr_arena *arena,
+                                    struct dkv_page *ret_page, struct hr_diag *diag)
+{
+    struct fake *fake = arg;
+    size_t max = fake->page_max && fake->page_max < limit ? fake->page_max : limit;
+    struct dkv_page page = {0};
+    fake->scans++;
+    if (fake_fails(fake_begin(fake))) {
+        return hr_diag_set(diag, HR_IO, "fake: scan failed");
+    }
+    page.pairs = hr_arena_alloc(arena, max * sizeof *page.pairs);
+    if (!page.pairs) {
+        return HR_NO_MEMORY;
+    }
+    for (size_t i = fake_at(fake, hr_str_cmp(prefix, after) > 0 ? prefix : after); i < fake->count;
+         i++) {
+        struct hr_str key = hr_str_of(fake->pairs[i].key, fake->pairs[i].key_len);
+        if (!hr_str_starts(key, prefix)) {
+            break;
+        }
+        if (after.len > 0 && hr_str_cmp(key, after) <= 0) {
+            continue;
+        }
+        if (page.count == max) {
+            page.more = true;
+            break;
+        }
+        struct dkv_pair *pair = &page.pairs[page.count++];
+        pair->key = hr_arena_copy(arena, key);
+        pair->value =
+            hr_arena_copy(arena, hr_str_of(fake->pairs[i].value, fake->pairs[i].value_len));
+        if (!pair->key.ptr || !pair->value.ptr) {
+            return HR_NO_MEMORY;
+        }
+    }
+    *ret_page = page;
+    return HR_OK;
+}
+
+static inline bool fake_holds(const struct fake *fake, const struct dkv_check *check)
+{
+    struct fake_pair *pair = fake_find(fake, check->key);
+    return check->expected.present
+               ? pair && hr_str_eq(hr_str_of(pair->value, pair->value_len), check->expected.bytes)
+               : !pair;
+}
+
+static inline enum hr_err fake_commit_now(struct fake *fake, const struct dkv_commit *commit,
+                                          size_t *ret_conflict)
+{
+    for (size_t i = 0; i < commit->check_count; i++) {
+        if (!fake_holds(fake, &commit->checks[i])) {
+            *ret_conflict = i;
+            return HR_CONFLICT;
+        }
+    }
+    for (size_t i = 0; i < commit->put_count; i++) {
+        fake_put(fake, commit->puts[i].key, commit->puts[i].value);
+    }
+    for (size_t i = 0; i < commit->delete_count; i++) {
+        fake_delete(fake, commit->deletes[i]);
+    }
+    fake->commits++;
+    return HR_OK;
+}
+
+/* Limits as wit/kv/kv.wit has them; breaking one is our bug. */
+static inline void fake_weigh(struct fake *fake, const struct dkv_commit *commit)
+{
+    fake->last_ops = commit->check_count + commit->put_count + commit->delete_count;
+    fake->last_bytes = 0;
+    for (size_t i = 0; i < commit->check_count; i++) {
+        fake->last_bytes += commit->checks[i].key.len + commit->checks[i].expected.bytes.len;
+    }
+    for (size_t i = 0; i < commit->put_count; i++) {
+        fake->last_bytes += commit->puts[i].key.len + commit->puts[i].value.len;
+    }
+    for (size_t i = 0; i < commit->delete_count; i++) {
+        fake->last_bytes += commit->deletes[i].len;
+    }
+    if (fake->last_ops > 1024 || fake->last_bytes > (8u << 20)) {
+        fprintf(stderr, "commit of %zu operations, %zu bytes\n", fake->last_ops, fake->last_bytes);
+        abort();
+    }
+}
+
+static inline enum hr_err fake_commit(void *arg, const struct dkv_commit *commit,
+                                      size_t *ret_conflict, struct hr_diag *diag)
+{
+    struct fake *fake = arg;
+    enum fake_fault fault = fake_begin(fake);
+    fake_weigh(fake, commit);
+    if (fault == FAKE_REFUSED || fault == FAKE_CRASH_BEFORE) {
+        return hr_diag_set(diag, HR_IO, "fake: commit refused");
+    }
+    if (fault == FAKE_LOST_BEFORE) {
+        return hr_diag_set(diag, HR_UNKNOWN_OUTCOME, "fake: answer lost");
+    }
+    if (fault == FAKE_LATE) {
+        fake_late_take(fake, commit);
+        return hr_diag_set(diag, HR_UNKNOWN_OUTCOME, "fake: answer lost");
+    }
+    enum hr_err err = fake_commit_now(fake, commit, ret_conflict);
+    if (fault == FAKE_LOST_AFTER || fault == FAKE_CRASH_AFTER) {
+        return hr_diag_set(diag, HR_UNKNOWN_OUTCOME, "fake: answer lost");
+    }
+    return err;
+}
+
+static inline dkv_wall_ms fake_wall(void *arg)
+{
+    return ((struct fake *)arg)->wall;
+}
+
+static inline dkv_mono_ms fake_mono(void *arg)
+{
+    struct fake *fake = arg;
+    fake->mono += fake->mono_step;
+    return fake->mono;
+}
+
+static inline void fake_random_bytes(void *arg, void *ret_bytes, size_t len)
+{
+    struct fake *fake = arg;
+    for (size_t i = 0; i < len; i++) {
+        ((unsigned char *)ret_bytes)[i] = (unsigned char)(fake_random(&fake->random) >> 56);
+    }
+}
+
+static inline enum hr_err fake_publish(void *arg, const struct dkv_message *message,
+                                       struct hr_diag *diag)
+{
+    struct fake *fake = arg;
+    enum fake_fault fault = fake_begin(fake);
+    if (fake_fails(fault) && fault != FAKE_LOST_AFTER && fault != FAKE_CRASH_AFTER) {
+        return hr_diag_set(diag, HR_IO, "fake: publish failed");
+    }
+    fake->replies = realloc(fake->replies, (fake->reply_count + 1) * sizeof *fake->replies);
+    if (!fake->replies) {
+        abort();
+    }
+    fake->replies[fake->reply_count++] =
+        (struct fake_reply){fake_copy(message->subject.ptr, message->subject.len),
+                            fake_copy(message->body.ptr, message->body.len)};
+    return fake_fails(fault) ? HR_IO : HR_OK;
+}
+
+static inline void fake_log(void *arg, enum dkv_log_level level, struct hr_str text)
+{
+    struct fake *fake = arg;
+    fake->warnings += level == DKV_LOG_WARN;
+    fake->errors += level == DKV_LOG_ERROR;
+    (void)text;
+}
+
+static inline enum hr_err fake_config(void *arg, struct hr_str key, struct hr_arena *arena,
+                                      struct hr_str *ret_value, struct hr_diag *diag)
+{
+    struct fake *fake = arg;
+    const char *names[] = {"site", "site-id", "sites", "boot-nonce", "feed-max"};
+    const char *values[] = {fake->site, fake->site_id, fake->sites, fake->nonce, fake->feed_max};
+    if (fake_fails(fake_begin(fake))) {
+        return hr_diag_set(diag, HR_IO, "fake: config failed");
+    }
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (hr_str_eq(key, hr_str_c(names[i])) && values[i]) {
+            *ret_value = hr_arena_copy(arena, hr_str_c(values[i]));
+            return ret_value->ptr ? HR_OK : HR_NO_MEMORY;
+        }
+    }
+    return HR_NOT_FOUND;
+}
+
+static inline struct dkv_env fake_env(struct fake *fake)
+{
+    return (struct dkv_env){.arg = fake,
+                            .get_many = fake_get_many,
+                            .scan = fake_scan,
+                            .commit = fake_commit,
+                            .wall = fake_wall,
+                            .mono = fake_mono,
+                            .random = fake_random_bytes,
+                            .publish = fake_publish,
+                            .log = fake_log,
+                            .config = fake_config};
+}
+
+static inline struct fake fake_new(uint64_t seed)
+{
+    return (struct fake){
+        .wall = FAKE_WALL, .random = seed ? seed : 1, .site = "here", .nonce = FAKE_NONCE};
+}
+
+static inline void fake_forget_replies(struct fake *fake)
+{
+    for (size_t i = 0; i < fake->reply_count; i++) {
+        free(fake->replies[i].subject);
+        free(fake->replies[i].body);
+    }
+    free(fake->replies);
+    fake->replies = NULL;
+    fake->reply_count = 0;
+}
+
+static inline void fake_release(struct fake *fake)
+{
+    while (fake->count > 0) {
+        fake_delete(fake, hr_str_of(fake->pairs[0].key, fake->pairs[0].key_len));
+    }
+    free(fake->pairs);
+    fake_forget_replies(fake);
+    fake_late_release(&fake->late);
+}
+
+/* Sends one message and gives the reply's body, NULL if there was none; it lives until the next
+ * call. */
+static inline const char *fake_send(struct fake *fake, const char *subject, const char *body)
+{
+    struct dkv_env env = fake_env(fake);
+    struct dkv_handled handled;
+    struct dkv_message message = {hr_str_c(subject), hr_str_c(body), HR_STR("_INBOX.1")};
+    fake_forget_replies(fake);
+    dkv_batch_handle(&env, &message, 1, &handled);
+    return fake->reply_count > 0 ? fake->replies[fake->reply_count - 1].body : NULL;
+}
+
+#endif
