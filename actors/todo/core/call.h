@@ -1,0 +1,44 @@
+/* One HTTP request on its way through the gateway: what every step of it needs. Lives on the
+ * stack of gw_api_handle. A step of a call returns HR_OK for "go on", HR_NO_MEMORY, or
+ * GW_ANSWERED once the response is complete and nothing more is to be done. One thread. */
+#ifndef GW_CALL_H
+#define GW_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "actors/todo/core/env.h"
+#include "actors/todo/core/http.h"
+#include "actors/todo/core/route.h"
+
+/* A site's name, as it is taken over into Hedgerow-Site. */
+#define GW_SITE_BYTES_MAX ((size_t)64)
+
+#define GW_ANSWERED HR_CANCELED
+
+struct gw_call {
+    const struct gw_env *env;
+    const struct gw_request *request;
+    struct gw_response *response;
+    struct gw_route route;
+    struct hr_str base; /* "http://example.com:8080", or empty: then urls are paths */
+    uint64_t kv_ns;     /* time spent waiting for the kv actor */
+    uint32_t kv_requests;
+    char site[64]; /* the site that answered, if one has */
+    size_t site_len;
+};
+
+/* GW_ANSWERED if the answer could be written, else what it failed with. */
+static inline enum hr_err gw_call_end(enum hr_err err)
+{
+    return err ? err : GW_ANSWERED;
+}
+
+/* Takes over @site if it can stand in a header: 1 to GW_SITE_BYTES_MAX visible ASCII characters.
+ * Otherwise nothing changes. */
+void gw_call_set_site(struct gw_call *call, struct hr_str site);
+/* Logs `event=<event> detail="<text>"` with the quotes and line breaks of @text replaced. */
+void gw_call_log(const struct gw_call *call, enum gw_log_level level, const char *event,
+                 struct hr_str text);
+
+#endif

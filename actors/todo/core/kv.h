@@ -1,0 +1,77 @@
+/* The gateway's side of docs/protocol.md: one request to the kv actor and what it answered, checked
+ * once and typed.
+ *
+ * A request has kv-timeout-ms (configuration, 1 to 60000, 5000 if not set) in all. If the first
+ * attempt is lost on the way or the actor is `unavailable`, there is a second one with the same
+ * body, so with the same $request-id: a write is done once however many attempts it took. The first
+ * attempt may take half of the time.
+ * One thread. Must not know: HTTP requests, what a todo is. */
+#ifndef GW_KV_H
+#define GW_KV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <yyjson.h>
+
+#include "actors/todo/core/call.h"
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#define GW_KV_TIMEOUT_MS_DEFAULT 5000u
+#define GW_KV_TIMEOUT_MS_MAX 60000u
+#define GW_KV_ATTEMPTS_MAX 2u
+
+enum gw_kv_code {
+    GW_KV_OK,
+    /* What the actor says. */
+    GW_KV_BAD_REQUEST,
+    GW_KV_NOT_FOUND,
+    GW_KV_CONFLICT,
+    GW_KV_TOO_LARGE,
+    GW_KV_BUSY,
+    GW_KV_UNAVAILABLE,
+    GW_KV_UNKNOWN_OUTCOME,
+    GW_KV_CORRUPT,
+    GW_KV_INTERNAL,
+    /* What we found. */
+    GW_KV_NO_ANSWER, /* nobody there, or no reply in time */
+    GW_KV_NONSENSE,  /* a reply that docs/protocol.md does not have */
+    GW_KV_MISCONFIGURED
+};
+
+struct gw_kv_reply {
+    enum gw_kv_code code;
+    yyjson_doc *doc; /* NULL if there was no reply */
+    yyjson_val *root;
+    struct hr_diag reason; /* unless GW_KV_OK: one sentence or less */
+    bool maybe_done;       /* some attempt may have been acted on without our seeing the result */
+};
+
+/* One value of a reply; borrows the reply. */
+struct gw_kv_item {
+    struct hr_str key;
+    struct hr_str version;
+    yyjson_val *value;
+};
+
+/* Sends @body to @subject and waits. What went wrong there is in ret_reply->code; ret_reply is own
+ * also then: gw_kv_reply_release. Takes over the reply's site.
+ * Errors: HR_NO_MEMORY. */
+HR_MUST_CHECK enum hr_err gw_kv_call(struct gw_call *call, struct hr_str subject,
+                                     struct hr_str body, struct gw_kv_reply *ret_reply);
+/* Accepts a zeroed one. */
+void gw_kv_reply_release(struct gw_kv_reply *reply);
+/* Reads key, version and value out of @object (a reply's root or one of its items); false if they
+ * are not there or not valid. */
+bool gw_kv_item_read(yyjson_val *object, struct gw_kv_item *ret_item);
+/* The version that a conflict was with: empty if nothing is there. */
+struct hr_str gw_kv_conflict_version(const struct gw_kv_reply *reply);
+/* Says that a reply which looked good is not, once its user has seen the rest of it. */
+void gw_kv_nonsense(struct gw_kv_reply *reply, const char *why);
+/* Answers the client with the problem behind a reply that is not GW_KV_OK, and logs it if it is
+ * ours (5xx). Errors: HR_NO_MEMORY. */
+HR_MUST_CHECK enum hr_err gw_kv_problem(struct gw_call *call, const struct gw_kv_reply *reply);
+
+#endif

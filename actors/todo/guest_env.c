@@ -1,0 +1,143 @@
+/* The core's environment over the world's imports. */
+#include "actors/todo/guest.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+static enum hr_err env_request(void *arg, struct hr_str subject, struct hr_str body,
+                               uint32_t timeout_ms, struct hr_buf *ret_reply, struct hr_diag *diag)
+{
+    (void)arg;
+    todo_string_t to = gw_guest_borrow(subject);
+    todo_list_u8_t bytes = {(uint8_t *)(uintptr_t)body.ptr, body.len};
+    wasmcloud_messaging_consumer_broker_message_t reply;
+    todo_string_t failure;
+    enum hr_err err;
+    if (wasmcloud_messaging_consumer_request(&to, &bytes, timeout_ms, &reply, &failure)) {
+        err = hr_buf_append(ret_reply, hr_str_of(reply.body.ptr, reply.body.len));
+        wasmcloud_messaging_consumer_broker_message_free(&reply);
+        return err;
+    }
+    err = gw_env_err(gw_guest_str(failure));
+    hr_diag_set(diag, err, "%.*s", HR_STR_ARG(gw_guest_str(failure)));
+    todo_string_free(&failure);
+    return err;
+}
+
+/* Not to be taken for "no such asset": the actor, not the asset, was not found. */
+static enum hr_err ui_err(struct hr_str text)
+{
+    enum hr_err err = gw_env_err(text);
+    return err == HR_NOT_FOUND ? HR_NO_RESPONDERS : err;
+}
+
+static enum hr_err env_get_asset(void *arg, struct hr_str path, struct hr_str accept_encoding,
+                                 struct gw_asset *ret_asset, struct hr_diag *diag)
+{
+    struct gw_guest_env *state = arg;
+    todo_string_t at = gw_guest_borrow(path);
+    todo_string_t accepted = gw_guest_borrow(accept_encoding);
+    hedgerow_ui_assets_option_asset_t found;
+    todo_string_t failure;
+    HR_ASSERT(state->asset_count < GW_GUEST_ASSETS_MAX);
+    struct gw_guest_asset *asset = &state->assets[state->asset_count];
+    if (!hedgerow_ui_assets_get_asset(&at, &accepted, &found, &failure)) {
+        enum hr_err err = ui_err(gw_guest_str(failure));
+        hr_diag_set(diag, err, "%.*s", HR_STR_ARG(gw_guest_str(failure)));
+        todo_string_free(&failure);
+        return err;
+    }
+    if (!found.is_some) {
+        return HR_NOT_FOUND;
+    }
+    asset->own = found.val;
+    state->asset_count++;
+    asset->headers = hr_alloc_array(asset->own.headers.len, sizeof *asset->headers);
+    if (!asset->headers) {
+        return HR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < asset->own.headers.len; i++) {
+        asset->headers[i].name = gw_guest_str(asset->own.headers.ptr[i].f0);
+        asset->headers[i].value = gw_guest_str(asset->own.headers.ptr[i].f1);
+    }
+    *ret_asset = (struct gw_asset){
+        .etag = gw_guest_str(asset->own.etag),
+        .headers = asset->headers,
+        .header_count = asset->own.headers.len,
+        .bytes = hr_str_of(asset->own.bytes.ptr, asset->own.bytes.len),
+    };
+    return HR_OK;
+}
+
+static gw_wall_ns env_now(void *arg)
+{
+    (void)arg;
+    wasi_clocks_wall_clock_datetime_t now;
+    wasi_clocks_wall_clock_now(&now);
+    return now.seconds * NS_PER_S + now.nanoseconds;
+}
+
+static void env_random(void *arg, unsigned char *ret_bytes, size_t len)
+{
+    (void)arg;
+    for (size_t at = 0; at < len; at += sizeof(uint64_t)) {
+        uint64_t word = wasi_random_random_get_random_u64();
+        memcpy(ret_bytes + at, &word, len - at < sizeof word ? len - at : sizeof word);
+    }
+}
+
+static void env_log(void *arg, enum gw_log_level level, struct hr_str text)
+{
+    static const wasi_logging_logging_level_t levels[] = {
+        [GW_LOG_DEBUG] = WASI_LOGGING_LOGGING_LEVEL_DEBUG,
+        [GW_LOG_INFO] = WASI_LOGGING_LOGGING_LEVEL_INFO,
+        [GW_LOG_WARN] = WASI_LOGGING_LOGGING_LEVEL_WARN,
+        [GW_LOG_ERROR] = WASI_LOGGING_LOGGING_LEVEL_ERROR,
+    };
+    (void)arg;
+    todo_string_t context = gw_guest_borrow(HR_STR("todo"));
+    todo_string_t message = gw_guest_borrow(text);
+    wasi_logging_logging_log(levels[level], &context, &message);
+}
+
+static enum hr_err env_config(void *arg, struct hr_str key, struct hr_buf *ret_value)
+{
+    (void)arg;
+    todo_string_t name = gw_guest_borrow(key);
+    todo_option_string_t value;
+    wasi_config_store_error_t failure;
+    if (!wasi_config_store_get(&name, &value, &failure)) {
+        wasi_config_store_error_free(&failure);
+        return HR_IO;
+    }
+    if (!value.is_some) {
+        return HR_NOT_FOUND;
+    }
+    enum hr_err err = hr_buf_append(ret_value, gw_guest_str(value.val));
+    todo_option_string_free(&value);
+    return err;
+}
+
+struct gw_env gw_guest_env_init(struct gw_guest_env *state)
+{
+    return (struct gw_env){
+        .arg = state,
+        .request = env_request,
+        .get_asset = env_get_asset,
+        .now = env_now,
+        .random = env_random,
+        .log = env_log,
+        .config = env_config,
+    };
+}
+
+void gw_guest_env_release(struct gw_guest_env *state)
+{
+    for (size_t i = 0; i < state->asset_count; i++) {
+        hr_free(state->assets[i].headers);
+        hedgerow_ui_assets_asset_free(&state->assets[i].own);
+    }
+    state->asset_count = 0;
+}
