@@ -22,6 +22,7 @@
 
 struct hr_fibers;
 struct hr_counter;
+struct hr_gauge;
 struct hr_histogram;
 
 struct hr_actor_limits {
@@ -73,8 +74,12 @@ struct hr_actor {
     char *exports[HR_EXPORT_COUNT]; /* the name as this module spells it, or NULL */
     struct hr_actor_limits limits;
     struct hr_actor_links links;
+    /* Metrics, set by host_metrics.c before the first call; NULL where nobody counts. */
+    struct hr_gauge *running;
+    struct hr_gauge *queued;
     struct hr_counter *calls[HR_EXPORT_COUNT];
     struct hr_counter *errors[HR_EXPORT_COUNT];
+    struct hr_counter *refused[HR_EXPORT_COUNT];
     struct hr_histogram *latency[HR_EXPORT_COUNT];
 };
 

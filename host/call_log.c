@@ -3,22 +3,32 @@
 #include "host/call_log.h"
 
 #include "host/log.h"
+#include "host/metrics.h"
 
 void hr_call_ended(const struct hr_fiber *fiber, enum hr_err err, const char *cause)
 {
+    const struct hr_actor *actor = fiber->actor;
+    uint64_t took_ns = hr_now_ns() - fiber->submitted_ns;
+    if (actor->calls[fiber->export_id]) {
+        hr_counter_add(actor->calls[fiber->export_id], 1);
+        hr_counter_add(actor->errors[fiber->export_id], err != HR_OK);
+        hr_histogram_observe(actor->latency[fiber->export_id], took_ns);
+    }
     if (!err) {
         return;
     }
-    uint64_t ms = (hr_now_ns() - fiber->submitted_ns) / 1000000;
     HR_LOG(err == HR_CANCELED ? HR_LOG_DEBUG : HR_LOG_WARN, "call.failed",
-           HR_LOG_CSTR("actor", fiber->actor->name),
+           HR_LOG_CSTR("actor", actor->name),
            HR_LOG_CSTR("export", hr_actor_export_name(fiber->export_id)),
            HR_LOG_CSTR("error", hr_err_name(err)), HR_LOG_CSTR("cause", cause),
-           HR_LOG_INT("ms", ms));
+           HR_LOG_INT("ms", took_ns / 1000000));
 }
 
 void hr_call_refused(const struct hr_actor *actor, enum hr_export id, enum hr_err err)
 {
+    if (actor->refused[id]) {
+        hr_counter_add(actor->refused[id], 1);
+    }
     HR_LOG(HR_LOG_WARN, "call.refused", HR_LOG_CSTR("actor", actor->name),
            HR_LOG_CSTR("export", hr_actor_export_name(id)), HR_LOG_CSTR("error", hr_err_name(err)));
 }

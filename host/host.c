@@ -38,7 +38,7 @@ struct host {
     struct hr_bus *bus;
     struct hr_actor *actors[ACTORS_MAX];
     size_t actor_count;
-    struct hr_metrics *metrics;
+    struct hr_host_metrics *metrics;
     struct hr_worker *workers;
     size_t worker_count; /* initialised */
     size_t thread_count; /* running */
@@ -262,7 +262,7 @@ static bool is_ready(void *arg)
 static enum hr_err render_metrics(void *arg, struct hr_buf *buf)
 {
     struct host *host = arg;
-    return hr_metrics_render(host->metrics, buf);
+    return hr_host_metrics_render(host->metrics, buf);
 }
 
 static enum hr_err open_admin(struct host *host, struct hr_diag *diag)
@@ -331,8 +331,6 @@ static enum hr_err start(struct host *host, struct hr_diag *diag)
         .stores = host->stores,
         .store_count = host->store_count,
         .bus = host->bus,
-        .workers = host->workers,
-        .worker_count = host->worker_count,
     };
     err = err ? err : hr_host_metrics_new(&sources, &host->metrics, diag);
     err = err ? err : open_admin(host, diag);

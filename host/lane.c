@@ -2,6 +2,7 @@
 #include "host/lane.h"
 
 #include "base/assert.h"
+#include "host/metrics.h"
 
 static uint32_t share(uint32_t total, uint32_t worker_count)
 {
@@ -24,10 +25,26 @@ void hr_lane_init(struct hr_lane *lane, struct hr_worker *worker, struct hr_loop
     hr_list_init(&lane->queued);
 }
 
+static void count_running(struct hr_lane *lane, int change)
+{
+    lane->running_count += (uint32_t)change;
+    if (lane->actor->running) {
+        hr_gauge_add(lane->actor->running, change);
+    }
+}
+
+static void count_queued(struct hr_lane *lane, int change)
+{
+    lane->queued_count += (uint32_t)change;
+    if (lane->actor->queued) {
+        hr_gauge_add(lane->actor->queued, change);
+    }
+}
+
 static void run(struct hr_lane *lane, struct hr_fiber *fiber)
 {
     hr_list_push_back(&lane->running, &fiber->node);
-    lane->running_count++;
+    count_running(lane, 1);
     hr_fiber_begin(fiber);
 }
 
@@ -48,7 +65,7 @@ enum hr_err hr_lane_submit(struct hr_lane *lane, const struct hr_fiber_options *
     }
     if (full) {
         hr_list_push_back(&lane->queued, &fiber->node);
-        lane->queued_count++;
+        count_queued(lane, 1);
     } else {
         run(lane, fiber);
     }
@@ -63,14 +80,14 @@ void hr_lane_ended(struct hr_lane *lane, struct hr_fiber *fiber)
     hr_list_remove(&fiber->node);
     if (fiber->state == HR_FIBER_QUEUED) {
         HR_ASSERT(lane->queued_count > 0);
-        lane->queued_count--;
+        count_queued(lane, -1);
         return;
     }
     HR_ASSERT(lane->running_count > 0);
-    lane->running_count--;
+    count_running(lane, -1);
     struct hr_list *next = hr_list_pop_front(&lane->queued);
     if (next) {
-        lane->queued_count--;
+        count_queued(lane, -1);
         run(lane, HR_LIST_OWNER(next, struct hr_fiber, node));
     }
 }

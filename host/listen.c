@@ -70,14 +70,17 @@ static bool parse(struct hr_str text, struct address *ret)
     return true;
 }
 
-static int open_bound(struct address *address, int option)
+/* SO_REUSEADDR on every socket: connections inherit it, and one in TIME_WAIT without it would keep the next
+ * start from binding. */
+static int open_bound(struct address *address, bool share)
 {
     int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         return -1;
     }
     int on = 1;
-    if (setsockopt(fd, SOL_SOCKET, option, &on, sizeof on) != 0 ||
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        (share && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) ||
         bind(fd, (struct sockaddr *)&address->storage, address->len) != 0) {
         int saved = errno;
         close(fd);
@@ -130,7 +133,7 @@ enum hr_err hr_listen(struct hr_str text, uint32_t count, int *ret_fds, char *re
                            "[::1]:8080 or :8080",
                            HR_STR_ARG(text));
     }
-    int probe = open_bound(&address, SO_REUSEADDR);
+    int probe = open_bound(&address, false);
     if (probe < 0) {
         return refused(text, diag);
     }
@@ -141,7 +144,7 @@ enum hr_err hr_listen(struct hr_str text, uint32_t count, int *ret_fds, char *re
         return refused(text, diag);
     }
     for (uint32_t i = 0; i < count; i++) {
-        ret_fds[i] = open_bound(&address, SO_REUSEPORT);
+        ret_fds[i] = open_bound(&address, true);
         if (ret_fds[i] < 0 || listen(ret_fds[i], HR_LISTEN_BACKLOG) != 0) {
             enum hr_err err = refused(text, diag);
             for (uint32_t k = 0; k <= i && ret_fds[k] >= 0; k++) {

@@ -6,10 +6,17 @@
 
 #define SWEEP_MS 1000
 
+/* The daemon's epoll reports edges, so what it has left for later does not make its descriptor ready again:
+ * a timeout of 0 says that there is such work. */
 static void run(struct hr_mhd *mhd)
 {
-    if (mhd->daemon) {
-        MHD_run(mhd->daemon);
+    if (!mhd->daemon) {
+        return;
+    }
+    MHD_run(mhd->daemon);
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+    if (MHD_get_timeout(mhd->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0) {
+        hr_mhd_kick(mhd);
     }
 }
 

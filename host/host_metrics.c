@@ -1,0 +1,210 @@
+/* Which numbers a host shows, and under which names. */
+#include "host/host_metrics.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+
+#define READERS_MAX 256u
+
+/* One number of a store's or the bus' statistics, found by its offset in that struct. */
+struct reader {
+    struct hr_kv *store; /* NULL: the bus' */
+    struct hr_bus *bus;
+    size_t offset;
+};
+
+struct hr_host_metrics {
+    struct hr_metrics *registry;
+    struct reader readers[READERS_MAX];
+    size_t reader_count;
+};
+
+struct statistic {
+    const char *name;
+    const char *help;
+    enum hr_metric_type type;
+    size_t offset;
+};
+
+static const struct statistic store_statistics[] = {
+    {"hedgerow_store_reads_total", "Reads of the store.", HR_METRIC_COUNTER,
+     offsetof(struct hr_kv_stats, reads)},
+    {"hedgerow_store_commits_total", "Commits that were applied.", HR_METRIC_COUNTER,
+     offsetof(struct hr_kv_stats, commits)},
+    {"hedgerow_store_conflicts_total", "Commits that failed a check.", HR_METRIC_COUNTER,
+     offsetof(struct hr_kv_stats, conflicts)},
+    {"hedgerow_store_errors_total", "Commits that failed otherwise.", HR_METRIC_COUNTER,
+     offsetof(struct hr_kv_stats, errors)},
+    {"hedgerow_store_syncs_total", "Group commits.", HR_METRIC_COUNTER,
+     offsetof(struct hr_kv_stats, syncs)},
+    {"hedgerow_store_bytes", "Space that the store may use before it grows.", HR_METRIC_GAUGE,
+     offsetof(struct hr_kv_stats, map_bytes)},
+    {"hedgerow_store_used_bytes", "Space that the store uses.", HR_METRIC_GAUGE,
+     offsetof(struct hr_kv_stats, map_bytes_used)},
+    {"hedgerow_store_queued", "Commits that wait.", HR_METRIC_GAUGE,
+     offsetof(struct hr_kv_stats, queued)},
+};
+
+static const struct statistic bus_statistics[] = {
+    {"hedgerow_bus_published_total", "Messages published.", HR_METRIC_COUNTER,
+     offsetof(struct hr_bus_stats, published)},
+    {"hedgerow_bus_delivered_total", "Messages delivered.", HR_METRIC_COUNTER,
+     offsetof(struct hr_bus_stats, delivered)},
+    {"hedgerow_bus_dropped_total", "Messages dropped at slow consumers.", HR_METRIC_COUNTER,
+     offsetof(struct hr_bus_stats, dropped)},
+    {"hedgerow_bus_requests_total", "Requests made.", HR_METRIC_COUNTER,
+     offsetof(struct hr_bus_stats, requests)},
+    {"hedgerow_bus_timeouts_total", "Requests that nobody answered in time.", HR_METRIC_COUNTER,
+     offsetof(struct hr_bus_stats, timeouts)},
+    {"hedgerow_bus_no_responders_total", "Requests to subjects without a subscriber.",
+     HR_METRIC_COUNTER, offsetof(struct hr_bus_stats, no_responders)},
+    {"hedgerow_bus_subscriptions", "Subscriptions.", HR_METRIC_GAUGE,
+     offsetof(struct hr_bus_stats, subscriptions)},
+    {"hedgerow_bus_pending", "Messages queued for their subscribers.", HR_METRIC_GAUGE,
+     offsetof(struct hr_bus_stats, pending)},
+};
+
+/* All members of both structs are uint64_t. */
+static double read_statistic(void *arg)
+{
+    const struct reader *reader = arg;
+    union {
+        struct hr_kv_stats store;
+        struct hr_bus_stats bus;
+    } stats;
+    if (reader->store) {
+        hr_kv_stats(reader->store, &stats.store);
+    } else {
+        hr_bus_stats(reader->bus, &stats.bus);
+    }
+    uint64_t value;
+    memcpy(&value, (const char *)&stats + reader->offset, sizeof value);
+    return (double)value;
+}
+
+static enum hr_err add_statistics(struct hr_host_metrics *metrics,
+                                  const struct statistic *statistics, size_t count,
+                                  const struct reader *prototype, const char *store_index,
+                                  struct hr_diag *diag)
+{
+    const struct hr_metric_label label = {HR_STR("store"), hr_str_c(store_index)};
+    enum hr_err err = HR_OK;
+    for (size_t i = 0; i < count && !err; i++) {
+        if (metrics->reader_count == READERS_MAX) {
+            return hr_diag_set(diag, HR_BUSY, "more than %u statistics", READERS_MAX);
+        }
+        struct reader *reader = &metrics->readers[metrics->reader_count++];
+        *reader = *prototype;
+        reader->offset = statistics[i].offset;
+        const struct hr_metric_desc desc = {
+            .name = hr_str_c(statistics[i].name),
+            .help = hr_str_c(statistics[i].help),
+            .labels = &label,
+            .label_count = prototype->store ? 1 : 0,
+        };
+        err = hr_metrics_read(metrics->registry, statistics[i].type, &desc, read_statistic, reader,
+                              diag);
+    }
+    return err;
+}
+
+static enum hr_err add_export(struct hr_metrics *registry, struct hr_actor *actor,
+                              enum hr_export id, struct hr_diag *diag)
+{
+    const struct hr_metric_label labels[] = {
+        {HR_STR("actor"), hr_str_c(actor->name)},
+        {HR_STR("export"), hr_str_c(hr_actor_export_name(id))},
+    };
+    struct hr_metric_desc desc = {.labels = labels, .label_count = 2};
+    desc.name = HR_STR("hedgerow_calls_total");
+    desc.help = HR_STR("Calls that have ended.");
+    enum hr_err err = hr_metrics_counter(registry, &desc, &actor->calls[id], diag);
+    if (!err) {
+        desc.name = HR_STR("hedgerow_call_errors_total");
+        desc.help = HR_STR("Calls that ended by a trap, a limit or another failure.");
+        err = hr_metrics_counter(registry, &desc, &actor->errors[id], diag);
+    }
+    if (!err) {
+        desc.name = HR_STR("hedgerow_calls_refused_total");
+        desc.help = HR_STR("Calls that were not begun because too many ran and waited.");
+        err = hr_metrics_counter(registry, &desc, &actor->refused[id], diag);
+    }
+    if (!err) {
+        desc.name = HR_STR("hedgerow_call_seconds");
+        desc.help = HR_STR("Time from submission to end of a call.");
+        err = hr_metrics_histogram(registry, &desc, &actor->latency[id], diag);
+    }
+    return err;
+}
+
+static enum hr_err add_actor(struct hr_metrics *registry, struct hr_actor *actor,
+                             struct hr_diag *diag)
+{
+    const struct hr_metric_label label = {HR_STR("actor"), hr_str_c(actor->name)};
+    struct hr_metric_desc desc = {.labels = &label, .label_count = 1};
+    desc.name = HR_STR("hedgerow_calls_running");
+    desc.help = HR_STR("Calls that have an instance of the pool.");
+    enum hr_err err = hr_metrics_gauge(registry, &desc, &actor->running, diag);
+    if (!err) {
+        desc.name = HR_STR("hedgerow_calls_queued");
+        desc.help = HR_STR("Calls that wait for one.");
+        err = hr_metrics_gauge(registry, &desc, &actor->queued, diag);
+    }
+    for (int id = 0; id < HR_EXPORT_COUNT && !err; id++) {
+        if (actor->exports[id]) {
+            err = add_export(registry, actor, (enum hr_export)id, diag);
+        }
+    }
+    return err;
+}
+
+enum hr_err hr_host_metrics_new(const struct hr_host_metrics_sources *sources,
+                                struct hr_host_metrics **ret_metrics, struct hr_diag *diag)
+{
+    struct hr_host_metrics *metrics = hr_alloc(sizeof *metrics);
+    if (metrics) {
+        metrics->registry = hr_metrics_new();
+    }
+    if (!metrics || !metrics->registry) {
+        hr_free(metrics);
+        return hr_diag_set(diag, HR_NO_MEMORY, "metrics");
+    }
+    enum hr_err err = HR_OK;
+    for (size_t i = 0; i < sources->actor_count && !err; i++) {
+        err = add_actor(metrics->registry, sources->actors[i], diag);
+    }
+    for (size_t i = 0; i < sources->store_count && !err; i++) {
+        const struct reader prototype = {.store = sources->stores[i]};
+        char index[16];
+        snprintf(index, sizeof index, "%zu", i);
+        err = add_statistics(metrics, store_statistics,
+                             sizeof store_statistics / sizeof *store_statistics, &prototype, index,
+                             diag);
+    }
+    if (!err) {
+        const struct reader prototype = {.bus = sources->bus};
+        err = add_statistics(metrics, bus_statistics,
+                             sizeof bus_statistics / sizeof *bus_statistics, &prototype, "", diag);
+    }
+    if (err) {
+        hr_host_metrics_free(metrics);
+        return hr_diag_prefix(diag, err, "metrics");
+    }
+    *ret_metrics = metrics;
+    return HR_OK;
+}
+
+void hr_host_metrics_free(struct hr_host_metrics *metrics)
+{
+    if (metrics) {
+        hr_metrics_free(metrics->registry);
+        hr_free(metrics);
+    }
+}
+
+enum hr_err hr_host_metrics_render(struct hr_host_metrics *metrics, struct hr_buf *buf)
+{
+    return hr_metrics_render(metrics->registry, buf);
+}
