@@ -1,0 +1,196 @@
+// The typed client of Hedgerow's HTTP API. It turns every way in which a request can end into a Result
+// and never throws; what an answer looks like is checked here and nowhere else. It keeps no state.
+import type { NewTodo, Todo, TodoFields } from "./todo.ts";
+
+/** unreachable: no answer came. busy: try again later. refused: the server said no. conflict: 412. gone: 404. */
+export type FaultKind = "unreachable" | "busy" | "refused" | "conflict" | "gone";
+
+export interface Fault {
+  readonly kind: FaultKind;
+  /** For the person at the page. */
+  readonly text: string;
+  /** The write may have been done all the same. */
+  readonly maybeDone: boolean;
+  /** What the server asked for in Retry-After, else null. */
+  readonly retryAfterMs: number | null;
+}
+
+export type Result<T> =
+  | { readonly ok: true; readonly value: T; readonly etag: string | null }
+  | { readonly ok: false; readonly fault: Fault };
+
+/** Which site answered, after how long, and for a write, on how many of how many sites it is stored. */
+export interface Answer {
+  readonly site: string;
+  readonly ms: number;
+  readonly acks: { readonly stored: number; readonly sites: number } | null;
+}
+
+export interface ApiOptions {
+  readonly fetch: typeof fetch;
+  readonly onAnswer: (answer: Answer) => void;
+  readonly nowMs: () => number;
+}
+
+export const REQUEST_TIMEOUT_MS = 10_000;
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function parseTodo(value: unknown): Todo | null {
+  if (!isObject(value)) return null;
+  const { id, url, title, completed, order } = value;
+  if (
+    typeof id !== "string" ||
+    typeof url !== "string" ||
+    typeof title !== "string" ||
+    typeof completed !== "boolean"
+  )
+    return null;
+  if (order !== undefined && order !== null && typeof order !== "number") return null;
+  return { id, url, title, completed, order: order ?? null };
+}
+
+function parseTodos(value: unknown): Todo[] | null {
+  if (!Array.isArray(value)) return null;
+  const todos = value.map(parseTodo);
+  return todos.includes(null) ? null : (todos as Todo[]);
+}
+
+const parseNothing = (): null => null;
+
+const fault = (
+  kind: FaultKind,
+  text: string,
+  maybeDone = false,
+  retryAfterMs: number | null = null,
+): Fault => ({ kind, text, maybeDone, retryAfterMs });
+
+// Statuses after which the same request may succeed, and those of them that leave open whether it was done.
+const BUSY = new Set([408, 425, 429, 502, 503, 504]);
+const MAYBE_DONE = new Set([408, 502, 504]);
+
+async function faultOf(response: Response): Promise<Fault> {
+  const { status } = response;
+  let said = "";
+  try {
+    const problem: unknown = await response.json();
+    if (isObject(problem))
+      said =
+        [problem.detail, problem.title].find(
+          (part): part is string => typeof part === "string" && part !== "",
+        ) ?? "";
+  } catch {
+    // The body is an aid to the reader only; without it the status has to do.
+  }
+  const text = said || `The server answered ${status}.`;
+  if (status === 404) return fault("gone", text);
+  if (status === 412) return fault("conflict", text);
+  if (!BUSY.has(status)) return fault("refused", text);
+  const seconds = Number(response.headers.get("Retry-After") ?? NaN);
+  return fault("busy", text, MAYBE_DONE.has(status), seconds >= 0 ? seconds * 1000 : null);
+}
+
+function readAnswer(response: Response, ms: number): Answer | null {
+  const site = response.headers.get("Hedgerow-Site");
+  if (!site) return null;
+  const acks = /^(\d+)\/(\d+)$/.exec(response.headers.get("Hedgerow-Acks") ?? "");
+  return { site, ms, acks: acks ? { stored: Number(acks[1]), sites: Number(acks[2]) } : null };
+}
+
+export class Api {
+  readonly #options: ApiOptions;
+
+  constructor(options: ApiOptions) {
+    this.#options = options;
+  }
+
+  /** All to-dos in order of creation; null when they are those that had @etag. */
+  async list(etag: string | null): Promise<Result<Todo[] | null>> {
+    return this.#send("GET", "/api", { "If-None-Match": etag }, undefined, parseTodos);
+  }
+
+  async get(id: string): Promise<Result<Todo | null>> {
+    return this.#send("GET", this.#path(id), {}, undefined, parseTodo);
+  }
+
+  async add(todo: NewTodo): Promise<Result<Todo | null>> {
+    return this.#send("POST", "/api", { "Content-Type": "application/json" }, todo, parseTodo);
+  }
+
+  /** @etag: only if the to-do still has it; null: in any case. */
+  async change(id: string, fields: TodoFields, etag: string | null): Promise<Result<Todo | null>> {
+    return this.#send(
+      "PATCH",
+      this.#path(id),
+      { "Content-Type": "application/merge-patch+json", "If-Match": etag },
+      fields,
+      parseTodo,
+    );
+  }
+
+  /** @leaving: the page is being closed, and the request has to outlive it. */
+  async remove(id: string, leaving = false): Promise<Result<null>> {
+    return this.#send("DELETE", this.#path(id), {}, undefined, parseNothing, leaving);
+  }
+
+  async removeAll(leaving = false): Promise<Result<null>> {
+    return this.#send("DELETE", "/api", {}, undefined, parseNothing, leaving);
+  }
+
+  #path(id: string): string {
+    return `/api/${encodeURIComponent(id)}`;
+  }
+
+  async #send<T>(
+    method: string,
+    path: string,
+    headers: Record<string, string | null>,
+    body: unknown,
+    parse: (json: unknown) => T | null,
+    keepalive = false,
+  ): Promise<Result<T | null>> {
+    const { fetch, nowMs, onAnswer } = this.#options;
+    const write = method !== "GET";
+    const given = Object.entries(headers).filter((pair): pair is [string, string] => pair[1] !== null);
+    const started = nowMs();
+    let response: Response;
+    try {
+      response = await fetch(path, {
+        method,
+        headers: given,
+        body: body === undefined ? null : JSON.stringify(body),
+        cache: "no-store",
+        redirect: "error",
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+        keepalive,
+      });
+    } catch (error) {
+      const late = error instanceof Error && error.name === "TimeoutError";
+      return {
+        ok: false,
+        fault: fault(
+          "unreachable",
+          late ? `No answer within ${REQUEST_TIMEOUT_MS / 1000} seconds.` : "No connection.",
+          write,
+        ),
+      };
+    }
+    const answer = readAnswer(response, nowMs() - started);
+    if (answer) onAnswer(answer);
+    const etag = response.headers.get("ETag");
+    if (response.status === 304) return { ok: true, value: null, etag };
+    if (!response.ok) return { ok: false, fault: await faultOf(response) };
+    if (response.status === 204) return { ok: true, value: null, etag };
+    try {
+      const value = parse(await response.json());
+      if (value !== null) return { ok: true, value, etag };
+    } catch {
+      return { ok: false, fault: fault("unreachable", "The answer broke off.", write) };
+    }
+    return {
+      ok: false,
+      fault: fault("refused", "The answer is not one that this page understands. Reload it.", write),
+    };
+  }
+}
