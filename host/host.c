@@ -40,8 +40,8 @@ struct host {
     size_t actor_count;
     struct hr_host_metrics *metrics;
     struct hr_worker *workers;
-    size_t worker_count; /* initialised */
-    size_t thread_count; /* running */
+    size_t worker_count;               /* initialised */
+    size_t thread_count;               /* running */
     int http_fds[HR_PLAN_WORKERS_MAX]; /* -1 once a worker has it */
     char http_bound[HR_LISTEN_ADDRESS_BYTES_MAX];
     char admin_bound[HR_LISTEN_ADDRESS_BYTES_MAX];
@@ -378,14 +378,34 @@ static void release(struct host *host)
     hr_free(host);
 }
 
-enum hr_err hr_host_run(const struct hr_plan *plan, struct hr_diag *diag)
+static struct host *host_new(const struct hr_plan *plan)
 {
     struct host *host = hr_alloc(sizeof *host);
+    if (host) {
+        host->plan = plan;
+        memset(host->http_fds, -1, sizeof host->http_fds);
+    }
+    return host;
+}
+
+enum hr_err hr_host_check(const struct hr_plan *plan, struct hr_diag *diag)
+{
+    struct host *host = host_new(plan);
     if (!host) {
         return hr_diag_set(diag, HR_NO_MEMORY, "host");
     }
-    host->plan = plan;
-    memset(host->http_fds, -1, sizeof host->http_fds);
+    enum hr_err err = start_engine(host, diag);
+    err = err ? err : load_actors(host, diag);
+    release(host);
+    return err;
+}
+
+enum hr_err hr_host_run(const struct hr_plan *plan, struct hr_diag *diag)
+{
+    struct host *host = host_new(plan);
+    if (!host) {
+        return hr_diag_set(diag, HR_NO_MEMORY, "host");
+    }
     uint64_t began_ns = hr_now_ns();
     enum hr_err err = start(host, diag);
     if (!err) {

@@ -13,5 +13,7 @@
  * Either everything has started or nothing is left behind. The diag says what could not be started
  * and why. Borrows the plan. Blocks; the caller's thread becomes the host's main loop. */
 HR_MUST_CHECK enum hr_err hr_host_run(const struct hr_plan *plan, struct hr_diag *diag);
+/* Loads every actor as hr_host_run would, and starts nothing. Errors and diag as there. */
+HR_MUST_CHECK enum hr_err hr_host_check(const struct hr_plan *plan, struct hr_diag *diag);
 
 #endif

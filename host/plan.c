@@ -1,0 +1,239 @@
+/* From manifest to plan: reads modules, expands links, numbers stores. */
+#include "host/plan.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+#include "base/alloc.h"
+#include "host/embedded.h"
+#include "host/link.h"
+#include "host/manifest.h"
+#include "host/module.h"
+
+/* What the host itself puts into every config link, besides the manifest's own values. */
+#define HOST_VALUES 5u
+#define NONCE_BYTES 16u
+
+struct making {
+    const struct hr_manifest *manifest;
+    struct hr_plan *plan;
+    struct hr_diag *diag;
+    struct hr_str site_id;
+    struct hr_str boot_nonce;
+};
+
+static enum hr_err no_memory(struct making *making)
+{
+    return hr_diag_set(making->diag, HR_NO_MEMORY, "plan");
+}
+
+static void *array(struct making *making, size_t count, size_t size)
+{
+    return hr_arena_alloc(&making->plan->arena, (count ? count : 1) * size);
+}
+
+/* --- the module -------------------------------------------------------------------------------------------- */
+
+static enum hr_err read_module(struct making *making, const struct hr_manifest_actor *from,
+                               struct hr_plan_actor *to)
+{
+    enum hr_err err = HR_OK;
+    if (from->file.len > 0) {
+        struct hr_str bytes;
+        err = hr_module_read_file(from->file.ptr, &bytes, making->diag);
+        if (!err) {
+            to->bytes = hr_arena_copy(&making->plan->arena, bytes);
+            hr_free((void *)(uintptr_t)bytes.ptr);
+            err = to->bytes.ptr ? HR_OK : no_memory(making);
+        }
+    } else if (!hr_embedded_actor(from->name, &to->bytes)) {
+        err = hr_diag_set(making->diag, HR_NOT_FOUND,
+                          "there is no built-in actor of that name; give its module by `file:`");
+    }
+    return err ? err : hr_manifest_check_digest(from, to->bytes, making->diag);
+}
+
+/* --- the links --------------------------------------------------------------------------------------------- */
+
+static enum hr_err expand_interfaces(struct making *making, const struct hr_manifest_actor *from,
+                                     struct hr_actor_links *links)
+{
+    size_t total = 0;
+    for (int link = 0; link < HR_LINK_COUNT; link++) {
+        size_t count = 0;
+        hr_link_interfaces((enum hr_link)link, &count);
+        total += count;
+    }
+    struct hr_str *interfaces = array(making, total, sizeof *interfaces);
+    if (!interfaces) {
+        return no_memory(making);
+    }
+    for (int link = 0; link < HR_LINK_COUNT; link++) {
+        size_t count;
+        const struct hr_str *granted = hr_link_interfaces((enum hr_link)link, &count);
+        if (hr_manifest_has_link(from, (enum hr_link)link)) {
+            memcpy(interfaces + links->interface_count, granted, count * sizeof *granted);
+            links->interface_count += count;
+        }
+    }
+    links->interfaces = interfaces;
+    return HR_OK;
+}
+
+/* The manifest's own values come first, so they win over the host's of the same name. */
+static enum hr_err expand_config(struct making *making, const struct hr_manifest_actor *from,
+                                 struct hr_actor_links *links)
+{
+    if (!hr_manifest_has_link(from, HR_LINK_CONFIG)) {
+        return HR_OK;
+    }
+    struct hr_actor_config *values = array(making, from->value_count + HOST_VALUES, sizeof *values);
+    if (!values) {
+        return no_memory(making);
+    }
+    size_t count = 0;
+    for (; count < from->value_count; count++) {
+        values[count] =
+            (struct hr_actor_config){from->values[count].key, from->values[count].value};
+    }
+    const struct hr_actor_config own[HOST_VALUES] = {
+        {HR_STR("lattice"), making->manifest->lattice}, {HR_STR("site"), making->manifest->site},
+        {HR_STR("site-id"), making->site_id},           {HR_STR("sites"), HR_STR("1")},
+        {HR_STR("boot-nonce"), making->boot_nonce},
+    };
+    memcpy(values + count, own, sizeof own);
+    links->config = values;
+    links->config_count = count + HOST_VALUES;
+    return HR_OK;
+}
+
+/* The number of the store at @url, added to the plan's list if it is new. */
+static size_t store_index(struct making *making, struct hr_str url, struct hr_str *stores)
+{
+    struct hr_plan *plan = making->plan;
+    for (size_t i = 0; i < plan->store_count; i++) {
+        if (hr_str_eq(stores[i], url)) {
+            return i;
+        }
+    }
+    stores[plan->store_count] = url;
+    return plan->store_count++;
+}
+
+static enum hr_err expand_subscriptions(struct making *making, const struct hr_manifest_actor *from,
+                                        struct hr_plan_actor *to)
+{
+    struct hr_inbox_options *options = array(making, from->subscription_count, sizeof *options);
+    if (!options) {
+        return no_memory(making);
+    }
+    for (size_t i = 0; i < from->subscription_count; i++) {
+        options[i] = (struct hr_inbox_options){
+            .subject = from->subscriptions[i].subject,
+            .queue = from->subscriptions[i].queue,
+            .batch = from->subscriptions[i].batch,
+        };
+    }
+    to->subscriptions = options;
+    to->subscription_count = from->subscription_count;
+    return HR_OK;
+}
+
+static enum hr_err plan_actor(struct making *making, const struct hr_manifest_actor *from,
+                              struct hr_str *stores, struct hr_plan_actor *to)
+{
+    *to = (struct hr_plan_actor){
+        .name = from->name,
+        .limits = {.memory_bytes = from->limits.memory_bytes,
+                   .cpu_ms = from->limits.cpu_ms,
+                   .wall_ms = from->limits.wall_ms,
+                   .concurrent = from->limits.concurrent,
+                   .queue = from->limits.queue,
+                   .body_bytes = (size_t)from->limits.body_bytes},
+        .links = {.publish = from->publish.items,
+                  .publish_count = from->publish.count,
+                  .gather = from->gather.items,
+                  .gather_count = from->gather.count,
+                  .buckets = from->buckets.items,
+                  .bucket_count = from->buckets.count,
+                  .assets = from->assets},
+        .routes = from->routes.items,
+        .route_count = from->routes.count,
+    };
+    if (hr_manifest_has_link(from, HR_LINK_KEYVALUE)) {
+        to->links.store = store_index(making, from->store, stores);
+    }
+    enum hr_err err = read_module(making, from, to);
+    err = err ? err : expand_interfaces(making, from, &to->links);
+    err = err ? err : expand_config(making, from, &to->links);
+    err = err ? err : expand_subscriptions(making, from, to);
+    return err ? hr_diag_prefix(making->diag, err, "actor %.*s", HR_STR_ARG(from->name)) : HR_OK;
+}
+
+/* --- the whole --------------------------------------------------------------------------------------------- */
+
+static enum hr_err prepare(struct making *making)
+{
+    unsigned char nonce[NONCE_BYTES];
+    char nonce_hex[NONCE_BYTES * 2 + 1];
+    char site_id[8];
+    randombytes_buf(nonce, sizeof nonce);
+    sodium_bin2hex(nonce_hex, sizeof nonce_hex, nonce, sizeof nonce);
+    snprintf(site_id, sizeof site_id, "%u",
+             making->manifest->site_id ? making->manifest->site_id : 1u);
+    making->boot_nonce = hr_arena_copy(&making->plan->arena, hr_str_c(nonce_hex));
+    making->site_id = hr_arena_copy(&making->plan->arena, hr_str_c(site_id));
+    return making->boot_nonce.ptr && making->site_id.ptr ? HR_OK : no_memory(making);
+}
+
+static uint32_t worker_count(const struct hr_manifest *manifest)
+{
+    uint32_t cores = uv_available_parallelism();
+    uint32_t count = manifest->workers ? manifest->workers : cores;
+    return count > HR_PLAN_WORKERS_MAX ? HR_PLAN_WORKERS_MAX : count;
+}
+
+enum hr_err hr_plan_make(const struct hr_manifest *manifest, struct hr_plan *ret_plan,
+                         struct hr_diag *diag)
+{
+    struct hr_plan plan = {
+        .lattice = manifest->lattice,
+        .site = manifest->site,
+        .http = manifest->http,
+        .admin = manifest->admin,
+        .workers = worker_count(manifest),
+        .durability = manifest->durability,
+    };
+    hr_arena_init(&plan.arena, 0);
+    struct making making = {.manifest = manifest, .plan = &plan, .diag = diag};
+    if (sodium_init() < 0) {
+        return hr_diag_set(diag, HR_INTERNAL, "libsodium did not initialise");
+    }
+    enum hr_err err = prepare(&making);
+    struct hr_str *stores = array(&making, manifest->actor_count + 1, sizeof *stores);
+    plan.actors = array(&making, manifest->actor_count, sizeof *plan.actors);
+    if (!err && (!stores || !plan.actors)) {
+        err = no_memory(&making);
+    }
+    if (!err) {
+        store_index(&making, manifest->store, stores);
+    }
+    for (size_t i = 0; i < manifest->actor_count && !err; i++) {
+        err = plan_actor(&making, &manifest->actors[i], stores, &plan.actors[i]);
+        plan.actor_count++;
+    }
+    if (err) {
+        hr_plan_release(&plan);
+        return err;
+    }
+    plan.stores = stores;
+    *ret_plan = plan;
+    return HR_OK;
+}
+
+void hr_plan_release(struct hr_plan *plan)
+{
+    hr_arena_release(&plan->arena);
+}
