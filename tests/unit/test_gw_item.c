@@ -95,20 +95,21 @@ static void item_get_is_conditional(void **state)
         {"If-None-Match", "\"" V2 "\", \"" V1 "\"", 304},
         {"If-None-Match", "\"" V2 "\"", 200},
         {"If-None-Match", "malformed", 200},
+        {"If-None-Match", "\"" V1 "\", malformed", 200},
         {"If-None-Match", "", 200},
         {"If-Match", "\"" V1 "\"", 200},
         {"If-Match", "*", 200},
         {"If-Match", "\"" V2 "\"", 412},
         {"If-Match", "W/\"" V1 "\"", 412},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < 2 * sizeof rows / sizeof rows[0]; i++) {
         struct fake fake;
         fake_init(&fake);
-        fake_header(&fake, rows[i].name, rows[i].value);
+        fake_header(&fake, rows[i / 2].name, rows[i / 2].value);
         fake_reply(&fake, GOT(ID1, V1, VALUE));
-        send(&fake, "GET", "");
-        assert_status(&fake, rows[i].status);
-        if (rows[i].status == 304) {
+        send(&fake, i % 2 ? "HEAD" : "GET", "");
+        assert_status(&fake, rows[i / 2].status);
+        if (rows[i / 2].status == 304) {
             assert_int_equal(fake.response.body.len, 0);
             assert_header(&fake, "ETag", "\"" V1 "\"");
             assert_header(&fake, "Content-Length", NULL);
@@ -345,9 +346,9 @@ static void item_writes_hand_simple_conditions_on(void **state)
         const char *if_match;
         const char *option;
     } rows[] = {
-        {"\"" V1 "\"", "\"$if-version\":\"" V1 "\""},
-        {" , \"" V1 "\"", "\"$if-version\":\"" V1 "\""},
-        {"*", "\"$if-present\":true"},
+        {"\"" V1 "\"", "\"$if-present\":true,\"$if-version\":\"" V1 "\",\"$request-id\""},
+        {" , \"" V1 "\"", "\"$if-present\":true,\"$if-version\":\"" V1 "\""},
+        {"*", "\"$if-present\":true,\"$request-id\""},
     };
     for (size_t i = 0; i < 2 * sizeof rows / sizeof rows[0]; i++) {
         struct fake fake;
@@ -415,25 +416,37 @@ static void item_writes_join_if_match_lines(void **state)
     fake_release(&fake);
 }
 
-/* A conflict is a 412 where a version was wanted, and a 404 where nothing is there at all. */
+/* A conflict with a wanted version is a 412, with or without a read before. */
 static void item_writes_answer_conflicts(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 4; i++) {
         struct fake fake;
         bool is_patch = i % 2 == 0;
-        bool is_there = i / 2 % 2 == 0;
-        bool after_read = i / 4 == 0;
         fake_init(&fake);
         fake_header(&fake, "If-Match", "\"" V1 "\"");
-        if (after_read) {
+        if (i / 2 == 0) {
             fake_header(&fake, "If-Match", "\"" V2 "\"");
             fake_reply(&fake, GOT(ID1, V1, VALUE));
         }
-        fake_reply(&fake, is_there ? REFUSED("conflict", ",\"version\":\"" V2 "\"")
-                                   : REFUSED("conflict", ",\"version\":null"));
+        fake_reply(&fake, REFUSED("conflict", ",\"version\":\"" V2 "\""));
         send(&fake, is_patch ? "PATCH" : "DELETE", "{\"title\":\"milk\"}");
-        assert_problem(&fake, is_there ? 412 : 404, is_there ? "changed" : "no such todo");
+        assert_problem(&fake, 412, "changed in between");
+        fake_release(&fake);
+    }
+}
+
+/* A conflict that no condition of the client explains is for it to try again. */
+static void item_writes_answer_odd_conflicts(void **state)
+{
+    (void)state;
+    static const char *const methods[] = {"PATCH", "DELETE"};
+    for (size_t i = 0; i < 2; i++) {
+        struct fake fake;
+        fake_init(&fake);
+        fake_reply(&fake, REFUSED("conflict", ",\"version\":\"" V2 "\""));
+        send(&fake, methods[i], "{\"title\":\"milk\"}");
+        assert_problem(&fake, 503, "try again");
         fake_release(&fake);
     }
 }
@@ -638,6 +651,7 @@ int main(void)
         cmocka_unit_test(item_writes_read_for_other_conditions),
         cmocka_unit_test(item_writes_join_if_match_lines),
         cmocka_unit_test(item_writes_answer_conflicts),
+        cmocka_unit_test(item_writes_answer_odd_conflicts),
         cmocka_unit_test(item_writes_miss),
         cmocka_unit_test(item_patch_of_nothing_only_reads),
         cmocka_unit_test(item_patch_of_a_vanished_todo_misses),

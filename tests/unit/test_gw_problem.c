@@ -14,7 +14,7 @@ static void problem_replaces_what_was_there(void **state)
     fake.response.own_body.max = 3;
     assert_int_equal(hr_buf_append(&fake.response.own_body, HR_STR("[1")), HR_OK);
     gw_response_keep(&fake.response, HR_STR("ETag"), HR_STR("\"x\""));
-    assert_int_equal(gw_problem(&fake.response, 404, "No \"%s\".", "todo"), HR_OK);
+    assert_int_equal(gw_problem(&fake.response, 404, HR_STR("No \"todo\".")), HR_OK);
     assert_str(fake.response.body,
                "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,"
                "\"detail\":\"No \\\"todo\\\".\"}");
@@ -39,15 +39,18 @@ static void problem_is_json_whatever_is_quoted(void **state)
     }
     many[sizeof many - 1] = '\0';
     gw_response_init(&response);
-    assert_int_equal(gw_problem(&response, 503, "%s", many), HR_OK);
+    assert_int_equal(gw_problem(&response, 503, hr_str_c(many)), HR_OK);
     assert_int_equal(gw_json_read(response.body, &doc, &diag), HR_OK);
     struct hr_str detail = gw_json_str(yyjson_obj_get(yyjson_doc_get_root(doc), "detail"));
     assert_int_equal(detail.len, GW_PROBLEM_DETAIL_BYTES_MAX - 1);
     assert_int_equal((unsigned char)detail.ptr[1], 0xc3);
     yyjson_doc_free(doc);
-    assert_int_equal(gw_problem(&response, 503, "a\xff\xc3(\x01)"), HR_OK);
+    assert_int_equal(gw_problem(&response, 503, HR_STR("a\xff\xc3(\x01)")), HR_OK);
     assert_has(response.body, "\"a?"
                               "?(\\u0001)\"");
+    /* A detail that was cut within a character loses that character only. */
+    assert_int_equal(gw_problem(&response, 503, HR_STR("\xc3\xa4 \xf0\x9f\x8c")), HR_OK);
+    assert_has(response.body, "\"\xc3\xa4 \"");
     gw_response_release(&response);
 }
 

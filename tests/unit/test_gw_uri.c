@@ -31,6 +31,7 @@ static void uri_refuses_broken_encodings(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(gw_uri_decode(hr_str_c(bad[i]), out, sizeof out, &len), HR_BAD_INPUT);
     }
+    assert_int_equal(gw_uri_decode(hr_str_of("a%41", 3), out, sizeof out, &len), HR_BAD_INPUT);
     assert_int_equal(gw_uri_decode(HR_STR("abcde"), out, sizeof out, &len), HR_TOO_BIG);
     assert_int_equal(len, 77);
     assert_int_equal(gw_uri_decode(HR_STR("abcd"), out, sizeof out, &len), HR_OK);

@@ -1,8 +1,6 @@
 /* From a request's route to its answer, and the headers that every answer has. One thread. */
 #include "actors/todo/core/api.h"
 
-#include <stdio.h>
-
 #include "actors/todo/core/asset.h"
 #include "actors/todo/core/call.h"
 #include "actors/todo/core/item.h"
@@ -35,15 +33,13 @@ static enum hr_err find_base(struct gw_call *call)
         return HR_OK; /* HTTP/1.0: urls will be paths */
     }
     if (!gw_uri_is_authority(authority)) {
-        return gw_call_end(gw_problem(call->response, 400,
-                                      "The request's host must be a name or an address, with a "
-                                      "port or without."));
+        return gw_call_refuse(call, 400,
+                              HR_STR("The request's host must be a name or an address, with a port "
+                                     "or without."));
     }
-    char base[sizeof "https://" + GW_AUTHORITY_BYTES_MAX];
     bool is_tls = hr_str_eq_nocase(call->request->scheme, HR_STR("https"));
-    int len =
-        snprintf(base, sizeof base, "%s://%.*s", is_tls ? "https" : "http", HR_STR_ARG(authority));
-    call->base = hr_arena_copy(&call->response->arena, hr_str_of(base, (size_t)len));
+    call->base =
+        gw_call_join(call, is_tls ? HR_STR("https") : HR_STR("http"), HR_STR("://"), authority);
     return call->base.ptr ? HR_OK : HR_NO_MEMORY;
 }
 
@@ -68,12 +64,16 @@ static enum hr_err answer_options(struct gw_call *call)
 static enum hr_err refuse_method(struct gw_call *call)
 {
     struct hr_str allow = gw_route_allow(call->route.resource);
-    enum hr_err err =
-        gw_problem(call->response, 405, "This resource knows the methods %.*s.", HR_STR_ARG(allow));
-    if (!err) {
+    struct hr_str detail =
+        gw_call_join(call, HR_STR("This resource knows the methods "), allow, HR_STR("."));
+    if (!detail.ptr) {
+        return HR_NO_MEMORY;
+    }
+    enum hr_err err = gw_call_refuse(call, 405, detail);
+    if (err == GW_ANSWERED) {
         gw_response_keep(call->response, HR_STR("Allow"), allow);
     }
-    return gw_call_end(err);
+    return err;
 }
 
 static enum hr_err dispatch_list(struct gw_call *call)
@@ -104,9 +104,9 @@ static enum hr_err dispatch(struct gw_call *call)
         return gw_asset_get(call);
     }
     if (call->route.resource == GW_RESOURCE_NONE) {
-        return gw_call_end(gw_problem(call->response, 404,
-                                      "There is nothing here. The todos are at /api, each one at "
-                                      "/api/ and its id."));
+        return gw_call_refuse(call, 404,
+                              HR_STR("There is nothing here. The todos are at /api, each one at "
+                                     "/api/ and its id."));
     }
     enum hr_err err = find_base(call);
     if (err) {
@@ -139,25 +139,25 @@ static enum hr_err add_site(struct gw_call *call)
 
 static enum hr_err add_timing(struct gw_call *call)
 {
-    char text[48];
+    struct hr_buf value = {0};
     if (call->kv_requests == 0) {
         return HR_OK;
     }
-    int len = snprintf(text, sizeof text, "kv;dur=%llu.%03llu",
-                       (unsigned long long)(call->kv_ns / NS_PER_MS),
-                       (unsigned long long)(call->kv_ns / NS_PER_US % 1000));
-    return gw_response_copy(call->response, HR_STR("Server-Timing"), hr_str_of(text, (size_t)len));
+    enum hr_err err =
+        hr_buf_printf(&value, "kv;dur=%llu.%03llu", (unsigned long long)(call->kv_ns / NS_PER_MS),
+                      (unsigned long long)(call->kv_ns / NS_PER_US % 1000));
+    return gw_response_take(call->response, HR_STR("Server-Timing"), &value, err);
 }
 
 static enum hr_err add_length(struct gw_call *call)
 {
-    char text[24];
+    struct hr_buf value = {0};
     unsigned status = call->response->status;
     if (status == 204 || status == 304) {
         return HR_OK;
     }
-    int len = snprintf(text, sizeof text, "%zu", call->response->body.len);
-    return gw_response_copy(call->response, HR_STR("Content-Length"), hr_str_of(text, (size_t)len));
+    enum hr_err err = hr_buf_printf(&value, "%zu", call->response->body.len);
+    return gw_response_take(call->response, HR_STR("Content-Length"), &value, err);
 }
 
 static void add_cors(struct gw_response *response)

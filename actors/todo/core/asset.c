@@ -69,18 +69,18 @@ enum hr_err gw_asset_get(struct gw_call *call)
         return err;
     }
     if (err == HR_NOT_FOUND) {
-        return gw_call_end(gw_problem(call->response, 404, "There is no such page."));
+        return gw_call_refuse(call, 404, HR_STR("There is no such page."));
     }
     if (err) {
-        const char *reason = diag.text[0] ? diag.text : hr_err_text(err);
-        gw_call_log(call, GW_LOG_WARN, "ui-failed", hr_str_c(reason));
-        return gw_call_end(gw_problem(call->response, 503,
-                                      "The ui actor, which has the web page, did not answer: %s.",
-                                      reason));
+        if (diag.text[0] == '\0') {
+            hr_diag_set(&diag, err, "%s", hr_err_text(err));
+        }
+        gw_call_log(call, GW_LOG_WARN, "ui-failed", hr_str_c(diag.text));
+        hr_diag_prefix(&diag, err, "The ui actor, which has the web page, did not answer");
+        return gw_call_refuse(call, 503, hr_str_c(diag.text));
     }
     if (asset.header_count > GW_ASSET_HEADERS_MAX) {
-        return gw_call_end(gw_problem(
-            call->response, 502, "The ui actor gave more than %zu headers.", GW_ASSET_HEADERS_MAX));
+        return gw_call_refuse(call, 502, HR_STR("The ui actor gave too many headers."));
     }
     return answer(call, &asset);
 }

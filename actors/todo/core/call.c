@@ -1,7 +1,7 @@
 /* Helpers on a request on its way. One thread. */
 #include "actors/todo/core/call.h"
 
-#include <stdio.h>
+#include "actors/todo/core/problem.h"
 
 #define LOG_BYTES_MAX 640
 
@@ -19,19 +19,50 @@ void gw_call_set_site(struct gw_call *call, struct hr_str site)
     call->site_len = site.len;
 }
 
+enum hr_err gw_call_refuse(struct gw_call *call, unsigned status, struct hr_str detail)
+{
+    return gw_call_end(gw_problem(call->response, status, detail));
+}
+
+struct hr_str gw_call_join(struct gw_call *call, struct hr_str a, struct hr_str b, struct hr_str c)
+{
+    const struct hr_str parts[] = {a, b, c};
+    char *joined = hr_arena_alloc(&call->response->arena, a.len + b.len + c.len + 1);
+    size_t at = 0;
+    for (size_t i = 0; joined && i < sizeof parts / sizeof parts[0]; i++) {
+        if (parts[i].len > 0) {
+            memcpy(joined + at, parts[i].ptr, parts[i].len);
+            at += parts[i].len;
+        }
+    }
+    return hr_str_of(joined, at);
+}
+
+struct hr_str gw_call_url(struct gw_call *call, struct hr_str id)
+{
+    return gw_call_join(call, call->base, HR_STR("/api/"), id);
+}
+
+/* Appends @text to the @at bytes of @line, as far as there is room. */
+static size_t put(char line[LOG_BYTES_MAX], size_t at, struct hr_str text)
+{
+    for (size_t i = 0; i < text.len && at < LOG_BYTES_MAX; i++) {
+        line[at++] = text.ptr[i];
+    }
+    return at;
+}
+
 void gw_call_log(const struct gw_call *call, enum gw_log_level level, const char *event,
                  struct hr_str text)
 {
     char line[LOG_BYTES_MAX];
-    int head = snprintf(line, sizeof line, "event=%s detail=\"", event);
-    if (head < 0 || (size_t)head + 2 > sizeof line) {
-        return;
-    }
-    size_t at = (size_t)head;
+    size_t at = put(line, 0, HR_STR("event="));
+    at = put(line, at, hr_str_c(event));
+    at = put(line, at, HR_STR(" detail=\""));
     for (size_t i = 0; i < text.len && at + 1 < sizeof line; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
         line[at++] = (char)(c < 0x20 || c >= 0x7f ? '?' : c == '"' ? '\'' : c);
     }
-    line[at++] = '"';
+    at = put(line, at, HR_STR("\""));
     call->env->log(call->env->arg, level, hr_str_of(line, at));
 }

@@ -34,6 +34,13 @@ static inline enum hr_err gw_call_end(enum hr_err err)
     return err ? err : GW_ANSWERED;
 }
 
+/* Answers with a problem (problem.h). Errors: GW_ANSWERED, HR_NO_MEMORY; never HR_OK. */
+HR_MUST_CHECK enum hr_err gw_call_refuse(struct gw_call *call, unsigned status,
+                                         struct hr_str detail);
+/* @a, @b and @c behind each other, in the response's arena; ptr is NULL when memory is out. */
+struct hr_str gw_call_join(struct gw_call *call, struct hr_str a, struct hr_str b, struct hr_str c);
+/* A todo's url, in the response's arena; ptr is NULL when memory is out. */
+struct hr_str gw_call_url(struct gw_call *call, struct hr_str id);
 /* Takes over @site if it can stand in a header: 1 to GW_SITE_BYTES_MAX visible ASCII characters.
  * Otherwise nothing changes. */
 void gw_call_set_site(struct gw_call *call, struct hr_str site);

@@ -1,8 +1,6 @@
 /* Reading and evaluating preconditions. One thread. */
 #include "actors/todo/core/condition.h"
 
-#include "actors/todo/core/problem.h"
-
 static enum hr_err read_one(struct gw_call *call, struct hr_str name, struct gw_etags *ret_etags)
 {
     ret_etags->kind = GW_ETAGS_ABSENT;
@@ -22,10 +20,12 @@ enum hr_err gw_conditions_read(struct gw_call *call, struct gw_conditions *ret_c
         return err;
     }
     if (err) {
-        return gw_call_end(gw_problem(call->response, 400,
-                                      "Header If-Match must be \"*\" or a list of at most %zu "
-                                      "entity tags, such as \"0123\".",
-                                      GW_ETAGS_MAX));
+        struct hr_diag diag;
+        hr_diag_set(&diag, err,
+                    "Header If-Match must be \"*\" or a list of at most %zu entity tags, such as "
+                    "\"0123\".",
+                    GW_ETAGS_MAX);
+        return gw_call_refuse(call, 400, hr_str_c(diag.text));
     }
     err = read_one(call, HR_STR("If-None-Match"), &ret_conditions->if_none_match);
     if (err == HR_BAD_INPUT || err == HR_TOO_BIG) {
@@ -40,8 +40,7 @@ enum hr_err gw_conditions_check(struct gw_call *call, const struct gw_conditions
 {
     if (conditions->if_match.kind != GW_ETAGS_ABSENT &&
         !gw_etags_match_strong(&conditions->if_match, opaque)) {
-        return gw_call_end(
-            gw_problem(call->response, 412, "No entity tag of If-Match is the present one."));
+        return gw_call_refuse(call, 412, HR_STR("No entity tag of If-Match is the present one."));
     }
     if (!gw_etags_match_weak(&conditions->if_none_match, opaque)) {
         return HR_OK;
@@ -50,8 +49,7 @@ enum hr_err gw_conditions_check(struct gw_call *call, const struct gw_conditions
         call->response->status = 304;
         return GW_ANSWERED;
     }
-    return gw_call_end(
-        gw_problem(call->response, 412, "An entity tag of If-None-Match is the present one."));
+    return gw_call_refuse(call, 412, HR_STR("An entity tag of If-None-Match is the present one."));
 }
 
 enum hr_err gw_conditions_check_list(struct gw_call *call)
@@ -63,9 +61,9 @@ enum hr_err gw_conditions_check_list(struct gw_call *call)
     }
     if (conditions.if_match.kind == GW_ETAGS_LIST ||
         conditions.if_none_match.kind != GW_ETAGS_ABSENT) {
-        return gw_call_end(gw_problem(call->response, 412,
-                                      "Changes of the whole list cannot depend on entity tags: "
-                                      "leave out If-Match and If-None-Match."));
+        return gw_call_refuse(call, 412,
+                              HR_STR("Changes of the whole list cannot depend on entity tags: "
+                                     "leave out If-Match and If-None-Match."));
     }
     return HR_OK;
 }

@@ -96,6 +96,16 @@ enum hr_err gw_response_copy(struct gw_response *response, struct hr_str name, s
     return HR_OK;
 }
 
+enum hr_err gw_response_take(struct gw_response *response, struct hr_str name, struct hr_buf *value,
+                             enum hr_err err)
+{
+    if (!err) {
+        err = gw_response_copy(response, name, hr_buf_str(value));
+    }
+    hr_buf_release(value);
+    return err;
+}
+
 const struct hr_str *gw_response_header(const struct gw_response *response, struct hr_str name)
 {
     for (size_t i = 0; i < response->header_count; i++) {

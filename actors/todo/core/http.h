@@ -76,6 +76,10 @@ void gw_response_keep(struct gw_response *response, struct hr_str name, struct h
 /* Adds a header: @name outlives the response, @value is copied. Errors: HR_NO_MEMORY. */
 HR_MUST_CHECK enum hr_err gw_response_copy(struct gw_response *response, struct hr_str name,
                                            struct hr_str value);
+/* The same with what has been written to @value, unless that failed with @err. Releases @value.
+ * Errors: @err, HR_NO_MEMORY. */
+HR_MUST_CHECK enum hr_err gw_response_take(struct gw_response *response, struct hr_str name,
+                                           struct hr_buf *value, enum hr_err err);
 /* The value of the first header named @name, or NULL. */
 const struct hr_str *gw_response_header(const struct gw_response *response, struct hr_str name);
 /* Makes own_body the body. */

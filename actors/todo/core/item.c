@@ -1,18 +1,14 @@
 /* Reading and writing todos one by one.
  *
- * Writes are conditional at the kv actor itself wherever one condition can say it: $if-absent for a
- * new todo, $if-version for an If-Match with one version, $if-present otherwise. Other conditions
- * are evaluated on a read, and the write then wants just the version that was read. Each write has
- * its own $request-id. One thread. */
+ * Writes are conditional at the kv actor itself wherever it can say the condition: $if-absent for a
+ * new todo, else $if-present, and $if-version for an If-Match with one version. Other conditions are
+ * evaluated on a read, and the write then wants just the version that was read. Each write has its
+ * own $request-id. One thread. */
 #include "actors/todo/core/item.h"
 
-#include <stdio.h>
-
 #include "actors/todo/core/condition.h"
-#include "actors/todo/core/json.h"
 #include "actors/todo/core/kv.h"
 #include "actors/todo/core/media.h"
-#include "actors/todo/core/problem.h"
 #include "actors/todo/core/todo.h"
 #include "actors/todo/core/uuid.h"
 
@@ -30,20 +26,12 @@ static void fetched_release(struct fetched *fetched)
 
 static enum hr_err refuse_missing(struct gw_call *call)
 {
-    return gw_call_end(gw_problem(call->response, 404, "There is no such todo."));
+    return gw_call_refuse(call, 404, HR_STR("There is no such todo."));
 }
 
 static struct hr_str route_id(const struct gw_call *call)
 {
     return hr_str_of(call->route.id, call->route.id_len);
-}
-
-/* wasmkv.<verb>.<id> in the response's arena; ptr is NULL when memory is out. */
-static struct hr_str subject_of(struct gw_call *call, const char *verb, struct hr_str id)
-{
-    char subject[GW_ID_BYTES_MAX + 16];
-    int len = snprintf(subject, sizeof subject, "wasmkv.%s.%.*s", verb, HR_STR_ARG(id));
-    return hr_arena_copy(&call->response->arena, hr_str_of(subject, (size_t)len));
 }
 
 /* Reads the todo out of a good reply about @id; a problem if it has none. */
@@ -64,7 +52,7 @@ static enum hr_err read_todo(struct gw_call *call, struct hr_str id, struct fetc
 static enum hr_err fetch(struct gw_call *call, struct fetched *ret_fetched)
 {
     *ret_fetched = (struct fetched){0};
-    struct hr_str subject = subject_of(call, "get", route_id(call));
+    struct hr_str subject = gw_call_join(call, HR_STR("wasmkv.get."), route_id(call), HR_STR(""));
     if (!subject.ptr) {
         return HR_NO_MEMORY;
     }
@@ -78,17 +66,15 @@ static enum hr_err fetch(struct gw_call *call, struct fetched *ret_fetched)
 static enum hr_err answer_todo(struct gw_call *call, unsigned status, const struct fetched *fetched)
 {
     struct gw_response *response = call->response;
-    char tag[GW_VERSION_CHARS + 3];
-    int tag_len = snprintf(tag, sizeof tag, "\"%.*s\"", HR_STR_ARG(fetched->item.version));
-    enum hr_err err = gw_todo_write(&fetched->todo, call->base, &response->own_body);
-    if (!err) {
-        err = gw_response_copy(response, HR_STR("ETag"), hr_str_of(tag, (size_t)tag_len));
-    }
+    struct hr_str tag = gw_call_join(call, HR_STR("\""), fetched->item.version, HR_STR("\""));
+    enum hr_err err = tag.ptr ? HR_OK : HR_NO_MEMORY;
+    err = err ? err : gw_todo_write(&fetched->todo, call->base, &response->own_body);
     if (err) {
         return err;
     }
     gw_response_use_own_body(response);
     response->status = status;
+    gw_response_keep(response, HR_STR("ETag"), tag);
     gw_response_keep(response, HR_STR("Content-Type"), HR_STR("application/json; charset=utf-8"));
     gw_response_keep(response, HR_STR("Cache-Control"), HR_STR("no-cache"));
     return HR_OK;
@@ -99,13 +85,13 @@ static enum hr_err add_acks(struct gw_call *call, const struct gw_kv_reply *repl
 {
     yyjson_val *acks = yyjson_obj_get(reply->root, "acks");
     yyjson_val *sites = yyjson_obj_get(reply->root, "sites");
-    char text[48];
+    struct hr_buf value = {0};
     if (!yyjson_is_uint(acks) || !yyjson_is_uint(sites)) {
         return HR_OK;
     }
-    int len = snprintf(text, sizeof text, "%llu/%llu", (unsigned long long)yyjson_get_uint(acks),
-                       (unsigned long long)yyjson_get_uint(sites));
-    return gw_response_copy(call->response, HR_STR("Hedgerow-Acks"), hr_str_of(text, (size_t)len));
+    enum hr_err err = hr_buf_printf(&value, "%llu/%llu", (unsigned long long)yyjson_get_uint(acks),
+                                    (unsigned long long)yyjson_get_uint(sites));
+    return gw_response_take(call->response, HR_STR("Hedgerow-Acks"), &value, err);
 }
 
 enum hr_err gw_item_get(struct gw_call *call)
@@ -127,8 +113,8 @@ enum hr_err gw_item_get(struct gw_call *call)
     return err;
 }
 
-/* What a write is done under: at the kv actor the version, if there is one, else that there is a
- * value at all. */
+/* What a write is done under: that there is a value, and that it has the version, if one is
+ * given. */
 struct guard {
     char version[GW_VERSION_CHARS];
     size_t version_len;
@@ -170,28 +156,25 @@ static enum hr_err settle_conditions(struct gw_call *call, struct guard *ret_gua
  * write without conditions, or with its own. */
 static enum hr_err put_options(struct gw_call *call, const struct guard *guard, struct hr_buf *body)
 {
-    enum hr_err err = HR_OK;
-    if (guard && guard->version_len > 0) {
+    enum hr_err err = guard ? hr_buf_append(body, HR_STR("\"$if-present\":true,")) : HR_OK;
+    if (!err && guard && guard->version_len > 0) {
         err = hr_buf_printf(body, "\"$if-version\":\"%.*s\",", (int)guard->version_len,
                             guard->version);
-    } else if (guard) {
-        err = hr_buf_append(body, HR_STR("\"$if-present\":true,"));
     }
     struct gw_uuid request_id = gw_uuid_new(call->env);
     return err ? err : hr_buf_printf(body, "\"$request-id\":\"%s\"}", request_id.text);
 }
 
-/* What a conflict means: a version was wanted and something else, or nothing, is there. Where none
- * was wanted, the new id is taken or somebody was quicker: the client may simply try again. */
-static enum hr_err refuse_conflict(struct gw_call *call, const struct guard *guard,
-                                   const struct gw_kv_reply *reply)
+/* Where no version was wanted, a conflict says that the new id is taken or that somebody was
+ * quicker: the client may simply try again. */
+static enum hr_err refuse_write(struct gw_call *call, const struct guard *guard,
+                                const struct gw_kv_reply *reply)
 {
-    if (!guard || guard->version_len == 0) {
-        return gw_call_end(
-            gw_problem(call->response, 503, "Another write was made at the same time: try again."));
+    if (reply->code == GW_KV_CONFLICT && (!guard || guard->version_len == 0)) {
+        return gw_call_refuse(call, 503,
+                              HR_STR("Another write was made at the same time: try again."));
     }
-    return gw_kv_conflict_version(reply).len == 0 ? refuse_missing(call)
-                                                  : gw_call_end(gw_kv_problem(call, reply));
+    return gw_call_end(gw_kv_problem(call, reply));
 }
 
 /* Sends the write whose members so far are in @body; answers with the problem if it was not
@@ -202,22 +185,20 @@ static enum hr_err send_write(struct gw_call *call, struct hr_str subject,
 {
     enum hr_err err = subject.ptr ? put_options(call, guard, body) : HR_NO_MEMORY;
     err = err ? err : gw_kv_call(call, subject, hr_buf_str(body), ret_reply);
-    if (err || ret_reply->code == GW_KV_OK) {
-        return err;
+    if (!err && ret_reply->code != GW_KV_OK) {
+        err = refuse_write(call, guard, ret_reply);
     }
-    return ret_reply->code == GW_KV_CONFLICT ? refuse_conflict(call, guard, ret_reply)
-                                             : gw_call_end(gw_kv_problem(call, ret_reply));
+    return err;
 }
 
 static enum hr_err add_location(struct gw_call *call, struct hr_str id)
 {
-    struct hr_buf url = {0};
-    enum hr_err err = hr_buf_printf(&url, "%.*s/api/%.*s", HR_STR_ARG(call->base), HR_STR_ARG(id));
-    if (!err) {
-        err = gw_response_copy(call->response, HR_STR("Location"), hr_buf_str(&url));
+    struct hr_str url = gw_call_url(call, id);
+    if (!url.ptr) {
+        return HR_NO_MEMORY;
     }
-    hr_buf_release(&url);
-    return err;
+    gw_response_keep(call->response, HR_STR("Location"), url);
+    return HR_OK;
 }
 
 /* Stores a checked new todo under a new id. */
@@ -232,7 +213,9 @@ static enum hr_err create(struct gw_call *call, const struct gw_patch *patch, st
         err = hr_buf_append(body, HR_STR("\"completed\":false,"));
     }
     err = err ? err : hr_buf_append(body, HR_STR("\"$if-absent\":true,"));
-    err = err ? err : send_write(call, subject_of(call, "set", id), NULL, body, &fetched->reply);
+    err = err ? err
+              : send_write(call, gw_call_join(call, HR_STR("wasmkv.set."), id, HR_STR("")), NULL,
+                           body, &fetched->reply);
     err = err ? err : read_todo(call, id, fetched);
     err = err ? err : answer_todo(call, 201, fetched);
     err = err ? err : add_location(call, id);
@@ -252,7 +235,7 @@ enum hr_err gw_item_create(struct gw_call *call)
     }
     err = gw_patch_read(call->request->body, NULL, &patch, &diag);
     if (err == HR_BAD_INPUT) {
-        return gw_call_end(gw_problem(call->response, 400, "%s", diag.text));
+        return gw_call_refuse(call, 400, hr_str_c(diag.text));
     }
     if (!err) {
         err = create(call, &patch, &body, &fetched);
@@ -266,19 +249,13 @@ enum hr_err gw_item_create(struct gw_call *call)
 /* Reads the patch; its id and url, if named, must be the route's. */
 static enum hr_err read_patch(struct gw_call *call, struct gw_patch *ret_patch)
 {
-    struct hr_buf url = {0};
     struct hr_diag diag;
-    struct hr_str id = route_id(call);
-    enum hr_err err = hr_buf_printf(&url, "%.*s/api/%.*s", HR_STR_ARG(call->base), HR_STR_ARG(id));
-    if (!err) {
-        struct gw_identity identity = {id, hr_buf_str(&url)};
-        err = gw_patch_read(call->request->body, &identity, ret_patch, &diag);
+    struct gw_identity identity = {route_id(call), gw_call_url(call, route_id(call))};
+    if (!identity.url.ptr) {
+        return HR_NO_MEMORY;
     }
-    if (err == HR_BAD_INPUT) {
-        err = gw_call_end(gw_problem(call->response, 400, "%s", diag.text));
-    }
-    hr_buf_release(&url);
-    return err;
+    enum hr_err err = gw_patch_read(call->request->body, &identity, ret_patch, &diag);
+    return err == HR_BAD_INPUT ? gw_call_refuse(call, 400, hr_str_c(diag.text)) : err;
 }
 
 /* A patch that changes nothing is a read under the same conditions: nothing is written. */
@@ -305,7 +282,9 @@ static enum hr_err patch_something(struct gw_call *call, const struct gw_patch *
     enum hr_err err = settle_conditions(call, &guard);
     err = err ? err : hr_buf_append_byte(body, '{');
     err = err ? err : gw_patch_write(patch, body);
-    err = err ? err : send_write(call, subject_of(call, "set", id), &guard, body, &fetched->reply);
+    err = err ? err
+              : send_write(call, gw_call_join(call, HR_STR("wasmkv.set."), id, HR_STR("")), &guard,
+                           body, &fetched->reply);
     err = err ? err : read_todo(call, id, fetched);
     err = err ? err : answer_todo(call, 200, fetched);
     return err ? err : add_acks(call, &fetched->reply);
@@ -348,7 +327,10 @@ enum hr_err gw_item_delete(struct gw_call *call)
 {
     struct guard guard = {.version_len = 0};
     enum hr_err err = settle_conditions(call, &guard);
-    return err ? err : delete_at(call, subject_of(call, "del", route_id(call)), &guard);
+    return err ? err
+               : delete_at(call,
+                           gw_call_join(call, HR_STR("wasmkv.del."), route_id(call), HR_STR("")),
+                           &guard);
 }
 
 enum hr_err gw_item_delete_all(struct gw_call *call)

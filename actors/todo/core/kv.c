@@ -178,13 +178,6 @@ bool gw_kv_item_read(yyjson_val *object, struct gw_kv_item *ret_item)
     return true;
 }
 
-struct hr_str gw_kv_conflict_version(const struct gw_kv_reply *reply)
-{
-    yyjson_val *error = yyjson_obj_get(reply->root, "error");
-    yyjson_val *version = yyjson_obj_get(error, "version");
-    return gw_json_str(version ? version : yyjson_obj_get(reply->root, "version"));
-}
-
 enum hr_err gw_kv_problem(struct gw_call *call, const struct gw_kv_reply *reply)
 {
     const struct code_row *row = &codes[reply->code];
@@ -193,7 +186,9 @@ enum hr_err gw_kv_problem(struct gw_call *call, const struct gw_kv_reply *reply)
     if (status >= 500) {
         gw_call_log(call, GW_LOG_WARN, "kv-failed", hr_str_c(reason[0] ? reason : row->text));
     }
-    return gw_problem(call->response, status, "%s%s%s.%s", row->text, reason[0] ? ": " : "", reason,
-                      reply->maybe_done ? " It may have been done: read before you repeat it."
-                                        : "");
+    struct hr_diag detail;
+    struct hr_str shown = gw_json_clip(hr_str_c(reason), MESSAGE_BYTES_MAX);
+    hr_diag_set(&detail, HR_IO, "%s%s%.*s.%s", row->text, shown.len ? ": " : "", HR_STR_ARG(shown),
+                reply->maybe_done ? " It may have been done: read before you repeat it." : "");
+    return gw_problem(call->response, status, hr_str_c(detail.text));
 }

@@ -66,8 +66,6 @@ void gw_kv_reply_release(struct gw_kv_reply *reply);
 /* Reads key, version and value out of @object (a reply's root or one of its items); false if they
  * are not there or not valid. */
 bool gw_kv_item_read(yyjson_val *object, struct gw_kv_item *ret_item);
-/* The version that a conflict was with: empty if nothing is there. */
-struct hr_str gw_kv_conflict_version(const struct gw_kv_reply *reply);
 /* Says that a reply which looked good is not, once its user has seen the rest of it. */
 void gw_kv_nonsense(struct gw_kv_reply *reply, const char *why);
 /* Answers the client with the problem behind a reply that is not GW_KV_OK, and logs it if it is

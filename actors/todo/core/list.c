@@ -2,16 +2,12 @@
  * todos are the same but which has got a successor has another tag. One thread. */
 #include "actors/todo/core/list.h"
 
-#include <stdio.h>
-
 #include "actors/todo/core/condition.h"
 #include "actors/todo/core/hash.h"
 #include "actors/todo/core/json.h"
 #include "actors/todo/core/kv.h"
 #include "actors/todo/core/page.h"
-#include "actors/todo/core/problem.h"
 #include "actors/todo/core/todo.h"
-#include "base/assert.h"
 
 /* The most that the kv actor gives at once. */
 #define KV_PAGE_LIMIT_MAX 1000u
@@ -103,15 +99,18 @@ static enum hr_err add_page(struct list *list, struct gw_kv_reply *reply)
 
 static enum hr_err ask_page(struct list *list, struct gw_kv_reply *ret_reply)
 {
-    char body[GW_ID_BYTES_MAX + 64];
+    struct hr_buf body = {0};
     uint32_t left = list->count_max - list->count;
     uint32_t limit = left < KV_PAGE_LIMIT_MAX ? left : KV_PAGE_LIMIT_MAX;
-    int len = list->page.after_len == 0
-                  ? snprintf(body, sizeof body, "{\"limit\":%u}", (unsigned)limit)
-                  : snprintf(body, sizeof body, "{\"limit\":%u,\"after\":\"%.*s\"}",
-                             (unsigned)limit, (int)list->page.after_len, list->page.after);
-    HR_ASSERT(len > 0 && (size_t)len < sizeof body);
-    return gw_kv_call(list->call, HR_STR("wasmkv.get"), hr_str_of(body, (size_t)len), ret_reply);
+    enum hr_err err = hr_buf_printf(&body, "{\"limit\":%u", (unsigned)limit);
+    if (!err && list->page.after_len > 0) {
+        err = hr_buf_printf(&body, ",\"after\":\"%.*s\"", (int)list->page.after_len,
+                            list->page.after);
+    }
+    err = err ? err : hr_buf_append_byte(&body, '}');
+    err = err ? err : gw_kv_call(list->call, HR_STR("wasmkv.get"), hr_buf_str(&body), ret_reply);
+    hr_buf_release(&body);
+    return err;
 }
 
 /* One page of the kv actor; ends the call with a problem if there is none. */
@@ -151,15 +150,13 @@ static enum hr_err collect(struct list *list)
 
 static enum hr_err add_link(struct list *list, struct hr_str *ret_link)
 {
+    struct gw_response *response = list->call->response;
     struct hr_buf link = {0};
     enum hr_err err =
         gw_page_link(&list->page, list->call->base, hr_str_of(list->next, list->next_len), &link);
+    err = gw_response_take(response, HR_STR("Link"), &link, err);
     if (!err) {
-        err = gw_response_copy(list->call->response, HR_STR("Link"), hr_buf_str(&link));
-    }
-    hr_buf_release(&link);
-    if (!err) {
-        *ret_link = *gw_response_header(list->call->response, HR_STR("Link"));
+        *ret_link = *gw_response_header(response, HR_STR("Link"));
     }
     return err;
 }
@@ -217,7 +214,7 @@ enum hr_err gw_list_get(struct gw_call *call)
     }
     err = gw_page_parse(call->route.query, &list.page, &diag);
     if (err) {
-        return gw_call_end(gw_problem(call->response, 400, "%s", diag.text));
+        return gw_call_refuse(call, 400, hr_str_c(diag.text));
     }
     list.count_max = list.page.limit ? list.page.limit : GW_LIST_TODOS_MAX;
     err = collect(&list);

@@ -1,8 +1,6 @@
 /* Checks of a request's body before it is read. One thread. */
 #include "actors/todo/core/media.h"
 
-#include "actors/todo/core/problem.h"
-
 bool gw_media_is(struct hr_str content_type, struct hr_str media_type)
 {
     size_t end = hr_str_find(content_type, ';', 0);
@@ -25,13 +23,15 @@ static bool is_accepted(const struct gw_call *call)
 static enum hr_err refuse_type(struct gw_call *call)
 {
     bool is_patch = call->route.method == GW_METHOD_PATCH;
-    enum hr_err err = gw_problem(call->response, 415, "The body must be of type %s.",
-                                 is_patch ? GW_MEDIA_PATCH : GW_MEDIA_POST);
-    if (!err) {
+    enum hr_err err =
+        gw_call_refuse(call, 415,
+                       is_patch ? HR_STR("The body must be of one of the types " GW_MEDIA_PATCH ".")
+                                : HR_STR("The body must be of type " GW_MEDIA_POST "."));
+    if (err == GW_ANSWERED) {
         gw_response_keep(call->response, is_patch ? HR_STR("Accept-Patch") : HR_STR("Accept-Post"),
                          is_patch ? HR_STR(GW_MEDIA_PATCH) : HR_STR(GW_MEDIA_POST));
     }
-    return gw_call_end(err);
+    return err;
 }
 
 enum hr_err gw_media_check(struct gw_call *call)
@@ -41,11 +41,12 @@ enum hr_err gw_media_check(struct gw_call *call)
     }
     if (call->request->body_state == GW_BODY_TOO_BIG ||
         call->request->body.len > GW_BODY_BYTES_MAX) {
-        return gw_call_end(gw_problem(call->response, 413, "The body must have at most %zu bytes.",
-                                      GW_BODY_BYTES_MAX));
+        struct hr_diag diag;
+        hr_diag_set(&diag, HR_TOO_BIG, "The body must have at most %zu bytes.", GW_BODY_BYTES_MAX);
+        return gw_call_refuse(call, 413, hr_str_c(diag.text));
     }
     if (call->request->body_state == GW_BODY_BROKEN) {
-        return gw_call_end(gw_problem(call->response, 400, "The body broke off before its end."));
+        return gw_call_refuse(call, 400, HR_STR("The body broke off before its end."));
     }
     return HR_OK;
 }

@@ -1,9 +1,6 @@
 /* Writing application/problem+json. Stateless, any thread. */
 #include "actors/todo/core/problem.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "actors/todo/core/json.h"
 
 struct title_row {
@@ -38,40 +35,34 @@ static void start(struct gw_response *response, unsigned status)
     }
 }
 
-/* The detail may quote what others wrote; cutting it may also have cut a character. */
-static struct hr_str make_utf8(char *text, size_t max_bytes)
+/* @detail as valid UTF-8 of bounded length, in @scratch if it cannot stay as it is: it may quote
+ * what others wrote, and whoever put it together may have cut its last character. */
+static struct hr_str make_utf8(struct hr_str detail, char scratch[GW_PROBLEM_DETAIL_BYTES_MAX])
 {
-    struct hr_str detail = gw_json_clip(hr_str_c(text), max_bytes);
-    if (!hr_str_is_utf8(detail)) {
-        for (size_t i = 0; i < detail.len; i++) {
-            text[i] = (char)(text[i] & 0x80 ? '?' : text[i]);
+    detail = gw_json_clip(detail, GW_PROBLEM_DETAIL_BYTES_MAX);
+    for (size_t cut = 0; cut < 4 && cut <= detail.len; cut++) {
+        struct hr_str start = {detail.ptr, detail.len - cut};
+        if (hr_str_is_utf8(start)) {
+            return start;
         }
     }
-    return detail;
+    for (size_t i = 0; i < detail.len; i++) {
+        scratch[i] = (char)(detail.ptr[i] & 0x80 ? '?' : detail.ptr[i]);
+    }
+    return hr_str_of(scratch, detail.len);
 }
 
-enum hr_err gw_problem(struct gw_response *response, unsigned status, const char *fmt, ...)
+enum hr_err gw_problem(struct gw_response *response, unsigned status, struct hr_str detail)
 {
-    char text[GW_PROBLEM_DETAIL_BYTES_MAX + 2]; /* one more byte shows where to cut */
-    va_list args;
-    va_start(args, fmt);
-    int written = vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    if (written < 0) {
-        text[0] = '\0';
-    }
+    char scratch[GW_PROBLEM_DETAIL_BYTES_MAX];
     start(response, status);
     struct hr_buf *body = &response->own_body;
     enum hr_err err = hr_buf_printf(body,
                                     "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,"
                                     "\"detail\":",
                                     gw_problem_title(status), status);
-    if (!err) {
-        err = gw_json_put_string(body, make_utf8(text, GW_PROBLEM_DETAIL_BYTES_MAX));
-    }
-    if (!err) {
-        err = hr_buf_append_byte(body, '}');
-    }
+    err = err ? err : gw_json_put_string(body, make_utf8(detail, scratch));
+    err = err ? err : hr_buf_append_byte(body, '}');
     if (!err) {
         gw_response_use_own_body(response);
     }
