@@ -173,20 +173,22 @@ int hr_kv_lmdb_checkpoint_write(struct hr_kv_lmdb *kv)
     return rc;
 }
 
+int hr_kv_lmdb_checkpoint_unlink(struct hr_kv_lmdb *kv)
+{
+    if (unlinkat(kv->folder_fd, FILE_NAME, 0) != 0) {
+        return errno == ENOENT ? 0 : errno;
+    }
+    /* Were it to come back after later synced commits, those would be undone. */
+    return fsync(kv->folder_fd) == 0 ? 0 : errno;
+}
+
 int hr_kv_lmdb_checkpoint_remove(struct hr_kv_lmdb *kv)
 {
     if (kv->failure[0]) {
         return MDB_PANIC; /* the checkpoint is what the next opening needs */
     }
     int rc = mdb_env_sync(kv->env, 1);
-    if (rc) {
-        return rc;
-    }
-    if (unlinkat(kv->folder_fd, FILE_NAME, 0) != 0) {
-        return errno == ENOENT ? 0 : errno;
-    }
-    /* Were it to come back after later synced commits, those would be undone. */
-    return fsync(kv->folder_fd) == 0 ? 0 : errno;
+    return rc ? rc : hr_kv_lmdb_checkpoint_unlink(kv);
 }
 
 enum hr_err hr_kv_lmdb_checkpoint_recover(struct hr_kv_lmdb *kv, int data_fd, bool *ret_lossy,

@@ -115,13 +115,6 @@ static enum hr_err meta_is_sane(const struct hr_lmdb_meta_page *page, struct hr_
 
 enum hr_err hr_lmdb_file_meta(int fd, struct hr_lmdb_meta_page *ret_page, struct hr_diag *diag)
 {
-    struct stat st;
-    if (fstat(fd, &st) != 0) {
-        return hr_diag_set(diag, HR_IO, "fstat: %s", strerror(errno));
-    }
-    if (st.st_size == 0) {
-        return hr_diag_set(diag, HR_NOT_FOUND, "empty");
-    }
     struct hr_lmdb_meta_page pages[2];
     enum hr_err err = read_at(fd, &pages[0], sizeof pages[0], 0, diag);
     if (!err) {

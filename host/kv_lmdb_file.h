@@ -54,8 +54,8 @@ static inline size_t hr_lmdb_page_bytes(const struct hr_lmdb_meta *meta)
     return meta->trees[0].pad;
 }
 
-/* Reads both meta pages and returns the newer one. Errors: HR_NOT_FOUND (an empty file: no database
- * yet), HR_CORRUPT, HR_UNSUPPORTED (another format), HR_IO. */
+/* Reads both meta pages and returns the newer one. Errors: HR_CORRUPT, HR_UNSUPPORTED (another
+ * format), HR_IO. */
 HR_MUST_CHECK enum hr_err hr_lmdb_file_meta(int fd, struct hr_lmdb_meta_page *ret_page,
                                             struct hr_diag *diag);
 /* Overwrites both meta pages so that @page's transaction is the newest; does not sync. Errors:

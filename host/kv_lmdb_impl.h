@@ -174,6 +174,8 @@ HR_MUST_CHECK enum hr_err hr_kv_lmdb_checkpoint_recover(struct hr_kv_lmdb *kv, i
 int hr_kv_lmdb_checkpoint_write(struct hr_kv_lmdb *kv);
 /* Puts all commits on disk and removes the checkpoint: the store needs none. */
 int hr_kv_lmdb_checkpoint_remove(struct hr_kv_lmdb *kv);
+/* Removes the checkpoint, of a database that is gone. */
+int hr_kv_lmdb_checkpoint_unlink(struct hr_kv_lmdb *kv);
 
 /* kv_lmdb_read.c: the reading operations of struct hr_kv_ops. */
 HR_MUST_CHECK enum hr_err hr_kv_lmdb_read_get_now(struct hr_kv_port *base, struct hr_str bucket,

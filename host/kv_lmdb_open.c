@@ -1,6 +1,7 @@
-/* Opening a folder as a store: reads the URL's options, makes and locks the folder, looks at the data
- * file before LMDB does, goes back to the checkpoint of a lazy store, opens LMDB and settles the
- * layout. Every error names the folder and says what to do. On the caller's thread; nothing else runs
+/* Opening a folder as a store: reads the URL's options, makes and locks the folder, makes the data file
+ * if there is none, looks at it before LMDB does, goes back to the checkpoint of a lazy store, opens
+ * LMDB and checks the layout. A data file is made under another name and renamed when it is whole, so
+ * one that is short was cut, never half made. Every error names the folder and says what to do. On the caller's thread; nothing else runs
  * yet. Knows nothing of operations. */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include "host/kv_lmdb_impl.h"
 
 #define DATA_NAME "data.mdb"
+#define NEW_DATA_NAME "data.mdb.new"
 #define READERS_NAME "lock.mdb"
 #define LOCK_NAME "hedgerow.lock"
 /* Room for the readers' table. LMDB maps that file for writing, so its blocks must be there: a hole
@@ -257,7 +259,7 @@ static enum hr_err reserve_readers(struct hr_kv_lmdb *kv, struct hr_diag *diag)
     return rc ? fail(diag, READERS_NAME, rc) : HR_OK;
 }
 
-/* Looks at the data file, after going back to the checkpoint if need be. HR_NOT_FOUND: none yet. */
+/* Looks at the data file, after going back to the checkpoint if need be. */
 static enum hr_err check_data(struct hr_kv_lmdb *kv, int fd, struct hr_diag *diag)
 {
     struct stat st;
@@ -266,9 +268,6 @@ static enum hr_err check_data(struct hr_kv_lmdb *kv, int fd, struct hr_diag *dia
     }
     if (!S_ISREG(st.st_mode)) {
         return hr_diag_set(diag, HR_BAD_INPUT, DATA_NAME " is not a file");
-    }
-    if (st.st_size == 0) {
-        return HR_NOT_FOUND;
     }
     bool lossy;
     enum hr_err err = hr_kv_lmdb_checkpoint_recover(kv, fd, &lossy, diag);
@@ -288,20 +287,95 @@ static enum hr_err check_data(struct hr_kv_lmdb *kv, int fd, struct hr_diag *dia
         kv->map_bytes =
             kv->map_bytes > kv->options.max_bytes / 2 ? kv->options.max_bytes : kv->map_bytes * 2;
     }
-    kv->base.past = lossy ? HR_KV_LOSSY : HR_KV_INTACT;
+    kv->base.past = lossy ? HR_KV_LOSSY : kv->base.past;
     return HR_OK;
+}
+
+/* Writes the layout's record, the first of a database. */
+static int put_layout(MDB_env *env)
+{
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    int rc = mdb_txn_begin(env, NULL, 0, &txn);
+    if (rc) {
+        return rc;
+    }
+    unsigned char bytes[LAYOUT_BYTES] = {0};
+    memcpy(bytes, layout_magic, sizeof layout_magic);
+    bytes[LAYOUT_BYTES - 1] = HR_KV_LMDB_LAYOUT;
+    _Static_assert(HR_KV_LMDB_LAYOUT < 256, "the version's low byte is all that is written");
+    MDB_val key = {sizeof layout_key, (void *)layout_key};
+    MDB_val value = {sizeof bytes, bytes};
+    rc = mdb_dbi_open(txn, NULL, 0, &dbi);
+    if (!rc) {
+        rc = mdb_put(txn, dbi, &key, &value, 0);
+    }
+    if (rc) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    return mdb_txn_commit(txn);
+}
+
+/* Makes an empty database at @path, synced. */
+static int make_database(const char *path)
+{
+    MDB_env *env;
+    int rc = mdb_env_create(&env);
+    if (rc) {
+        return rc;
+    }
+    rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOLOCK, 0600);
+    if (!rc) {
+        rc = put_layout(env);
+    }
+    mdb_env_close(env);
+    return rc;
+}
+
+/* Makes the data file; a checkpoint can only be of one that is gone. */
+static int make_data(struct hr_kv_lmdb *kv)
+{
+    char path[HR_KV_LMDB_PATH_BYTES_MAX];
+    int n = snprintf(path, sizeof path, "%s/" NEW_DATA_NAME, kv->folder);
+    if (n < 0 || (size_t)n >= sizeof path) {
+        return ENAMETOOLONG;
+    }
+    if (unlinkat(kv->folder_fd, NEW_DATA_NAME, 0) != 0 && errno != ENOENT) {
+        return errno;
+    }
+    int rc = hr_kv_lmdb_checkpoint_unlink(kv);
+    if (!rc) {
+        rc = make_database(path);
+    }
+    if (!rc && renameat(kv->folder_fd, NEW_DATA_NAME, kv->folder_fd, DATA_NAME) != 0) {
+        rc = errno;
+    }
+    if (!rc && fsync(kv->folder_fd) != 0) {
+        rc = errno;
+    }
+    return rc;
 }
 
 static enum hr_err prepare_data(struct hr_kv_lmdb *kv, struct hr_diag *diag)
 {
     kv->map_bytes = kv->options.start_bytes;
+    kv->base.past = HR_KV_INTACT;
     int fd = openat(kv->folder_fd, DATA_NAME, O_RDWR | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        int rc = make_data(kv);
+        if (rc) {
+            return fail(diag, "making " DATA_NAME, rc);
+        }
+        kv->base.past = HR_KV_FRESH;
+        fd = openat(kv->folder_fd, DATA_NAME, O_RDWR | O_CLOEXEC);
+    }
     if (fd < 0) {
-        return errno == ENOENT ? HR_OK : fail(diag, DATA_NAME, errno);
+        return fail(diag, DATA_NAME, errno);
     }
     enum hr_err err = check_data(kv, fd, diag);
     close(fd);
-    return err == HR_NOT_FOUND ? HR_OK : err;
+    return err;
 }
 
 static uint32_t read_u32(const unsigned char *bytes)
@@ -309,7 +383,7 @@ static uint32_t read_u32(const unsigned char *bytes)
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-static enum hr_err check_layout(MDB_val value, struct hr_diag *diag)
+static enum hr_err check_record(MDB_val value, struct hr_diag *diag)
 {
     if (value.mv_size < LAYOUT_BYTES ||
         memcmp(value.mv_data, layout_magic, sizeof layout_magic) != 0) {
@@ -325,55 +399,27 @@ static enum hr_err check_layout(MDB_val value, struct hr_diag *diag)
     return HR_OK;
 }
 
-/* Writes the layout's record into an empty database. */
-static int write_layout(struct hr_kv_lmdb *kv, MDB_txn *txn)
-{
-    unsigned char bytes[LAYOUT_BYTES] = {0};
-    memcpy(bytes, layout_magic, sizeof layout_magic);
-    bytes[LAYOUT_BYTES - 1] = HR_KV_LMDB_LAYOUT;
-    _Static_assert(HR_KV_LMDB_LAYOUT < 256, "the version's low byte is all that is written");
-    MDB_val key = {sizeof layout_key, (void *)layout_key};
-    MDB_val value = {sizeof bytes, bytes};
-    return mdb_put(txn, kv->dbi, &key, &value, 0);
-}
-
-/* Makes a fresh database ours, or checks that it is. */
-static enum hr_err settle_layout(struct hr_kv_lmdb *kv, struct hr_diag *diag)
+static enum hr_err check_layout(struct hr_kv_lmdb *kv, struct hr_diag *diag)
 {
     MDB_txn *txn;
-    int rc = mdb_txn_begin(kv->env, NULL, 0, &txn);
+    int rc = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn);
     if (rc) {
         return fail(diag, DATA_NAME, rc);
     }
-    enum hr_err err = HR_OK;
     MDB_val key = {sizeof layout_key, (void *)layout_key};
     MDB_val value;
-    MDB_stat stat;
+    enum hr_err err = HR_OK;
     rc = mdb_get(txn, kv->dbi, &key, &value);
-    if (rc == 0) {
-        err = check_layout(value, diag);
-        mdb_txn_abort(txn);
-        return err;
-    }
     if (rc == MDB_NOTFOUND) {
-        rc = mdb_stat(txn, kv->dbi, &stat);
-    }
-    if (rc == 0 && stat.ms_entries > 0) {
         err = hr_diag_set(diag, HR_UNSUPPORTED,
                           DATA_NAME " is an LMDB database of another program; use an empty folder");
-    } else if (rc == 0) {
-        rc = write_layout(kv, txn);
+    } else if (rc) {
+        err = fail(diag, DATA_NAME, rc);
+    } else {
+        err = check_record(value, diag);
     }
-    if (err || rc) {
-        mdb_txn_abort(txn);
-        return err ? err : fail(diag, DATA_NAME, rc);
-    }
-    kv->base.past = HR_KV_FRESH;
-    rc = mdb_txn_commit(txn);
-    if (!rc) {
-        rc = fsync(kv->folder_fd) == 0 ? 0 : errno; /* the new file's name */
-    }
-    return rc ? fail(diag, "writing the layout's record", rc) : HR_OK;
+    mdb_txn_abort(txn);
+    return err;
 }
 
 static enum hr_err open_database(struct hr_kv_lmdb *kv, struct hr_diag *diag)
@@ -389,7 +435,7 @@ static enum hr_err open_database(struct hr_kv_lmdb *kv, struct hr_diag *diag)
     if (rc) {
         return fail(diag, DATA_NAME, rc);
     }
-    err = settle_layout(kv, diag);
+    err = check_layout(kv, diag);
     if (err) {
         return err;
     }
