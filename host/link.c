@@ -51,7 +51,7 @@ static const struct {
                         {TEXT("wasi:clocks/*"), TEXT("wasi:io/poll")}},
     [HR_LINK_RANDOM] = {"random", "gets random numbers", "{}", {TEXT("wasi:random/*")}},
     [HR_LINK_CLI] = {"cli",
-                     "gets an empty environment and its standard streams in the log",
+                     "gets its config values as environment variables, and prints to the log",
                      "{}",
                      {TEXT("wasi:cli/*"), TEXT("wasi:io/*")}},
     [HR_LINK_GATHER] = {"gather",
