@@ -57,6 +57,19 @@ static void wait_callback(void *env, wasmtime_caller_t *caller, const wasmtime_v
     ret_continuation->finalizer = NULL;
 }
 
+/* A reactor's constructors: `_initialize`, once, before anything else is called (WASI application ABI,
+ * github.com/WebAssembly/WASI, legacy/application-abi.md). */
+static enum hr_err initialize(struct hr_fiber *fiber)
+{
+    wasmtime_extern_t item;
+    if (!wasmtime_instance_export_get(fiber->context, &fiber->instance, "_initialize", 11, &item) ||
+        item.kind != WASMTIME_EXTERN_FUNC) {
+        return HR_OK;
+    }
+    wasmtime_val_raw_t none[1];
+    return hr_fiber_call(fiber, &item.of.func, none, 0);
+}
+
 /* The bottom of every fiber's stack: the body runs inside this host function. */
 static wasm_trap_t *entry_callback(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values,
                                    size_t count)
@@ -64,7 +77,10 @@ static wasm_trap_t *entry_callback(void *env, wasmtime_caller_t *caller, wasmtim
     (void)env, (void)values, (void)count;
     struct hr_fiber *fiber = wasmtime_context_get_data(wasmtime_caller_context(caller));
     fiber->in_body = true;
-    fiber->outcome = fiber->body(fiber, fiber->arg);
+    fiber->outcome = initialize(fiber);
+    if (!fiber->outcome) {
+        fiber->outcome = fiber->body(fiber, fiber->arg);
+    }
     return NULL;
 }
 
