@@ -53,6 +53,7 @@ struct fake_reply {
 struct fake {
     struct fake_pair *pairs; /* in order */
     size_t count;
+    size_t cap;
     uint64_t wall;
     uint64_t mono;
     uint64_t mono_step; /* the monotonic clock goes on by this at every reading */
@@ -142,7 +143,10 @@ static inline void fake_put(struct fake *fake, struct hr_str key, struct hr_str 
     struct fake_pair *pair = fake_find(fake, key);
     if (!pair) {
         size_t at = fake_at(fake, key);
-        fake->pairs = realloc(fake->pairs, (fake->count + 1) * sizeof *fake->pairs);
+        if (fake->count == fake->cap) {
+            fake->cap = fake->cap ? fake->cap * 2 : 64;
+            fake->pairs = realloc(fake->pairs, fake->cap * sizeof *fake->pairs);
+        }
         if (!fake->pairs) {
             abort();
         }
@@ -510,8 +514,9 @@ static inline void fake_forget_replies(struct fake *fake)
 
 static inline void fake_release(struct fake *fake)
 {
-    while (fake->count > 0) {
-        fake_delete(fake, hr_str_of(fake->pairs[0].key, fake->pairs[0].key_len));
+    for (size_t i = 0; i < fake->count; i++) {
+        free(fake->pairs[i].key);
+        free(fake->pairs[i].value);
     }
     free(fake->pairs);
     fake_forget_replies(fake);

@@ -202,22 +202,32 @@ static bool truncated(struct dkv_attempt *attempt, struct hr_diag *diag)
     return err || !value.present || progress.trunc_below > attempt->site.ctr.seq + 1;
 }
 
-/* After a lost answer: HR_OK if the commit was done, HR_CONFLICT if it was not and never will be,
- * HR_AGAIN if it may be yet. m/ctr is read first: if it has moved, our commit is behind us, one way
- * or the other, and the feed says which. */
-static enum hr_err look(struct dkv_attempt *attempt, struct hr_diag *diag)
+/* Whether m/ctr is still what the commit checks. A reading that is not sound tells nothing. */
+static enum hr_err look_at_ctr(struct dkv_attempt *attempt, bool *ret_moved, struct hr_diag *diag)
 {
-    const struct dkv_env *env = attempt->env;
-    const struct hr_str ctr_key = DKV_KEY_CTR;
+    const struct hr_str key = DKV_KEY_CTR;
     struct dkv_value value;
-    enum hr_err err = env->get_many(env->arg, &ctr_key, 1, attempt->arena, &value, diag);
-    if (err) {
-        return HR_UNKNOWN_OUTCOME;
+    struct dkv_ctr ctr;
+    enum hr_err err =
+        attempt->env->get_many(attempt->env->arg, &key, 1, attempt->arena, &value, diag);
+    if (!err && value.present) {
+        err = dkv_ctr_decode(value.bytes, &ctr, diag);
+        *ret_moved = !hr_str_eq(value.bytes, attempt->site.ctr_bytes);
     }
-    if (value.present && hr_str_eq(value.bytes, attempt->site.ctr_bytes)) {
-        return HR_AGAIN;
+    return !err && !value.present ? HR_NOT_FOUND : err;
+}
+
+/* What the feed holds in the place of the first change. HR_OK: that change. HR_CONFLICT: another one,
+ * or nothing, so that ours was not done. */
+static enum hr_err look_at_feed(struct dkv_attempt *attempt, struct hr_diag *diag)
+{
+    struct dkv_value value;
+    struct dkv_change change;
+    enum hr_err err = attempt->env->get_many(attempt->env->arg, &attempt->first_key, 1,
+                                             attempt->arena, &value, diag);
+    if (!err && value.present) {
+        err = dkv_change_decode(value.bytes, attempt->arena, &change, diag);
     }
-    err = env->get_many(env->arg, &attempt->first_key, 1, attempt->arena, &value, diag);
     if (err) {
         return HR_UNKNOWN_OUTCOME;
     }
@@ -225,6 +235,19 @@ static enum hr_err look(struct dkv_attempt *attempt, struct hr_diag *diag)
         return hr_str_eq(value.bytes, attempt->first_change) ? HR_OK : HR_CONFLICT;
     }
     return truncated(attempt, diag) ? HR_UNKNOWN_OUTCOME : HR_CONFLICT;
+}
+
+/* After a lost answer: HR_OK if the commit was done, HR_CONFLICT if it was not and never will be,
+ * anything else if nobody can say yet. m/ctr is read first: if it has moved, our commit is behind
+ * us, one way or the other, and the feed says which. */
+static enum hr_err look(struct dkv_attempt *attempt, struct hr_diag *diag)
+{
+    bool moved = false;
+    enum hr_err err = look_at_ctr(attempt, &moved, diag);
+    if (err || !moved) {
+        return HR_UNKNOWN_OUTCOME;
+    }
+    return look_at_feed(attempt, diag);
 }
 
 /* Submits the very same commit until its outcome is known: as it checks m/ctr, it cannot be done

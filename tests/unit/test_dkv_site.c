@@ -1,0 +1,251 @@
+/* links: core_kv */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "actors/kv/core/site.h"
+#include "test_dkv_check.h"
+
+#define OTHER_NONCE "ff0102030405060708090a0b0c0d0e0f"
+
+static struct fake fake;
+static struct hr_arena arena;
+static struct dkv_site site;
+static struct hr_diag diag;
+
+static int setup(void **state)
+{
+    (void)state;
+    fake = fake_new(3);
+    diag.text[0] = '\0';
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    hr_arena_release(&arena);
+    unsigned failures = check_failures(&fake, true);
+    fake_release(&fake);
+    return failures > 0 ? -1 : 0;
+}
+
+static enum hr_err open_site(void)
+{
+    struct dkv_env env = fake_env(&fake);
+    struct dkv_config config;
+    assert_int_equal(dkv_config_read(&env, &arena, &config, &diag), HR_OK);
+    return dkv_site_open(&env, &config, &arena, &site, &diag);
+}
+
+static struct dkv_self self(void)
+{
+    struct dkv_self stored;
+    assert_int_equal(dkv_self_decode(fake_get(&fake, "m/self"), &stored, &diag), HR_OK);
+    return stored;
+}
+
+/* The first invocation on an empty store makes the site: origin, clock, group, progress. */
+static void site_is_made_on_an_empty_store(void **state)
+{
+    (void)state;
+    fake.site_id = "7";
+    assert_int_equal(open_site(), HR_OK);
+    assert_int_equal(fake.commits, 1);
+    assert_int_equal(site.ctr.origin, dkv_origin_of(7, FAKE_WALL));
+    assert_int_equal(site.ctr.hlc, (uint64_t)FAKE_WALL << 16);
+    assert_int_equal(site.ctr.seq, 0);
+    assert_int_equal(site.cfg.leaf_bits, 12);
+    assert_int_equal(site.cfg.wanted_acks, 1);
+    assert_int_equal(site.cfg.member_count, 1);
+    assert_int_equal(site.cfg.members[0], 7);
+    assert_int_equal(self().boot_class, DKV_BOOT_FRESH);
+    assert_int_equal(fake.count, 4);
+}
+
+/* Later invocations of the same start change nothing. */
+static void site_is_booted_once_a_start(void **state)
+{
+    (void)state;
+    assert_int_equal(open_site(), HR_OK);
+    dkv_origin origin = site.ctr.origin;
+    fake.wall += 5000;
+    assert_int_equal(open_site(), HR_OK);
+    assert_int_equal(site.ctr.origin, origin);
+    assert_int_equal(fake.commits, 1);
+}
+
+/* A new start is a new incarnation with its own feed; the clock goes on, the cluster stays. */
+static void site_gets_a_new_incarnation_at_each_start(void **state)
+{
+    (void)state;
+    fake_send(&fake, "wasmkv.set.a", "{\"n\":1}");
+    assert_int_equal(open_site(), HR_OK);
+    struct dkv_site before = site;
+    struct dkv_self self_before = self();
+    fake.wall += 5000;
+    fake.nonce = OTHER_NONCE;
+    assert_int_equal(open_site(), HR_OK);
+    assert_int_equal(dkv_origin_inc(site.ctr.origin), FAKE_WALL + 5000);
+    assert_true(site.ctr.hlc > before.ctr.hlc);
+    assert_int_equal(site.ctr.seq, 0);
+    assert_int_equal(self().boot_class, DKV_BOOT_INTACT);
+    assert_memory_equal(self().cluster, self_before.cluster, DKV_CLUSTER_BYTES);
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get.a", ""), "\"n\":1"));
+    fake_send(&fake, "wasmkv.set.a", "{\"n\":2}");
+}
+
+/* A wall that went back does not make an old incarnation again, nor turn the clock back. */
+static void site_never_reuses_an_incarnation(void **state)
+{
+    (void)state;
+    assert_int_equal(open_site(), HR_OK);
+    struct dkv_site before = site;
+    fake.wall -= 3600 * 1000;
+    fake.nonce = OTHER_NONCE;
+    assert_int_equal(open_site(), HR_OK);
+    assert_int_equal(dkv_origin_inc(site.ctr.origin), dkv_origin_inc(before.ctr.origin) + 1);
+    assert_int_equal(site.ctr.hlc, before.ctr.hlc);
+    assert_int_equal(fake.warnings, 1);
+}
+
+/* A host whose store another host has taken over is fenced, and does not take it back. */
+static void site_fences_the_host_that_was_overtaken(void **state)
+{
+    (void)state;
+    fake_send(&fake, "wasmkv.set.a", "{\"n\":1}");
+    fake.nonce = OTHER_NONCE;
+    fake_send(&fake, "wasmkv.set.a", "{\"n\":2}");
+    fake.nonce = FAKE_NONCE;
+    uint64_t commits = fake.commits;
+    const char *reply = fake_send(&fake, "wasmkv.set.a", "{\"n\":3}");
+    assert_non_null(strstr(reply, "\"code\":\"unavailable\",\"message\":\"another host has taken"));
+    reply = fake_send(&fake, "wasmkv.get.a", "");
+    assert_non_null(strstr(reply, "\"code\":\"unavailable\""));
+    assert_int_equal(open_site(), HR_LOCKED);
+    assert_int_equal(fake.commits, commits);
+    fake.nonce = OTHER_NONCE;
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get.a", ""), "\"n\":2"));
+}
+
+/* So does a host that is overtaken within an invocation: its commit does not go through. */
+static void take_over(struct fake *other)
+{
+    const char *nonce = other->nonce;
+    struct dkv_env env = fake_env(other);
+    struct dkv_handled ignored;
+    const struct dkv_message message = {HR_STR("wasmkv.set.b"), HR_STR("{\"b\":1}"), {0}};
+    other->nonce = OTHER_NONCE;
+    dkv_batch_handle(&env, &message, 1, &ignored);
+    other->nonce = nonce;
+}
+
+static void site_fences_within_an_invocation(void **state)
+{
+    (void)state;
+    fake_send(&fake, "wasmkv.set.a", "{\"n\":1}");
+    fake.intruder = take_over;
+    fake.fault = FAKE_INTRUDER;
+    fake.fault_at = fake.calls + 9; /* the commit: five of config, the site, a prefetch, a scan */
+    const char *reply = fake_send(&fake, "wasmkv.set.a", "{\"n\":3}");
+    assert_non_null(strstr(reply, "another host has taken"));
+    fake.nonce = OTHER_NONCE;
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get.a", ""), "\"n\":1"));
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get.b", ""), "\"b\":1"));
+}
+
+/* The nonces of the last 64 starts are remembered; the list does not grow beyond. */
+static void site_remembers_past_starts(void **state)
+{
+    (void)state;
+    char nonce[33];
+    fake.nonce = nonce;
+    for (unsigned i = 0; i < 80; i++) {
+        snprintf(nonce, sizeof nonce, "%032x", i);
+        assert_int_equal(open_site(), HR_OK);
+    }
+    assert_int_equal(self().past_count, DKV_BOOTS_MAX);
+    snprintf(nonce, sizeof nonce, "%032x", 80 - 1 - DKV_BOOTS_MAX);
+    assert_int_equal(open_site(), HR_LOCKED);
+}
+
+/* A store of another site is refused by name. */
+static void site_refuses_the_store_of_another(void **state)
+{
+    (void)state;
+    assert_int_equal(open_site(), HR_OK);
+    fake.site_id = "2";
+    fake.nonce = OTHER_NONCE;
+    assert_int_equal(open_site(), HR_DENIED);
+    assert_string_equal(diag.text, "the store belongs to site-id 1, this host is configured as 2");
+}
+
+/* State with wrong bits, or with a part missing, is an error and is not written over. */
+static void site_refuses_corrupt_state(void **state)
+{
+    (void)state;
+    const char *keys[] = {"m/self", "m/ctr", "m/cfg"};
+    assert_int_equal(open_site(), HR_OK);
+    for (size_t i = 0; i < 3; i++) {
+        struct fake_pair *pair = fake_find(&fake, hr_str_c(keys[i]));
+        pair->value[3] ^= 1;
+        assert_int_equal(open_site(), HR_CORRUPT);
+        fake.nonce = OTHER_NONCE;
+        assert_int_equal(open_site(), HR_CORRUPT);
+        fake.nonce = FAKE_NONCE;
+        pair->value[3] ^= 1;
+    }
+    fake_delete(&fake, HR_STR("m/ctr"));
+    assert_int_equal(open_site(), HR_CORRUPT);
+    assert_int_equal(fake.commits, 1);
+    fake_release(&fake);
+    fake = fake_new(1);
+}
+
+static unsigned races;
+
+static void race(struct fake *other)
+{
+    struct dkv_env env = fake_env(other);
+    struct dkv_handled ignored;
+    const struct dkv_message message = {HR_STR("wasmkv.set.b"), HR_STR("{\"b\":1}"), {0}};
+    races++;
+    dkv_batch_handle(&env, &message, 1, &ignored);
+}
+
+/* Invocations that race for the boot agree on one incarnation. */
+static void site_boot_is_won_by_one(void **state)
+{
+    (void)state;
+    fake.intruder = race;
+    fake.fault = FAKE_INTRUDER;
+    fake.fault_at = 7; /* the boot's commit */
+    fake_send(&fake, "wasmkv.set.a", "{\"a\":1}");
+    assert_int_equal(races, 1);
+    assert_int_equal(fake.commits, 3);
+    struct check check = check_store(&fake, true);
+    assert_int_equal(check.change_count, 2);
+    assert_int_equal(check.changes[0].origin, check.changes[1].origin);
+    check_release(&check);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(site_is_made_on_an_empty_store),
+        CASE(site_is_booted_once_a_start),
+        CASE(site_gets_a_new_incarnation_at_each_start),
+        CASE(site_never_reuses_an_incarnation),
+        CASE(site_fences_the_host_that_was_overtaken),
+        CASE(site_fences_within_an_invocation),
+        CASE(site_remembers_past_starts),
+        CASE(site_refuses_the_store_of_another),
+        CASE(site_refuses_corrupt_state),
+        CASE(site_boot_is_won_by_one),
+    };
+    return cmocka_run_group_tests_name("dkv_site", tests, NULL, NULL);
+}
