@@ -7,21 +7,30 @@
 #include "host/imports.h"
 #include "host/subject.h"
 
-/* What the host calls, by interface and function; the version is the module's own choice. */
+/* What the host calls, by interface and function; the version is the module's own choice. Types are
+ * written as in struct hr_import. Calls are unchecked, so a type is checked when the module is loaded. */
 static const struct {
     const char *interface;
     const char *version;
     const char *function;
+    const char *type;
     const char *short_name;
 } known_exports[HR_EXPORT_COUNT] = {
-    [HR_EXPORT_HTTP_HANDLE] = {"wasi:http/incoming-handler", "0.2", "handle",
+    [HR_EXPORT_HTTP_HANDLE] = {"wasi:http/incoming-handler", "0.2", "handle", "ii>",
                                "incoming-handler.handle"},
     [HR_EXPORT_HANDLE_MESSAGE] = {"wasmcloud:messaging/handler", "0.2", "handle-message",
-                                  "handler.handle-message"},
-    [HR_EXPORT_HANDLE_BATCH] = {"hedgerow:messaging/batch-handler", "0.1", "handle-batch",
+                                  "iiiiiii>i", "handler.handle-message"},
+    [HR_EXPORT_HANDLE_BATCH] = {"hedgerow:messaging/batch-handler", "0.1", "handle-batch", "ii>i",
                                 "batch-handler.handle-batch"},
-    [HR_EXPORT_GET_ASSET] = {"hedgerow:ui/assets", "0.1", "get-asset", "assets.get-asset"},
+    [HR_EXPORT_GET_ASSET] = {"hedgerow:ui/assets", "0.1", "get-asset", "iiii>i",
+                             "assets.get-asset"},
 };
+
+/* What belongs to the ABI and no interface. */
+static const struct {
+    const char *name;
+    const char *type;
+} abi_exports[] = {{"cabi_realloc", "iiii>i"}};
 
 const char *hr_actor_export_name(enum hr_export id)
 {
@@ -42,6 +51,56 @@ static bool is_export(struct hr_str name, enum hr_export id)
            hr_str_eq(hr_str_from(name, hash + 1), hr_str_c(known_exports[id].function));
 }
 
+static bool are_types(const wasm_valtype_vec_t *types, struct hr_str want)
+{
+    if (types->size != want.len) {
+        return false;
+    }
+    for (size_t i = 0; i < want.len; i++) {
+        if (wasm_valtype_kind(types->data[i]) != (want.ptr[i] == 'j' ? WASM_I64 : WASM_I32)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum hr_err check_type(struct hr_str name, const wasm_functype_t *found, const char *want,
+                              struct hr_diag *diag)
+{
+    struct hr_str text = hr_str_c(want);
+    size_t arrow = hr_str_find(text, '>', 0);
+    if (are_types(wasm_functype_params(found), hr_str_of(text.ptr, arrow)) &&
+        are_types(wasm_functype_results(found), hr_str_from(text, arrow + 1))) {
+        return HR_OK;
+    }
+    return hr_diag_set(diag, HR_BAD_INPUT,
+                       "exports %.*s with a type that is not the canonical ABI's: build it with "
+                       "bindings of that interface",
+                       HR_STR_ARG(name));
+}
+
+static enum hr_err take_export(struct hr_actor *actor, struct hr_str name,
+                               const wasm_functype_t *type, struct hr_diag *diag)
+{
+    enum hr_err err = HR_OK;
+    for (size_t i = 0; i < sizeof abi_exports / sizeof abi_exports[0] && !err; i++) {
+        if (hr_str_eq(name, hr_str_c(abi_exports[i].name))) {
+            err = check_type(name, type, abi_exports[i].type, diag);
+        }
+    }
+    for (int id = 0; id < HR_EXPORT_COUNT && !err; id++) {
+        if (actor->exports[id] || !is_export(name, id)) {
+            continue;
+        }
+        err = check_type(name, type, known_exports[id].type, diag);
+        if (!err) {
+            actor->exports[id] = hr_alloc_cstr(name);
+            err = actor->exports[id] ? HR_OK : hr_diag_set(diag, HR_NO_MEMORY, "exports");
+        }
+    }
+    return err;
+}
+
 static enum hr_err find_exports(struct hr_actor *actor, struct hr_diag *diag)
 {
     wasm_exporttype_vec_t exports;
@@ -49,13 +108,10 @@ static enum hr_err find_exports(struct hr_actor *actor, struct hr_diag *diag)
     enum hr_err err = HR_OK;
     for (size_t i = 0; i < exports.size && !err; i++) {
         const wasm_name_t *name = wasm_exporttype_name(exports.data[i]);
-        bool function =
-            wasm_externtype_kind(wasm_exporttype_type(exports.data[i])) == WASM_EXTERN_FUNC;
-        for (int id = 0; id < HR_EXPORT_COUNT && function; id++) {
-            if (!actor->exports[id] && is_export(hr_str_of(name->data, name->size), id)) {
-                actor->exports[id] = hr_alloc_cstr(hr_str_of(name->data, name->size));
-                err = actor->exports[id] ? HR_OK : hr_diag_set(diag, HR_NO_MEMORY, "exports");
-            }
+        const wasm_functype_t *type =
+            wasm_externtype_as_functype_const(wasm_exporttype_type(exports.data[i]));
+        if (type) {
+            err = take_export(actor, hr_str_of(name->data, name->size), type, diag);
         }
     }
     wasm_exporttype_vec_delete(&exports);
