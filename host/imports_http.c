@@ -643,6 +643,9 @@ static enum hr_err response_body(struct hr_fiber *fiber, wasmtime_val_raw_t *val
     if (response->body_given) {
         return put_handle(fiber, values[1].i32, 1, 0);
     }
+    if (!exchange_of(fiber)) {
+        return hr_fiber_trap(fiber, "this call answers no HTTP request");
+    }
     response->body_given = true;
     wasmtime_val_raw_t handle;
     err = give(fiber, sizeof(struct outgoing_body), &out_body_type, &handle, NULL);
