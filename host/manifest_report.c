@@ -7,7 +7,7 @@
 #define PATH_BYTES_MAX 200u
 #define WORD_BYTES_MAX 32u /* longer words are not compared */
 #define DISTANCE_MAX 2u
-#define QUOTE_CUT 48u
+#define QUOTE_CUT 160u
 
 /* ---- Words ---- */
 
