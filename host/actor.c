@@ -88,7 +88,6 @@ static enum hr_err take_export(struct hr_actor *actor, struct hr_str name,
             err = check_type(name, type, abi_exports[i].type, diag);
         }
     }
-    actor->has_initialize |= hr_str_eq(name, HR_STR("_initialize"));
     for (int id = 0; id < HR_EXPORT_COUNT && !err; id++) {
         if (actor->exports[id] || !is_export(name, id)) {
             continue;

@@ -72,7 +72,6 @@ struct hr_actor {
     wasmtime_linker_t *linker;
     wasmtime_instance_pre_t *pre;
     char *exports[HR_EXPORT_COUNT]; /* the name as this module spells it, or NULL */
-    bool has_initialize;            /* exports `_initialize`: a reactor's constructors */
     struct hr_actor_limits limits;
     struct hr_actor_links links;
     /* Metrics, set by host_metrics.c before the first call; NULL where nobody counts. */

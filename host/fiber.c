@@ -70,21 +70,6 @@ static enum hr_err initialize(struct hr_fiber *fiber)
     return hr_fiber_call(fiber, &item.of.func, none, 0);
 }
 
-/* A reactor's constructors run before anything else of it is called, as in a component. */
-static enum hr_err initialize(struct hr_fiber *fiber)
-{
-    static const char name[] = "_initialize";
-    wasmtime_extern_t item;
-    wasmtime_val_raw_t none[1];
-    if (!fiber->actor->has_initialize) {
-        return HR_OK;
-    }
-    bool found = wasmtime_instance_export_get(fiber->context, &fiber->instance, name,
-                                              sizeof name - 1, &item);
-    HR_ASSERT(found);
-    return hr_fiber_call(fiber, &item.of.func, none, 0);
-}
-
 /* The bottom of every fiber's stack: the body runs inside this host function. */
 static wasm_trap_t *entry_callback(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values,
                                    size_t count)
