@@ -9,7 +9,7 @@ void exports_wasi_http_incoming_handler_handle(
     exports_wasi_http_incoming_handler_own_incoming_request_t request,
     exports_wasi_http_incoming_handler_own_response_outparam_t response_out)
 {
-    struct gw_guest_env state = {.asset_count = 0};
+    struct gw_guest_env state = {.asset_headers = NULL};
     struct gw_env env = gw_guest_env_init(&state);
     struct gw_guest_request in;
     struct gw_response response;

@@ -7,18 +7,11 @@
 #include "actors/todo/core/http.h"
 #include "todo.h"
 
-/* The assets that one request has got; they live until it is answered. */
-#define GW_GUEST_ASSETS_MAX ((size_t)2)
-
-struct gw_guest_asset {
-    hedgerow_ui_assets_asset_t own;
-    struct gw_header *headers;
-};
-
-/* The environment's own state. */
+/* The environment's own state: the asset that the request has asked for, which lives until it is
+ * answered. */
 struct gw_guest_env {
-    struct gw_guest_asset assets[GW_GUEST_ASSETS_MAX];
-    size_t asset_count;
+    hedgerow_ui_assets_option_asset_t asset;
+    struct gw_header *asset_headers;
 };
 
 /* A request read out of its resource; the strings of @request lie in the other members. */

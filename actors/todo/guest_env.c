@@ -39,34 +39,33 @@ static enum hr_err env_get_asset(void *arg, struct hr_str path, struct hr_str ac
     struct gw_guest_env *state = arg;
     todo_string_t at = gw_guest_borrow(path);
     todo_string_t accepted = gw_guest_borrow(accept_encoding);
-    hedgerow_ui_assets_option_asset_t found;
     todo_string_t failure;
-    HR_ASSERT(state->asset_count < GW_GUEST_ASSETS_MAX);
-    struct gw_guest_asset *asset = &state->assets[state->asset_count];
-    if (!hedgerow_ui_assets_get_asset(&at, &accepted, &found, &failure)) {
+    HR_ASSERT(!state->asset.is_some);
+    if (!hedgerow_ui_assets_get_asset(&at, &accepted, &state->asset, &failure)) {
         enum hr_err err = ui_err(gw_guest_str(failure));
         hr_diag_set(diag, err, "%.*s", HR_STR_ARG(gw_guest_str(failure)));
         todo_string_free(&failure);
+        state->asset.is_some = false;
         return err;
     }
-    if (!found.is_some) {
+    if (!state->asset.is_some) {
         return HR_NOT_FOUND;
     }
-    asset->own = found.val;
-    state->asset_count++;
-    asset->headers = hr_alloc_array(asset->own.headers.len, sizeof *asset->headers);
-    if (!asset->headers) {
+    const hedgerow_ui_assets_asset_t *asset = &state->asset.val;
+    struct gw_header *headers = hr_alloc_array(asset->headers.len, sizeof *headers);
+    if (!headers) {
         return HR_NO_MEMORY;
     }
-    for (size_t i = 0; i < asset->own.headers.len; i++) {
-        asset->headers[i].name = gw_guest_str(asset->own.headers.ptr[i].f0);
-        asset->headers[i].value = gw_guest_str(asset->own.headers.ptr[i].f1);
+    for (size_t i = 0; i < asset->headers.len; i++) {
+        headers[i].name = gw_guest_str(asset->headers.ptr[i].f0);
+        headers[i].value = gw_guest_str(asset->headers.ptr[i].f1);
     }
+    state->asset_headers = headers;
     *ret_asset = (struct gw_asset){
-        .etag = gw_guest_str(asset->own.etag),
-        .headers = asset->headers,
-        .header_count = asset->own.headers.len,
-        .bytes = hr_str_of(asset->own.bytes.ptr, asset->own.bytes.len),
+        .etag = gw_guest_str(asset->etag),
+        .headers = headers,
+        .header_count = asset->headers.len,
+        .bytes = hr_str_of(asset->bytes.ptr, asset->bytes.len),
     };
     return HR_OK;
 }
@@ -135,9 +134,6 @@ struct gw_env gw_guest_env_init(struct gw_guest_env *state)
 
 void gw_guest_env_release(struct gw_guest_env *state)
 {
-    for (size_t i = 0; i < state->asset_count; i++) {
-        hr_free(state->assets[i].headers);
-        hedgerow_ui_assets_asset_free(&state->assets[i].own);
-    }
-    state->asset_count = 0;
+    hr_free(state->asset_headers);
+    hedgerow_ui_assets_option_asset_free(&state->asset);
 }

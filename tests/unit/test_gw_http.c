@@ -99,7 +99,7 @@ static void http_site_must_be_plain(void **state)
     assert_int_equal(call.site_len, GW_SITE_BYTES_MAX);
 }
 
-/* A log line is one line whose detail cannot end its own quotes. */
+/* A log line is one line of printable text and bounded length. */
 static void http_log_lines_are_one_line(void **state)
 {
     (void)state;
@@ -108,10 +108,9 @@ static void http_log_lines_are_one_line(void **state)
     fake_init(&fake);
     struct gw_call call = {.env = &fake.env};
     gw_call_log(&call, GW_LOG_WARN, "x", HR_STR("a\"b\nc\xff"));
-    assert_string_equal(fake.last_log, "event=x detail=\"a'b?c?\"");
+    assert_string_equal(fake.last_log, "x: a\"b?c?");
     memset(big, 'y', sizeof big);
     gw_call_log(&call, GW_LOG_WARN, "x", hr_str_of(big, sizeof big));
-    assert_int_equal(fake.last_log[strlen(fake.last_log) - 1], '"');
     assert_true(strlen(fake.last_log) <= 640);
     fake_release(&fake);
 }

@@ -12,28 +12,13 @@ static bool is_ours(struct hr_str name)
            hr_str_eq_nocase(name, HR_STR("ETag")) || hr_str_eq_nocase(name, HR_STR("Vary"));
 }
 
-/* Asks for the path and, if there is no such file and the path names none (its last segment has no
- * dot), for the page itself. */
 static enum hr_err find(struct gw_call *call, struct gw_asset *ret_asset, struct hr_diag *diag)
 {
     const struct gw_env *env = call->env;
-    struct hr_str path = call->route.path;
     struct hr_str accepted;
     enum hr_err err = gw_request_header_joined(call->request, HR_STR("Accept-Encoding"),
                                                &call->response->arena, &accepted);
-    if (err) {
-        return err;
-    }
-    err = env->get_asset(env->arg, path, accepted, ret_asset, diag);
-    size_t from = path.len;
-    while (from > 0 && path.ptr[from - 1] != '/') {
-        from--;
-    }
-    bool names_file = hr_str_find(path, '.', from) != SIZE_MAX;
-    if (err == HR_NOT_FOUND && !names_file && !hr_str_eq(path, HR_STR("/"))) {
-        err = env->get_asset(env->arg, HR_STR("/"), accepted, ret_asset, diag);
-    }
-    return err;
+    return err ? err : env->get_asset(env->arg, call->route.path, accepted, ret_asset, diag);
 }
 
 static enum hr_err answer(struct gw_call *call, const struct gw_asset *asset)

@@ -56,13 +56,11 @@ void gw_call_log(const struct gw_call *call, enum gw_log_level level, const char
                  struct hr_str text)
 {
     char line[LOG_BYTES_MAX];
-    size_t at = put(line, 0, HR_STR("event="));
-    at = put(line, at, hr_str_c(event));
-    at = put(line, at, HR_STR(" detail=\""));
-    for (size_t i = 0; i < text.len && at + 1 < sizeof line; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        line[at++] = (char)(c < 0x20 || c >= 0x7f ? '?' : c == '"' ? '\'' : c);
+    size_t at = put(line, 0, hr_str_c(event));
+    at = put(line, at, HR_STR(": "));
+    for (size_t i = 0; i < text.len && at < sizeof line; i++) {
+        char c = text.ptr[i];
+        line[at++] = (char)(c < 0x20 || c >= 0x7f ? '?' : c);
     }
-    at = put(line, at, HR_STR("\""));
     call->env->log(call->env->arg, level, hr_str_of(line, at));
 }

@@ -44,7 +44,7 @@ struct hr_str gw_call_url(struct gw_call *call, struct hr_str id);
 /* Takes over @site if it can stand in a header: 1 to GW_SITE_BYTES_MAX visible ASCII characters.
  * Otherwise nothing changes. */
 void gw_call_set_site(struct gw_call *call, struct hr_str site);
-/* Logs `event=<event> detail="<text>"` with the quotes and line breaks of @text replaced. */
+/* Logs "<event>: <text>", what is not printable ASCII in @text replaced by '?', cut if too long. */
 void gw_call_log(const struct gw_call *call, enum gw_log_level level, const char *event,
                  struct hr_str text);
 

@@ -216,7 +216,7 @@ enum hr_err gw_list_get(struct gw_call *call)
     if (err) {
         return gw_call_refuse(call, 400, hr_str_c(diag.text));
     }
-    list.count_max = list.page.limit ? list.page.limit : GW_LIST_TODOS_MAX;
+    list.count_max = list.page.limit ? list.page.limit : UINT32_MAX;
     err = collect(&list);
     if (list.skipped > 0) {
         gw_call_log(call, GW_LOG_DEBUG, "skipped", HR_STR("values that are not todos"));

@@ -6,9 +6,9 @@
 #include "actors/todo/core/call.h"
 #include "base/err.h"
 
-/* An answer that would be longer ends there, with a Link to the rest. */
-#define GW_LIST_TODOS_MAX 100000u
-#define GW_LIST_BYTES_MAX ((size_t)16777216)
+/* An answer that would be longer ends there, with a Link to the rest. The bytes are what a host gives
+ * to a body if its manifest says nothing else. */
+#define GW_LIST_BYTES_MAX ((size_t)8388608)
 /* Of the kv actor's pages for one answer; some may be empty. */
 #define GW_LIST_PAGES_MAX 4096u
 
