@@ -21,12 +21,12 @@ struct call {
 
 /* Would be 2 on the second call of one instance. */
 static int calls;
-/* Set by a constructor: 0 if nobody runs them. */
-static int constructed;
+/* Set by a constructor: 0 if nobody runs them. (Volatile, or the compiler runs it.) */
+static volatile int constructed;
 
 __attribute__((constructor)) static void construct(void)
 {
-    constructed = 1;
+    constructed = constructed + 1;
 }
 
 static unsigned long long number_of(const struct call *call)
@@ -332,7 +332,7 @@ static void do_gorge(struct call *call)
         if (!bytes) {
             abort();
         }
-        memset(bytes, 1, PAGE_BYTES);
+        *(volatile char *)bytes = 1;
     }
 }
 
@@ -413,6 +413,45 @@ static void do_split(struct call *call)
     end(body);
 }
 
+/* A status that a client may not expect, with a body where none belongs. */
+static void do_status(struct call *call)
+{
+    wasi_http_types_own_outgoing_response_t response =
+        wasi_http_types_constructor_outgoing_response(wasi_http_types_constructor_fields());
+    wasi_http_types_own_outgoing_body_t body;
+    if (!wasi_http_types_method_outgoing_response_set_status_code(
+            wasi_http_types_borrow_outgoing_response(response),
+            (wasi_http_types_status_code_t)number_of(call))) {
+        answer(call, "refused");
+        return;
+    }
+    if (!wasi_http_types_method_outgoing_response_body(
+            wasi_http_types_borrow_outgoing_response(response), &body)) {
+        abort();
+    }
+    wasi_http_types_result_own_outgoing_response_error_code_t result = {.is_err = false,
+                                                                        .val.ok = response};
+    wasi_http_types_static_response_outparam_set(call->outparam, &result);
+    write_all(body, "body", 4);
+    end(body);
+}
+
+/* Writes the body of a response that is thrown away before it answers with another. */
+static void do_spare(struct call *call)
+{
+    wasi_http_types_own_outgoing_response_t response =
+        wasi_http_types_constructor_outgoing_response(wasi_http_types_constructor_fields());
+    wasi_http_types_own_outgoing_body_t body;
+    if (!wasi_http_types_method_outgoing_response_body(
+            wasi_http_types_borrow_outgoing_response(response), &body)) {
+        abort();
+    }
+    write_all(body, "spare", 5);
+    wasi_http_types_outgoing_body_drop_own(body);
+    wasi_http_types_outgoing_response_drop_own(response);
+    answer(call, "real");
+}
+
 static void do_random(struct call *call)
 {
     probe_list_u8_t bytes;
@@ -453,6 +492,8 @@ static const struct {
     {"hoard", do_hoard},
     {"fields", do_fields},
     {"split", do_split},
+    {"status", do_status},
+    {"spare", do_spare},
     {"random", do_random},
 };
 
@@ -512,6 +553,11 @@ bool exports_wasmcloud_messaging_handler_handle_message(
     }
     if (starts(&message->body, "silent")) {
         return true;
+    }
+    if (starts(&message->body, "body")) {
+        /* Belongs to an HTTP request, and this is none. */
+        struct call none = {.argument = NULL};
+        answer(&none, "nobody asked");
     }
     if (starts(&message->body, "fail")) {
         probe_string_dup(ret_error, "failed as asked");

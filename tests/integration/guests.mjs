@@ -54,3 +54,10 @@ export function watGuest(name) {
 }
 
 export const watNames = readdirSync(join(folder, "wat")).map((file) => file.replace(/\.wat$/, ""));
+
+// Writes a manifest (JSON is YAML) into a folder of its own and gives its path. `actors`: name to what stands under it.
+export function writeManifest(folder, actors, settings = {}) {
+  const path = join(folder, "hedgerow.yaml");
+  writeFileSync(path, JSON.stringify({ store: "lmdb:./store", ...settings, actors }, null, 2));
+  return path;
+}

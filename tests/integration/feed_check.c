@@ -1,0 +1,477 @@
+/* feed_check STORE-URL BUCKET: whether what a site's store holds is one legal state of the Distributed-KV actor. Run on a
+ * store that nobody has open, after its host was killed. It reads only, decodes with the actor's own core, and checks
+ *
+ *   feed    of every origin dense from its first kept number to v/<origin>'s prefix and not beyond, clocks growing with the
+ *           numbers, every stamp the origin's own; the present origin's prefix and clock those of m/ctr
+ *   clear   b/clear is the newest CLEAR of the feed
+ *   records each r/<key> is byte for byte what replaying the feed gives, and no other record is there
+ *   index   each name of a record stands in its leaf, no other name does, and g/<leaf> counts the leaf's changes
+ *
+ * Prints one line of JSON with what it counted; on standard error a line for each violation. Exit status 0 only if
+ * there is none. A feed whose beginning was dropped (trunc below above 1) cannot be replayed and is itself a violation.
+ * One thread. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "actors/kv/core/change.h"
+#include "actors/kv/core/leaf.h"
+#include "actors/kv/core/record.h"
+#include "actors/kv/core/state.h"
+#include "base/alloc.h"
+#include "host/kv.h"
+
+#define VIOLATIONS_SHOWN_MAX 20u
+#define HEX64 16u
+
+struct change_list {
+    struct dkv_change *items;
+    size_t count;
+    size_t cap;
+};
+
+struct check {
+    struct hr_kv_port *port;
+    struct hr_str bucket;
+    struct hr_arena arena; /* everything that was read; it lives as long as the check */
+    struct dkv_self self;
+    struct dkv_ctr ctr;
+    struct dkv_cfg cfg;
+    struct dkv_stamp clear;
+    struct change_list changes;
+    size_t origins;
+    size_t records;
+    size_t visible;
+    size_t names;
+    size_t violations;
+};
+
+typedef void (*entry_cb)(struct check *check, struct hr_str key, struct hr_str value);
+
+/* A bug of the tool or an unreadable store, not a finding. */
+static void die(const char *what, const char *why)
+{
+    fprintf(stderr, "feed_check: %s: %s\n", what, why);
+    exit(2);
+}
+
+static void violation(struct check *check, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void violation(struct check *check, const char *fmt, ...)
+{
+    check->violations++;
+    if (check->violations > VIOLATIONS_SHOWN_MAX) {
+        return;
+    }
+    va_list args;
+    va_start(args, fmt);
+    fputs("feed_check: violation: ", stderr);
+    vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
+static struct dkv_value get(struct check *check, struct hr_str key)
+{
+    struct dkv_value value = {0};
+    enum hr_err err = hr_kv_get_now(check->port, check->bucket, key, &check->arena, &value.bytes);
+    if (err && err != HR_NOT_FOUND) {
+        die("get", hr_err_text(err));
+    }
+    value.present = !err;
+    return value;
+}
+
+static void for_each(struct check *check, struct hr_str prefix, entry_cb cb)
+{
+    struct hr_kv_page page = {.more = true};
+    struct hr_kv_scan scan = {
+        .bucket = check->bucket, .prefix = prefix, .limit = HR_KV_SCAN_ITEMS_MAX};
+    while (page.more) {
+        enum hr_err err = hr_kv_scan_now(check->port, &scan, &check->arena, &page);
+        if (err) {
+            die("scan", hr_err_text(err));
+        }
+        for (size_t i = 0; i < page.count; i++) {
+            cb(check, page.entries[i].key, page.entries[i].value);
+        }
+        if (page.count > 0) {
+            scan.after = page.entries[page.count - 1].key;
+        }
+    }
+}
+
+static bool read_hex(struct hr_str text, uint64_t *ret_number)
+{
+    *ret_number = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool digit = c >= '0' && c <= '9';
+        if (!digit && !(c >= 'a' && c <= 'f')) {
+            return false;
+        }
+        *ret_number = *ret_number << 4 | (uint64_t)(digit ? c - '0' : c - 'a' + 10);
+    }
+    return text.len == HEX64;
+}
+
+/* --- the site's own state --------------------------------------------------------------------------- */
+
+static void read_state(struct check *check)
+{
+    struct hr_diag diag = {""};
+    struct dkv_value self = get(check, DKV_KEY_SELF);
+    struct dkv_value ctr = get(check, DKV_KEY_CTR);
+    struct dkv_value cfg = get(check, DKV_KEY_CFG);
+    if (!self.present || !ctr.present || !cfg.present) {
+        die("m/self, m/ctr, m/cfg", "not all there: has the site ever been written to?");
+    }
+    enum hr_err err = dkv_self_decode(self.bytes, &check->self, &diag);
+    err = err ? err : dkv_ctr_decode(ctr.bytes, &check->ctr, &diag);
+    err = err ? err : dkv_cfg_decode(cfg.bytes, &check->cfg, &diag);
+    err = err ? err : dkv_clear_decode(get(check, DKV_KEY_CLEAR), &check->clear, &diag);
+    if (err) {
+        die("site state", diag.text);
+    }
+    if (check->self.origin != check->ctr.origin) {
+        violation(check, "m/self and m/ctr are of different origins");
+    }
+}
+
+/* --- the feed ----------------------------------------------------------------------------------------- */
+
+static void keep_change(struct check *check, const struct dkv_change *change)
+{
+    struct change_list *list = &check->changes;
+    if (list->count == list->cap) {
+        list->cap = list->cap ? list->cap * 2 : 1024;
+        list->items = hr_realloc(list->items, list->cap * sizeof *list->items);
+        if (!list->items) {
+            die("changes", "out of memory");
+        }
+    }
+    list->items[list->count++] = *change;
+}
+
+static void take_change(struct check *check, struct hr_str key, struct hr_str value)
+{
+    uint64_t origin;
+    uint64_t seq;
+    struct dkv_change change;
+    struct hr_diag diag = {""};
+    bool named = key.len == 2 + HEX64 + 1 + HEX64 &&
+                 read_hex(hr_str_of(key.ptr + 2, HEX64), &origin) &&
+                 read_hex(hr_str_from(key, 2 + HEX64 + 1), &seq);
+    if (!named) {
+        violation(check, "%.*s is no name of a change", HR_STR_ARG(key));
+        return;
+    }
+    if (dkv_change_decode(value, &check->arena, &change, &diag)) {
+        violation(check, "%.*s: %s", HR_STR_ARG(key), diag.text);
+        return;
+    }
+    if (change.stamp.origin != origin || change.seq != seq) {
+        violation(check, "%.*s holds change %llu of another place", HR_STR_ARG(key),
+                  (unsigned long long)change.seq);
+    }
+    keep_change(check, &change);
+}
+
+/* The changes lie in the order of origin and number, as their names do. */
+static void check_dense(struct check *check, dkv_origin origin, const struct dkv_progress *progress)
+{
+    uint64_t next = 1;
+    dkv_hlc hlc = 0;
+    for (size_t i = 0; i < check->changes.count; i++) {
+        const struct dkv_change *change = &check->changes.items[i];
+        if (change->stamp.origin != origin) {
+            continue;
+        }
+        if (change->seq != next) {
+            violation(check, "feed of %016llx: %llu follows %llu", (unsigned long long)origin,
+                      (unsigned long long)change->seq, (unsigned long long)next - 1);
+        }
+        if (change->stamp.hlc <= hlc) {
+            violation(check, "feed of %016llx: the clock does not grow at %llu",
+                      (unsigned long long)origin, (unsigned long long)change->seq);
+        }
+        next = change->seq + 1;
+        hlc = change->stamp.hlc;
+    }
+    if (next - 1 != progress->prefix) {
+        violation(check, "feed of %016llx ends at %llu, v/ says %llu", (unsigned long long)origin,
+                  (unsigned long long)next - 1, (unsigned long long)progress->prefix);
+    }
+    if (hlc != progress->hlc) {
+        violation(check, "v/%016llx has another clock than its newest change",
+                  (unsigned long long)origin);
+    }
+    if (origin == check->ctr.origin &&
+        (progress->prefix != check->ctr.seq || hlc > check->ctr.hlc)) {
+        violation(check, "m/ctr says %llu, v/%016llx %llu", (unsigned long long)check->ctr.seq,
+                  (unsigned long long)origin, (unsigned long long)progress->prefix);
+    }
+}
+
+static void take_progress(struct check *check, struct hr_str key, struct hr_str value)
+{
+    dkv_origin origin;
+    struct dkv_progress progress;
+    struct hr_diag diag = {""};
+    if (!read_hex(hr_str_from(key, 2), &origin)) {
+        violation(check, "%.*s is no name of a progress", HR_STR_ARG(key));
+        return;
+    }
+    if (dkv_progress_decode(value, &progress, &diag)) {
+        violation(check, "%.*s: %s", HR_STR_ARG(key), diag.text);
+        return;
+    }
+    if (progress.trunc_below > 1) {
+        violation(check, "%.*s: the feed's beginning was dropped", HR_STR_ARG(key));
+    }
+    check->origins++;
+    check_dense(check, origin, &progress);
+}
+
+static void check_origins_known(struct check *check)
+{
+    dkv_origin last = 0;
+    for (size_t i = 0; i < check->changes.count; i++) {
+        dkv_origin origin = check->changes.items[i].stamp.origin;
+        struct hr_str name = dkv_key_progress(&check->arena, origin);
+        if (origin != last && !get(check, name).present) {
+            violation(check, "%.*s is missing, its feed is not", HR_STR_ARG(name));
+        }
+        last = origin;
+    }
+}
+
+static void check_clear(struct check *check)
+{
+    struct dkv_stamp newest = {0};
+    for (size_t i = 0; i < check->changes.count; i++) {
+        if (check->changes.items[i].op == DKV_CHANGE_CLEAR) {
+            newest = dkv_stamp_max(newest, check->changes.items[i].stamp);
+        }
+    }
+    if (dkv_stamp_cmp(newest, check->clear) != 0) {
+        violation(check, "b/clear is not the newest CLEAR of the feed");
+    }
+}
+
+/* --- records ------------------------------------------------------------------------------------------ */
+
+static int by_key_and_stamp(const void *a, const void *b)
+{
+    const struct dkv_change *left = a;
+    const struct dkv_change *right = b;
+    int order = hr_str_cmp(left->key, right->key);
+    return order ? order : dkv_stamp_cmp(left->stamp, right->stamp);
+}
+
+/* Replays the changes from @from on that have the same key; *@ret_end is the first of another. */
+static struct hr_str replay(struct check *check, size_t from, size_t *ret_end)
+{
+    const struct change_list *list = &check->changes;
+    struct hr_str key = list->items[from].key;
+    struct hr_diag diag = {""};
+    struct dkv_record record = {0};
+    struct hr_str bytes = {0};
+    size_t i = from;
+    for (; i < list->count && hr_str_eq(list->items[i].key, key); i++) {
+        struct dkv_record old = record;
+        struct dkv_record news = dkv_change_record(&list->items[i]);
+        if (dkv_record_merge(&old, &news, &check->arena, &record, &diag)) {
+            violation(check, "replay of %.*s: %s", HR_STR_ARG(key), diag.text);
+        }
+    }
+    dkv_record_strip(&record, check->clear);
+    if (dkv_record_encode(&record, &check->arena, &bytes)) {
+        die("replay", "out of memory");
+    }
+    *ret_end = i;
+    return bytes;
+}
+
+/* What is stored, as it is under the present clear mark: records are stripped when they are written. */
+static struct hr_str stored_now(struct check *check, struct hr_str key, struct hr_str bytes)
+{
+    struct hr_diag diag = {""};
+    struct dkv_record record;
+    struct hr_str now = {0};
+    if (dkv_record_decode(bytes, &check->arena, &record, &diag)) {
+        violation(check, "r/%.*s: %s", HR_STR_ARG(key), diag.text);
+        return now;
+    }
+    check->visible += dkv_record_visible(&record, check->clear);
+    dkv_record_strip(&record, check->clear);
+    if (dkv_record_encode(&record, &check->arena, &now)) {
+        die("record", "out of memory");
+    }
+    return now;
+}
+
+static void check_generation(struct check *check, uint32_t leaf, uint64_t want)
+{
+    struct hr_diag diag = {""};
+    struct hr_str name = dkv_key_generation(&check->arena, leaf);
+    struct dkv_value value = get(check, name);
+    struct dkv_in in;
+    if (!value.present || dkv_in_frame(value.bytes, 1, HR_STR("generation"), &in, &diag)) {
+        violation(check, "%.*s is missing or damaged", HR_STR_ARG(name));
+        return;
+    }
+    uint64_t generation = dkv_in_u64(&in);
+    if (generation != want) {
+        violation(check, "%.*s is %llu after %llu changes", HR_STR_ARG(name),
+                  (unsigned long long)generation, (unsigned long long)want);
+    }
+}
+
+static void check_indexed(struct check *check, struct hr_str key)
+{
+    struct hr_diag diag = {""};
+    uint32_t leaf = dkv_leaf_of(key, check->cfg.leaf_bits);
+    struct hr_str name = dkv_key_names(&check->arena, leaf);
+    struct dkv_value grown = {0};
+    enum hr_err err = dkv_leaf_add(get(check, name), key, &check->arena, &grown, &diag);
+    if (err) {
+        violation(check, "%.*s: %s", HR_STR_ARG(name), diag.text);
+    } else if (grown.present) {
+        violation(check, "%.*s lacks %.*s", HR_STR_ARG(name), HR_STR_ARG(key));
+    }
+}
+
+/* Every key of the feed has its record, equal to the replay, and stands in the index. */
+static void check_records(struct check *check)
+{
+    struct change_list *list = &check->changes;
+    uint64_t *leaf_changes = hr_alloc_array((size_t)1 << DKV_LEAF_BITS_MAX, sizeof *leaf_changes);
+    if (!leaf_changes) {
+        die("records", "out of memory");
+    }
+    if (list->count > 0) {
+        qsort(list->items, list->count, sizeof *list->items, by_key_and_stamp);
+    }
+    for (size_t from = 0, end; from < list->count; from = end) {
+        struct hr_str key = list->items[from].key;
+        struct hr_str want = replay(check, from, &end);
+        if (key.len == 0) {
+            continue; /* CLEAR, NOOP */
+        }
+        struct dkv_value value = get(check, dkv_key_record(&check->arena, key));
+        if (!value.present) {
+            violation(check, "r/%.*s is missing", HR_STR_ARG(key));
+            continue;
+        }
+        if (!hr_str_eq(stored_now(check, key, value.bytes), want)) {
+            violation(check, "r/%.*s is not what its feed says", HR_STR_ARG(key));
+        }
+        check->records++;
+        leaf_changes[dkv_leaf_of(key, check->cfg.leaf_bits)] += end - from;
+        check_indexed(check, key);
+    }
+    for (uint32_t leaf = 0; leaf < (uint32_t)1 << DKV_LEAF_BITS_MAX; leaf++) {
+        if (leaf_changes[leaf] > 0) {
+            check_generation(check, leaf, leaf_changes[leaf]);
+        }
+    }
+    hr_free(leaf_changes);
+}
+
+static void count_record(struct check *check, struct hr_str key, struct hr_str value)
+{
+    (void)key, (void)value;
+    check->names++;
+}
+
+/* No record that no change made. */
+static void check_no_others(struct check *check)
+{
+    check->names = 0;
+    for_each(check, DKV_KEYS_RECORDS, count_record);
+    if (check->names != check->records) {
+        violation(check, "%zu records, and %zu keys in the feed", check->names, check->records);
+    }
+}
+
+static void take_names(struct check *check, struct hr_str key, struct hr_str value)
+{
+    struct hr_diag diag = {""};
+    struct dkv_in in;
+    if (dkv_in_frame(value, 1, HR_STR("names"), &in, &diag)) {
+        violation(check, "%.*s: %s", HR_STR_ARG(key), diag.text);
+        return;
+    }
+    uint32_t count = dkv_in_u32(&in);
+    for (uint32_t i = 0; i < count && !in.failed; i++) {
+        struct hr_str name = dkv_in_bytes(&in, dkv_in_u16(&in));
+        if (!get(check, dkv_key_record(&check->arena, name)).present) {
+            violation(check, "%.*s names %.*s, which has no record", HR_STR_ARG(key),
+                      HR_STR_ARG(name));
+        }
+    }
+    check->names += count;
+    if (!dkv_in_done(&in)) {
+        violation(check, "%.*s has a wrong length", HR_STR_ARG(key));
+    }
+}
+
+static void check_index(struct check *check)
+{
+    check->names = 0;
+    for_each(check, HR_STR("k/"), take_names);
+    if (check->names != check->records) {
+        violation(check, "%zu names in the index, %zu records", check->names, check->records);
+    }
+}
+
+/* --- the store ---------------------------------------------------------------------------------------- */
+
+static void run(struct check *check)
+{
+    read_state(check);
+    for_each(check, HR_STR("f/"), take_change);
+    for_each(check, HR_STR("v/"), take_progress);
+    check_origins_known(check);
+    check_clear(check);
+    check_records(check);
+    check_no_others(check);
+    check_index(check);
+    printf("{\"origins\":%zu,\"changes\":%zu,\"records\":%zu,\"visible\":%zu,\"violations\":%zu}\n",
+           check->origins, check->changes.count, check->records, check->visible, check->violations);
+}
+
+static void on_closed(void *arg)
+{
+    hr_loop_stop(arg);
+}
+
+int main(int argc, char **argv)
+{
+    struct hr_diag diag = {""};
+    struct hr_loop loop;
+    struct hr_kv *kv;
+    struct check check = {0};
+    if (argc != 3) {
+        fputs("usage: feed_check STORE-URL BUCKET\n", stderr);
+        return 2;
+    }
+    if (hr_kv_open(hr_str_c(argv[1]), HR_KV_SYNC, &kv, &diag)) {
+        die("open", diag.text);
+    }
+    if (hr_loop_init(&loop, &diag) || hr_kv_port_open(kv, &loop, &check.port, &diag)) {
+        die("port", diag.text);
+    }
+    check.bucket = hr_str_c(argv[2]);
+    hr_arena_init(&check.arena, 0);
+    run(&check);
+    hr_kv_port_close(check.port, on_closed, &loop);
+    hr_loop_run(&loop);
+    hr_loop_release(&loop);
+    hr_kv_close(kv);
+    hr_free(check.changes.items);
+    hr_arena_release(&check.arena);
+    return check.violations ? 1 : 0;
+}
