@@ -58,6 +58,36 @@ static void parser_problem(struct builder *b, struct hr_str text)
     }
 }
 
+/* YAML 1.1 ends a line in more ways than one. */
+static bool begins_line(struct hr_str text, size_t i)
+{
+    static const char *const breaks[] = {"\n", "\r", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"};
+    struct hr_str before = hr_str_of(text.ptr, i);
+    for (size_t b = 0; b < sizeof breaks / sizeof breaks[0]; b++) {
+        if (hr_str_ends(before, hr_str_c(breaks[b]))) {
+            return true;
+        }
+    }
+    return i == 0;
+}
+
+/* YAML's directives say nothing that a manifest needs, and libyaml compares each %TAG with all before
+ * it: a mebibyte of them takes it ten seconds. */
+static bool has_directive(struct builder *b, struct hr_str text)
+{
+    size_t line = 1;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '%' && begins_line(text, i)) {
+            hr_manifest_place_problem(b->reader, line, 1,
+                                      "a line must not begin with %%: directives are not "
+                                      "supported (text can be indented)");
+            return true;
+        }
+        line += text.ptr[i] == '\n';
+    }
+    return false;
+}
+
 /* ---- Nodes ---- */
 
 static struct hr_manifest_node *new_node(struct builder *b, enum hr_manifest_kind kind,
@@ -260,6 +290,9 @@ struct hr_manifest_node *hr_manifest_yaml_read(struct hr_manifest_reader *reader
                                                struct hr_str text)
 {
     struct builder b = {.reader = reader};
+    if (has_directive(&b, text)) {
+        return NULL;
+    }
     if (!yaml_parser_initialize(&b.parser)) {
         reader->no_memory = true;
         return NULL;

@@ -43,6 +43,12 @@ static void manifest_refuses_bad_yaml(void **state)
         {"site: !!str a", "m.yaml:1:7: tags are not supported: write the value without"},
         {"site: !x a", "m.yaml:1:7: tags are not supported: write the value without"},
         {"site: a\n---\nsite: b", "m.yaml:2:1: a manifest is one document, this is a second"},
+        {"%YAML 1.1\n---\nsite: a", "m.yaml:1:1: a line must not begin with %: directives are not "
+                                    "supported (text can be indented)"},
+        {"site: a\n...\n%TAG !a! b\n", "m.yaml:3:1: a line must not begin with %: directives are "
+                                       "not supported (text can be indented)"},
+        {"# \xe2\x80\xa8%TAG !a! b\n", "m.yaml:1:1: a line must not begin with %: directives are "
+                                       "not supported (text can be indented)"},
         {"{a: b}: c", "m.yaml:1:1: a key must be a word, not a list or a mapping"},
         {"? [a]\n: b", "m.yaml:1:3: a key must be a word, not a list or a mapping"},
         {"\"\": b", "m.yaml:1:1: a key must have 1 to 64 bytes"},
