@@ -43,6 +43,7 @@ void gw_kv_reply_release(struct gw_kv_reply *reply)
 void gw_kv_nonsense(struct gw_kv_reply *reply, const char *why)
 {
     reply->code = GW_KV_NONSENSE;
+    reply->maybe_done = !reply->is_read;
     hr_diag_set(&reply->reason, HR_CORRUPT, "%s", why);
 }
 
@@ -136,7 +137,10 @@ static uint64_t elapsed_ns(const struct gw_call *call, gw_wall_ns start_ns)
 enum hr_err gw_kv_call(struct gw_call *call, struct hr_str subject, struct hr_str body,
                        struct gw_kv_reply *ret_reply)
 {
-    *ret_reply = (struct gw_kv_reply){.code = GW_KV_NO_ANSWER};
+    *ret_reply = (struct gw_kv_reply){
+        .code = GW_KV_NO_ANSWER,
+        .is_read = hr_str_starts(subject, HR_STR("wasmkv.get")),
+    };
     uint32_t timeout_ms = 0;
     enum hr_err err = read_timeout(call, &timeout_ms, ret_reply);
     if (err || ret_reply->code == GW_KV_MISCONFIGURED) {
@@ -154,9 +158,7 @@ enum hr_err gw_kv_call(struct gw_call *call, struct hr_str subject, struct hr_st
         err = attempt(call, subject, body, share_ms, ret_reply);
     }
     call->kv_ns += elapsed_ns(call, start_ns);
-    if (hr_str_starts(subject, HR_STR("wasmkv.get"))) {
-        ret_reply->maybe_done = false; /* a read does nothing */
-    }
+    ret_reply->maybe_done &= !ret_reply->is_read;
     if (err) {
         gw_kv_reply_release(ret_reply);
     }

@@ -46,7 +46,8 @@ struct gw_kv_reply {
     yyjson_doc *doc; /* NULL if there was no reply */
     yyjson_val *root;
     struct hr_diag reason; /* unless GW_KV_OK: one sentence or less */
-    bool maybe_done;       /* some attempt may have been acted on without our seeing the result */
+    bool is_read;          /* what was asked for changes nothing */
+    bool maybe_done;       /* a write may have been done without our seeing the result */
 };
 
 /* One value of a reply; borrows the reply. */
