@@ -7,7 +7,7 @@
 #define MEMORY_MIN (64u << 10) /* a page of WebAssembly's */
 #define MEMORY_MAX (4ull << 30)
 #define TIME_MS_MAX 3600000u
-#define CONCURRENT_MAX 100000u
+#define CONCURRENT_MAX 10000u /* below the engine's slots (HR_ENGINE_SLOTS_MAX) */
 #define QUEUE_MAX 1000000u
 #define BODY_MAX (256u << 20)
 

@@ -209,7 +209,7 @@ static void manifest_refuses_bad_actors(void **state)
         {ACTOR("limits: {cpu: 0s}"), AT "cpu: `0s`" IN_RANGE("1ms", "1h")},
         {ACTOR("limits: {wall: 61m}"), AT "wall: `61m`" IN_RANGE("1ms", "1h")},
         {ACTOR("limits: {concurrent: 0}"),
-         AT "concurrent: `0` is not a whole number from 1 to 100000"},
+         AT "concurrent: `0` is not a whole number from 1 to 10000"},
         {ACTOR("limits: {queue: 1000001}"),
          AT "queue: `1000001` is not a whole number from 0 to 1000000"},
         {LINK("http: {routes: [api]}"),
