@@ -51,17 +51,16 @@ static bool is_export(struct hr_str name, enum hr_export id)
            hr_str_eq(hr_str_from(name, hash + 1), hr_str_c(known_exports[id].function));
 }
 
+/* Compares, since wasm_valtype_kind ends the process at a vector or an uncommon reference. */
 static bool are_types(const wasm_valtype_vec_t *types, struct hr_str want)
 {
-    if (types->size != want.len) {
-        return false;
+    bool same = types->size == want.len;
+    for (size_t i = 0; i < want.len && same; i++) {
+        wasm_valtype_t *type = wasm_valtype_new(want.ptr[i] == 'j' ? WASM_I64 : WASM_I32);
+        same = wasmtime_wasm_valtype_equal(types->data[i], type);
+        wasm_valtype_delete(type);
     }
-    for (size_t i = 0; i < want.len; i++) {
-        if (wasm_valtype_kind(types->data[i]) != (want.ptr[i] == 'j' ? WASM_I64 : WASM_I32)) {
-            return false;
-        }
-    }
-    return true;
+    return same;
 }
 
 static enum hr_err check_type(struct hr_str name, const wasm_functype_t *found, const char *want,
@@ -101,17 +100,32 @@ static enum hr_err take_export(struct hr_actor *actor, struct hr_str name,
     return err;
 }
 
+/* Strings go through it, addressed by 32 bits; a shared one could change under the host's hands. */
+static enum hr_err check_memory(const wasm_externtype_t *type, struct hr_diag *diag)
+{
+    const wasm_memorytype_t *memory = wasm_externtype_as_memorytype_const(type);
+    if (!memory || wasmtime_memorytype_is64(memory) || wasmtime_memorytype_isshared(memory)) {
+        return hr_diag_set(diag, HR_BAD_INPUT,
+                           "exports \"memory\", but not as a 32-bit memory of its own: build it "
+                           "for wasm32 without threads");
+    }
+    return HR_OK;
+}
+
 static enum hr_err find_exports(struct hr_actor *actor, struct hr_diag *diag)
 {
     wasm_exporttype_vec_t exports;
     wasmtime_module_exports(actor->module.wasm, &exports);
     enum hr_err err = HR_OK;
     for (size_t i = 0; i < exports.size && !err; i++) {
-        const wasm_name_t *name = wasm_exporttype_name(exports.data[i]);
-        const wasm_functype_t *type =
-            wasm_externtype_as_functype_const(wasm_exporttype_type(exports.data[i]));
-        if (type) {
-            err = take_export(actor, hr_str_of(name->data, name->size), type, diag);
+        const wasm_name_t *bytes = wasm_exporttype_name(exports.data[i]);
+        struct hr_str name = hr_str_of(bytes->data, bytes->size);
+        const wasm_externtype_t *type = wasm_exporttype_type(exports.data[i]);
+        const wasm_functype_t *function = wasm_externtype_as_functype_const(type);
+        if (hr_str_eq(name, HR_STR("memory"))) {
+            err = check_memory(type, diag);
+        } else if (function) {
+            err = take_export(actor, name, function, diag);
         }
     }
     wasm_exporttype_vec_delete(&exports);
