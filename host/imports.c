@@ -17,11 +17,24 @@ void hr_imports_split(struct hr_str name, struct hr_str *ret_interface, struct h
     *ret_version = at == SIZE_MAX ? HR_STR("") : hr_str_from(name, at + 1);
 }
 
+/* What a semantic version is made of; with anything else a name might not end where it seems to. */
+static bool is_version(struct hr_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!alnum && c != '.' && c != '-' && c != '+') {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool hr_imports_version_matches(struct hr_str version, const char *line)
 {
     struct hr_str prefix = hr_str_c(line);
     return hr_str_starts(version, prefix) &&
-           (version.len == prefix.len || version.ptr[prefix.len] == '.');
+           (version.len == prefix.len || version.ptr[prefix.len] == '.') && is_version(version);
 }
 
 static bool granted(const struct hr_actor *actor, struct hr_str interface)

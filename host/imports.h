@@ -57,7 +57,7 @@ HR_MUST_CHECK enum hr_err hr_imports_define(struct hr_actor *actor,
 
 /* "wasi:http/types@0.2.12" is interface "wasi:http/types", version "0.2.12"; no '@' leaves it empty. */
 void hr_imports_split(struct hr_str name, struct hr_str *ret_interface, struct hr_str *ret_version);
-/* Whether "0.2.12" or "0.2.0-draft" is of the line "0.2". */
+/* Whether "0.2.12" or "0.2.0-draft" is of the line "0.2"; never anything that is no version. */
 bool hr_imports_version_matches(struct hr_str version, const char *line);
 
 #endif

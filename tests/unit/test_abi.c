@@ -1,0 +1,129 @@
+/* links: hr_host */
+#include "guest_rig.h"
+
+#define LOAD_OPTIONS(module)          \
+    &(const struct guest_rig_options) \
+    {                                 \
+        .text = (module)              \
+    }
+
+/* Loads @text alone and gives what came of it. */
+static enum hr_err load_alone(const char *text, struct hr_diag *ret_diag)
+{
+    struct guest_rig rig;
+    rig_open_engine(&rig, LOAD_OPTIONS(text));
+    ret_diag->text[0] = '\0';
+    enum hr_err err = rig_load(&rig, "guest", LOAD_OPTIONS(text), &rig.actor, ret_diag);
+    if (!err) {
+        hr_actor_free(rig.actor);
+    }
+    rig_close_engine(&rig);
+    return err;
+}
+
+/* Calls of the host are unchecked, so an export that it would call must have the ABI's own type; types
+ * that the C API has no name for are told apart like any other. */
+static void abi_refuses_exports_of_another_type(void **state)
+{
+    (void)state;
+    static const char *const modules[] = {
+        "(module (memory (export \"memory\") 1) (func (export \"cabi_realloc\")))",
+        "(module (func (export \"cabi_realloc\") (param i32 i32 i32 i64) (result i32) "
+        "unreachable))",
+        "(module (func (export \"cabi_realloc\") (param i32 i32 i32 v128) (result i32) "
+        "unreachable))",
+        "(module (func (export \"cabi_realloc\") (param i32 i32 i32 funcref) (result i32) "
+        "unreachable))",
+        "(module (func (export \"_initialize\") (param v128)))",
+        "(module (func (export \"wasi:http/incoming-handler@0.2.0#handle\") (param i32 i32) "
+        "(result "
+        "i32) unreachable))",
+        "(module (func (export \"wasi:http/incoming-handler@0.2.0#handle\") (param i32 i32) "
+        "(result "
+        "v128) unreachable))",
+        "(module (func (export \"hedgerow:ui/assets@0.1.0#get-asset\") (param i32 i32 i32 f32) "
+        "(result i32) unreachable))",
+        "(module (func (export \"hedgerow:messaging/batch-handler@0.1.0#handle-batch\") (param i32 "
+        "i32) (result i32 i32) unreachable))",
+    };
+    for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++) {
+        struct hr_diag diag;
+        assert_int_equal(load_alone(modules[i], &diag), HR_BAD_INPUT);
+        assert_non_null(strstr(diag.text, "with a type that is not the canonical ABI's"));
+    }
+}
+
+/* The host looks an export up by the whole of its name: one with a NUL inside never stands for the
+ * export whose name ends there. */
+static void abi_ignores_exports_with_odd_versions(void **state)
+{
+    (void)state;
+    struct guest_rig rig;
+    struct hr_diag diag;
+    const struct guest_rig_options options = {
+        .text =
+            "(module (memory (export \"wasi:http/incoming-handler@0.2.0\") 1)"
+            "(func (export \"wasi:http/incoming-handler@0.2.0\\00.1#handle\") (param i32 i32)))"};
+    rig_open_engine(&rig, &options);
+    assert_int_equal(rig_load(&rig, "guest", &options, &rig.actor, &diag), HR_OK);
+    assert_null(rig.actor->exports[HR_EXPORT_HTTP_HANDLE]);
+    hr_actor_free(rig.actor);
+    rig_close_engine(&rig);
+}
+
+/* The memory that strings go through is one that the host can address, or none at all. */
+static void abi_refuses_a_memory_that_is_none(void **state)
+{
+    (void)state;
+    static const char *const modules[] = {
+        "(module (func (export \"memory\")))",
+        "(module (table (export \"memory\") 1 funcref))",
+        "(module (global (export \"memory\") i32 (i32.const 0)))",
+        "(module (memory (export \"memory\") 1 1 shared))",
+        "(module (memory (export \"memory\") i64 1))",
+        "(module (memory (export \"memory\") 1 (pagesize 1)))",
+    };
+    for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++) {
+        struct hr_diag diag;
+        if (load_alone(modules[i], &diag) != HR_BAD_INPUT) {
+            fail_msg("case %zu: %s", i, diag.text);
+        }
+    }
+}
+
+/* Modules that use what this host has not are refused by a message, whatever it is that they use. */
+static void abi_refuses_features_that_it_has_not(void **state)
+{
+    (void)state;
+    static const char *const modules[] = {
+        "(module (memory 1) (memory 1))",
+        "(module (table 1 funcref) (table 1 funcref))",
+        "(module (table 4000000 funcref))",
+        "(module (memory 60000))",
+        "(module (memory i64 1))",
+        "(module (memory 1 1 shared))",
+        "(module (tag (export \"t\") (param i32)))",
+        "(module (type $s (struct (field i32))) (func (export \"f\") (param (ref $s))))",
+        "(module (func (export \"f\") (result anyref) unreachable))",
+        "(module (func (export \"f\") (param externref)))",
+        "(module (type $f (func)) (func (export \"f\") (param (ref null $f))))",
+        "(module (type $f (func)) (type $c (cont $f)) (func (export \"f\") (param (ref null $c))))",
+    };
+    for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++) {
+        struct hr_diag diag;
+        enum hr_err err = load_alone(modules[i], &diag);
+        print_message("case %zu: %s %s\n", i, hr_err_name(err), diag.text);
+        assert_true(err == HR_OK || err == HR_BAD_INPUT);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(abi_refuses_exports_of_another_type),
+        cmocka_unit_test(abi_ignores_exports_with_odd_versions),
+        cmocka_unit_test(abi_refuses_a_memory_that_is_none),
+        cmocka_unit_test(abi_refuses_features_that_it_has_not),
+    };
+    return cmocka_run_group_tests_name("abi", tests, NULL, NULL);
+}
