@@ -62,8 +62,13 @@ static wasm_config_t *config_of(const struct hr_engine_options *options)
     wasmtime_config_max_wasm_stack_set(config, HR_ENGINE_WASM_STACK_BYTES);
     wasmtime_config_async_stack_size_set(config, HR_ENGINE_FIBER_STACK_BYTES);
     wasmtime_config_cranelift_opt_level_set(config, WASMTIME_OPT_LEVEL_SPEED);
-    wasmtime_config_wasm_memory64_set(config, false);
     wasmtime_config_memory_init_cow_set(config, true);
+    /* What abi.c cannot address, or what nobody has looked at here, whatever Wasmtime's defaults are. */
+    wasmtime_config_wasm_memory64_set(config, false);
+    wasmtime_config_wasm_multi_memory_set(config, false);
+    wasmtime_config_wasm_custom_page_sizes_set(config, false);
+    wasmtime_config_wasm_stack_switching_set(config, false);
+    wasmtime_config_shared_memory_set(config, false);
     wasmtime_pooling_allocation_config_t *pool = pool_of(options);
     wasmtime_pooling_allocation_strategy_set(config, pool);
     wasmtime_pooling_allocation_config_delete(pool);
