@@ -1,6 +1,9 @@
 /* Wiring. Start goes down this file, stop goes back up; each step frees what it made.
  *
- *   engine -> fibers -> stores -> bus -> actors -> sockets -> workers -> threads -> ready
+ *   engine -> fibers -> actors -> sockets -> stores -> bus -> workers -> threads -> ready
+ *
+ * What can be wrong with the request itself (modules, links, addresses) comes before the stores, so that a
+ * start that fails by it leaves no data folder behind.
  *
  * Stop: not ready; every worker drains; when nothing is in flight anywhere (a call on one worker may
  * need an actor on another), or the time is over, every worker closes; threads end; stores sync.
@@ -317,12 +320,12 @@ static enum hr_err start(struct host *host, struct hr_diag *diag)
         return hr_diag_set(diag, HR_INTERNAL, "libsodium did not initialise");
     }
     enum hr_err err = start_engine(host, diag);
-    err = err ? err : open_stores(host, diag);
-    err = err ? err : hr_bus_local_open(&host->bus, diag);
     err = err ? err : load_actors(host, diag);
     err = err ? err
               : hr_listen(host->plan->http, host->plan->workers, host->http_fds, host->http_bound,
                           diag);
+    err = err ? err : open_stores(host, diag);
+    err = err ? err : hr_bus_local_open(&host->bus, diag);
     err = err ? err : open_main_loop(host, diag);
     err = err ? err : open_workers(host, diag);
     const struct hr_host_metrics_sources sources = {
