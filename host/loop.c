@@ -124,6 +124,9 @@ void hr_loop_run(struct hr_loop *loop)
 static void stop_task(void *arg)
 {
     struct hr_loop *loop = arg;
+    uv_mutex_lock(&loop->lock);
+    loop->stop_task.cb = NULL; /* the next run can be stopped again */
+    uv_mutex_unlock(&loop->lock);
     uv_stop(&loop->uv);
 }
 
@@ -207,7 +210,8 @@ uint64_t hr_wall_ms(void)
 
 void hr_loop_timer_start(struct hr_loop *loop, struct hr_timer *timer, uint64_t delay_ms)
 {
-    uint64_t due_ms = now_ms() + delay_ms;
+    uint64_t from_ms = hr_now_ns() / 1000000 + 1; /* rounded up, so that it is never early */
+    uint64_t due_ms = delay_ms > UINT64_MAX - from_ms ? UINT64_MAX : from_ms + delay_ms;
     if (loop->timers.count == 0) {
         hr_timers_advance(&loop->timers, now_ms()); /* nothing waits: the wheel may jump */
     }

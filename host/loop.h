@@ -41,7 +41,8 @@ struct hr_loop {
 HR_MUST_CHECK enum hr_err hr_loop_init(struct hr_loop *loop, struct hr_diag *diag);
 /* Runs until hr_loop_stop. Tasks and timers posted before are served. */
 void hr_loop_run(struct hr_loop *loop);
-/* Makes hr_loop_run return after the present round. Any thread. */
+/* Makes hr_loop_run return after the present round, or at once if it is yet to be called. Any
+ * thread. */
 void hr_loop_stop(struct hr_loop *loop);
 /* Closes the loop's own handles and waits for every handle on it to close; call after
  * hr_loop_run has returned, on its thread or after joining it. */
@@ -61,8 +62,8 @@ uint64_t hr_now_ns(void);
 /* Wall-clock time in milliseconds since 1970 (may jump). Any thread. */
 uint64_t hr_wall_ms(void);
 
-/* Starts (or restarts) an embedded timer that fires once, @delay_ms from now, on the loop's
- * thread. Cancelling is immediate: after hr_loop_timer_stop the callback does not run. */
+/* Starts (or restarts) an embedded timer that fires once, @delay_ms from now or up to a millisecond
+ * later (more if the loop is busy), never earlier, on the loop's thread. Cancelling is immediate: after hr_loop_timer_stop the callback does not run. */
 void hr_loop_timer_start(struct hr_loop *loop, struct hr_timer *timer, uint64_t delay_ms);
 void hr_loop_timer_stop(struct hr_loop *loop, struct hr_timer *timer);
 

@@ -19,6 +19,7 @@
 #include "base/alloc.h"
 #include "host/kv.h"
 #include "host/loop.h"
+#include "tests/unit/dice.h"
 
 static inline void folder_make(char *to, size_t size)
 {
@@ -39,27 +40,6 @@ static inline int folder_remove_entry(const char *path, const struct stat *st, i
 static inline void folder_remove(const char *path)
 {
     assert_int_equal(nftw(path, folder_remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
-}
-
-/* Repeatable numbers (xorshift64*): a test prints the seed that it used. */
-struct dice {
-    uint64_t state;
-};
-
-static inline struct dice dice_from(const char *name)
-{
-    const char *given = getenv("HEDGEROW_TEST_SEED");
-    uint64_t seed = given ? strtoull(given, NULL, 10) : (uint64_t)hr_now_ns();
-    print_message("%s: HEDGEROW_TEST_SEED=%llu\n", name, (unsigned long long)seed);
-    return (struct dice){seed * 2 + 1};
-}
-
-static inline uint64_t dice_roll(struct dice *dice, uint64_t below)
-{
-    dice->state ^= dice->state >> 12;
-    dice->state ^= dice->state << 25;
-    dice->state ^= dice->state >> 27;
-    return (dice->state * 0x2545F4914F6CDD1Du >> 16) % below;
 }
 
 struct rig {
