@@ -58,7 +58,7 @@ void hr_free(void *ptr)
 
 char *hr_alloc_cstr(struct hr_str s)
 {
-    char *copy = hr_alloc(s.len + 1);
+    char *copy = s.len < SIZE_MAX ? hr_alloc(s.len + 1) : NULL;
     if (copy && s.len) {
         memcpy(copy, s.ptr, s.len);
     }
