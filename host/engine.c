@@ -20,6 +20,7 @@ struct hr_engine {
     uv_cond_t stopped;
     bool stopping;
     bool ticking;
+    _Atomic uint64_t ticks;
 };
 
 static void tick(void *arg)
@@ -31,6 +32,7 @@ static void tick(void *arg)
                                    (uint64_t)HR_ENGINE_TICK_MS * 1000000u);
         if (rc == UV_ETIMEDOUT) {
             wasmtime_engine_increment_epoch(engine->wasm);
+            atomic_fetch_add_explicit(&engine->ticks, 1, memory_order_relaxed);
         }
     }
     uv_mutex_unlock(&engine->lock);
@@ -140,6 +142,11 @@ void hr_engine_free(struct hr_engine *engine)
 wasm_engine_t *hr_engine_wasm(const struct hr_engine *engine)
 {
     return engine->wasm;
+}
+
+uint64_t hr_engine_ticks(const struct hr_engine *engine)
+{
+    return atomic_load_explicit(&engine->ticks, memory_order_relaxed);
 }
 
 /* Messages have their causes on further lines: the first says where, the last ones say why. They are

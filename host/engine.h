@@ -3,7 +3,7 @@
  * only ones that know Wasmtime's engine and error types.
  *
  * The epoch advances every HR_ENGINE_TICK_MS by a thread of its own; a running guest notices at
- * its next loop back-edge or function entry and yields to the loop (fiber.c).
+ * its next loop back-edge, function entry or import and yields to the loop (fiber.c).
  */
 #ifndef HR_ENGINE_H
 #define HR_ENGINE_H
@@ -37,6 +37,8 @@ HR_MUST_CHECK enum hr_err hr_engine_new(const struct hr_engine_options *options,
 /* No store of it is alive. Accepts NULL. */
 void hr_engine_free(struct hr_engine *engine);
 wasm_engine_t *hr_engine_wasm(const struct hr_engine *engine);
+/* How often the epoch has advanced. Any thread; costs a load. */
+uint64_t hr_engine_ticks(const struct hr_engine *engine);
 
 /* Puts Wasmtime's message into @diag and frees @error. Returns @err. */
 enum hr_err hr_engine_error(wasmtime_error_t *error, enum hr_err err, struct hr_diag *diag);

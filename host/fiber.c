@@ -47,13 +47,20 @@ static bool is_woken(void *env)
     return fiber->woken;
 }
 
+static bool has_had_a_break(void *env)
+{
+    const struct hr_fiber *fiber = env;
+    return !fiber->yielded;
+}
+
 static void wait_callback(void *env, wasmtime_caller_t *caller, const wasmtime_val_t *args,
                           size_t arg_count, wasmtime_val_t *results, size_t result_count,
                           wasm_trap_t **ret_trap, wasmtime_async_continuation_t *ret_continuation)
 {
     (void)env, (void)args, (void)arg_count, (void)results, (void)result_count, (void)ret_trap;
-    ret_continuation->callback = is_woken;
-    ret_continuation->env = wasmtime_context_get_data(wasmtime_caller_context(caller));
+    struct hr_fiber *fiber = wasmtime_context_get_data(wasmtime_caller_context(caller));
+    ret_continuation->callback = fiber->yielded ? has_had_a_break : is_woken;
+    ret_continuation->env = fiber;
     ret_continuation->finalizer = NULL;
 }
 
@@ -201,18 +208,45 @@ enum hr_err hr_fiber_call_export(struct hr_fiber *fiber, wasmtime_val_raw_t *val
     return hr_fiber_call(fiber, &item.of.func, values, count);
 }
 
-enum hr_err hr_fiber_wait(struct hr_fiber *fiber)
+static enum hr_err suspend(struct hr_fiber *fiber)
 {
     if (!fiber->has_wait) {
         fiber->has_wait = get_internal(fiber, "wait", &fiber->wait);
         HR_ASSERT(fiber->has_wait);
     }
     wasmtime_val_raw_t none[1];
-    enum hr_err err = HR_OK;
-    if (!fiber->woken) {
-        err = hr_fiber_call(fiber, &fiber->wait, none, 0);
-    }
+    return hr_fiber_call(fiber, &fiber->wait, none, 0);
+}
+
+enum hr_err hr_fiber_wait(struct hr_fiber *fiber)
+{
+    enum hr_err err = fiber->woken ? HR_OK : suspend(fiber);
     fiber->woken = false;
+    return fiber->ending ? fiber->ending : err;
+}
+
+/* Whether the call is over, because it was ended or has used up its CPU time. */
+static bool is_over(struct hr_fiber *fiber)
+{
+    uint64_t used_ms = (fiber->cpu_ns + hr_now_ns() - fiber->resumed_ns) / 1000000;
+    if (!fiber->ending && used_ms >= fiber->actor->limits.cpu_ms) {
+        fiber->ending = HR_TIMEOUT;
+        snprintf(fiber->cause.text, sizeof fiber->cause.text, "CPU time limit of %u ms reached",
+                 fiber->actor->limits.cpu_ms);
+    }
+    return fiber->ending != HR_OK;
+}
+
+enum hr_err hr_fiber_breathe(struct hr_fiber *fiber)
+{
+    if (fiber->ending || hr_engine_ticks(fiber->actor->engine) == fiber->resumed_tick) {
+        return fiber->ending;
+    }
+    if (is_over(fiber)) {
+        return fiber->ending;
+    }
+    fiber->yielded = true;
+    enum hr_err err = suspend(fiber);
     return fiber->ending ? fiber->ending : err;
 }
 
@@ -254,11 +288,7 @@ static wasmtime_error_t *on_epoch(wasmtime_context_t *context, void *data, uint6
 {
     (void)context;
     struct hr_fiber *fiber = data;
-    uint64_t used_ms = (fiber->cpu_ns + hr_now_ns() - fiber->resumed_ns) / 1000000;
-    if (used_ms >= fiber->actor->limits.cpu_ms) {
-        fiber->ending = HR_TIMEOUT;
-        snprintf(fiber->cause.text, sizeof fiber->cause.text, "CPU time limit of %u ms reached",
-                 fiber->actor->limits.cpu_ms);
+    if (is_over(fiber)) {
         return wasmtime_error_new(fiber->cause.text);
     }
     fiber->yielded = true;
@@ -312,6 +342,7 @@ static void suspended(struct hr_fiber *fiber)
 static bool poll_once(struct hr_fiber *fiber)
 {
     fiber->resumed_ns = hr_now_ns();
+    fiber->resumed_tick = hr_engine_ticks(fiber->actor->engine);
     bool complete = wasmtime_call_future_poll(fiber->future);
     fiber->cpu_ns += hr_now_ns() - fiber->resumed_ns;
     if (complete) {

@@ -90,6 +90,7 @@ struct hr_fiber {
     struct hr_timer deadline;
     uint64_t submitted_ns;
     uint64_t resumed_ns;
+    uint64_t resumed_tick; /* the engine's */
     uint64_t cpu_ns;
     enum hr_err ending; /* why the fiber is being cancelled, or HR_OK */
     enum hr_err outcome;
@@ -120,6 +121,10 @@ void hr_fiber_begin(struct hr_fiber *fiber);
  * once; wakes may be spurious, so callers loop on their own condition. Errors: the reason why the call
  * is ending (HR_TIMEOUT, HR_CANCELED): the caller gives up what it waits for and returns it. */
 HR_MUST_CHECK enum hr_err hr_fiber_wait(struct hr_fiber *fiber);
+/* On the fiber, where it may have run for long and no guest function is about to be called: gives the
+ * loop its turn if the engine has ticked since the last one. Errors: as hr_fiber_wait, and HR_TIMEOUT
+ * when the call's CPU time is used up. */
+HR_MUST_CHECK enum hr_err hr_fiber_breathe(struct hr_fiber *fiber);
 /* From the loop: the fiber runs again at its next turn. */
 void hr_fiber_wake(struct hr_fiber *fiber);
 /* From the loop, never from a fiber: ends the call with @err; @done runs before this returns, unless it has run

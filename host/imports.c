@@ -96,7 +96,13 @@ static wasm_trap_t *on_import(void *env, wasmtime_caller_t *caller, wasmtime_val
     if (fiber->in_realloc) {
         return trap_of(fiber, import, hr_fiber_trap(fiber, "called from within cabi_realloc"));
     }
-    enum hr_err err = fiber->ending ? fiber->ending : import->fn(fiber, values);
+    enum hr_err err = hr_fiber_breathe(fiber);
+    if (!err) {
+        err = import->fn(fiber, values);
+    }
+    if (!err) {
+        err = fiber->ending; /* it got what it waited for, but nobody waits for the guest any more */
+    }
     return err ? trap_of(fiber, import, err) : NULL;
 }
 

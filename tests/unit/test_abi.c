@@ -117,6 +117,31 @@ static void abi_refuses_features_that_it_has_not(void **state)
     }
 }
 
+/* A guest without loops or functions of its own still has its CPU limit: every import is a place where
+ * it may be stopped. The key is all of the guest's memory, so that each call takes its time. */
+static void abi_stops_a_guest_that_only_calls_imports(void **state)
+{
+    (void)state;
+    static const char one[] = "(call $get (i32.const 0) (i32.const 1048576) (i32.const 0))";
+    static char text[256 + 4000 * sizeof one];
+    char *end = text;
+    end +=
+        sprintf(end, "(module (import \"wasi:config/store@0.2.0-draft\" \"get\" (func $get (param "
+                     "i32 i32 i32))) (memory (export \"memory\") 16) (func (export "
+                     "\"wasmcloud:messaging/handler@0.2.0#handle-message\") (param i32 i32 i32 "
+                     "i32 i32 i32 i32) (result i32) ");
+    for (int i = 0; i < 4000; i++) {
+        end += sprintf(end, "%s", one);
+    }
+    sprintf(end, "(i32.const 0)))");
+    struct guest_rig rig;
+    rig_open(&rig, &(const struct guest_rig_options){.text = text, .limits = {.cpu_ms = 20}});
+    rig_call(&rig, rig_handler_body);
+    assert_int_equal(rig.err, HR_TIMEOUT);
+    assert_non_null(strstr(rig.cause, "CPU time limit of 20 ms"));
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +149,7 @@ int main(void)
         cmocka_unit_test(abi_ignores_exports_with_odd_versions),
         cmocka_unit_test(abi_refuses_a_memory_that_is_none),
         cmocka_unit_test(abi_refuses_features_that_it_has_not),
+        cmocka_unit_test(abi_stops_a_guest_that_only_calls_imports),
     };
     return cmocka_run_group_tests_name("abi", tests, NULL, NULL);
 }
