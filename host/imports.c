@@ -101,7 +101,7 @@ static wasm_trap_t *on_import(void *env, wasmtime_caller_t *caller, wasmtime_val
         err = import->fn(fiber, values);
     }
     if (!err) {
-        err = fiber->ending; /* it got what it waited for, but nobody waits for the guest any more */
+        err = fiber->ending; /* it got what it waited for, but its own caller has gone */
     }
     return err ? trap_of(fiber, import, err) : NULL;
 }

@@ -377,12 +377,16 @@ static enum hr_err skip_keys(struct hr_fiber *fiber, struct hr_kv_scan *scan, ui
         struct hr_kv_page page;
         struct pending *pending;
         scan->limit = skip < LIST_KEYS_PAGE ? (uint32_t)skip : LIST_KEYS_PAGE;
-        enum hr_err err = read_page(fiber, scan, &page, &pending, ret_err);
+        enum hr_err err = hr_fiber_breathe(fiber);
+        if (!err) {
+            err = read_page(fiber, scan, &page, &pending, ret_err);
+        }
         if (err) {
             return err;
         }
         if (!*ret_err && page.count > 0) {
             scan->after = hr_arena_copy(&fiber->arena, page.entries[page.count - 1].key);
+            *ret_err = scan->after.ptr ? HR_OK : HR_NO_MEMORY; /* else it would begin anew */
             skip -= page.count < skip ? page.count : skip;
         }
         bool over = *ret_err || page.count == 0 || !page.more;
@@ -582,8 +586,11 @@ static enum hr_err batch_get_many(struct hr_fiber *fiber, wasmtime_val_raw_t *va
         }
     }
     for (uint32_t i = 0; i < count && !err; i++) {
-        enum hr_err read;
-        err = read_value(fiber, bucket->name, keys[i], &found[i], &read);
+        enum hr_err read = HR_OK;
+        err = hr_fiber_breathe(fiber);
+        if (!err) {
+            err = read_value(fiber, bucket->name, keys[i], &found[i], &read);
+        }
         if (!err && read && read != HR_NOT_FOUND) {
             return put_error(fiber, values[3].i32, 4, read, "");
         }
