@@ -21,6 +21,7 @@ struct hr_engine {
     bool stopping;
     bool ticking;
     _Atomic uint64_t ticks;
+    _Atomic int64_t slots_free;
 };
 
 static void tick(void *arg)
@@ -105,6 +106,7 @@ enum hr_err hr_engine_new(const struct hr_engine_options *options, struct hr_eng
     if (!engine) {
         return hr_diag_set(diag, HR_NO_MEMORY, "engine");
     }
+    atomic_store(&engine->slots_free, (int64_t)options->slots);
     engine->wasm = wasm_engine_new_with_config(config_of(options));
     if (!engine->wasm) {
         hr_free(engine);
@@ -142,6 +144,20 @@ void hr_engine_free(struct hr_engine *engine)
 wasm_engine_t *hr_engine_wasm(const struct hr_engine *engine)
 {
     return engine->wasm;
+}
+
+bool hr_engine_take_slot(struct hr_engine *engine)
+{
+    if (atomic_fetch_sub(&engine->slots_free, 1) > 0) {
+        return true;
+    }
+    hr_engine_put_slot(engine);
+    return false;
+}
+
+void hr_engine_put_slot(struct hr_engine *engine)
+{
+    atomic_fetch_add(&engine->slots_free, 1);
 }
 
 uint64_t hr_engine_ticks(const struct hr_engine *engine)

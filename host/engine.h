@@ -8,6 +8,7 @@
 #ifndef HR_ENGINE_H
 #define HR_ENGINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <wasmtime.h>
@@ -37,6 +38,9 @@ HR_MUST_CHECK enum hr_err hr_engine_new(const struct hr_engine_options *options,
 /* No store of it is alive. Accepts NULL. */
 void hr_engine_free(struct hr_engine *engine);
 wasm_engine_t *hr_engine_wasm(const struct hr_engine *engine);
+/* A place in the pool for one instance with its stack; false when all are taken. Any thread. */
+bool hr_engine_take_slot(struct hr_engine *engine);
+void hr_engine_put_slot(struct hr_engine *engine);
 /* How often the epoch has advanced. Any thread; costs a load. */
 uint64_t hr_engine_ticks(const struct hr_engine *engine);
 

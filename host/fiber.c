@@ -272,6 +272,7 @@ static void finish(struct hr_fiber *fiber)
     if (fiber->store) {
         wasmtime_store_delete(fiber->store);
         fiber->store = NULL;
+        hr_engine_put_slot(fiber->actor->engine);
     }
     enum hr_err err = fiber->ending ? fiber->ending : fiber->outcome;
     hr_lane_ended(fiber->lane, fiber);
@@ -297,13 +298,19 @@ static wasmtime_error_t *on_epoch(wasmtime_context_t *context, void *data, uint6
     return NULL;
 }
 
-static void open_store(struct hr_fiber *fiber)
+static bool open_store(struct hr_fiber *fiber)
 {
+    if (!hr_engine_take_slot(fiber->actor->engine)) {
+        fiber->outcome = HR_BUSY;
+        snprintf(fiber->cause.text, sizeof fiber->cause.text, "no instance is free");
+        return false;
+    }
     fiber->store = wasmtime_store_new(hr_engine_wasm(fiber->actor->engine), fiber, NULL);
     fiber->context = wasmtime_store_context(fiber->store);
     wasmtime_store_limiter(fiber->store, (int64_t)fiber->actor->limits.memory_bytes, -1, 1, 1, 1);
     wasmtime_store_epoch_deadline_callback(fiber->store, on_epoch, fiber, NULL);
     wasmtime_context_set_epoch_deadline(fiber->context, 1);
+    return true;
 }
 
 /* What the host needs of an instance. A module without memory or allocator may still run, as long as nothing has
@@ -380,7 +387,10 @@ static void take_turn(void *arg)
     bool first = fiber->state == HR_FIBER_READY;
     fiber_move(fiber, HR_FIBER_RUNNING);
     if (first) {
-        open_store(fiber);
+        if (!open_store(fiber)) {
+            finish(fiber);
+            return;
+        }
         fiber->future = wasmtime_instance_pre_instantiate_async(
             fiber->actor->pre, fiber->context, &fiber->instance, &fiber->trap, &fiber->error);
     }

@@ -142,6 +142,47 @@ static void abi_stops_a_guest_that_only_calls_imports(void **state)
     rig_close(&rig);
 }
 
+static void wake(void *arg)
+{
+    hr_fiber_wake(arg);
+}
+
+static enum hr_err wait_for_the_other(struct hr_fiber *fiber, void *arg)
+{
+    const struct guest_rig *rig = arg;
+    struct hr_timer timer;
+    hr_timer_init(&timer, wake, fiber);
+    while (rig->ended == 0) {
+        hr_loop_timer_start(fiber->lane->loop, &timer, 1);
+        enum hr_err err = hr_fiber_wait(fiber);
+        hr_loop_timer_stop(fiber->lane->loop, &timer);
+        if (err) {
+            return err;
+        }
+    }
+    return HR_OK;
+}
+
+/* More calls than the pool has instances: the one too many is told that the host is busy. */
+static void abi_is_busy_when_the_pool_is_used_up(void **state)
+{
+    (void)state;
+    struct guest_rig rig;
+    rig_open(&rig, &(const struct guest_rig_options){.slots = 1});
+    assert_int_equal(rig_submit(&rig, wait_for_the_other, NULL), HR_OK);
+    assert_int_equal(rig_submit(&rig, wait_for_the_other, NULL), HR_OK);
+    rig.left = 1; /* stop at the first that ends */
+    rig_run(&rig);
+    assert_int_equal(rig.err, HR_BUSY);
+    assert_string_equal(rig.cause, "no instance is free");
+    rig.left = 1;
+    rig_run(&rig);
+    assert_int_equal(rig.err, HR_OK);
+    rig_call(&rig, rig_handler_body);
+    assert_int_equal(rig.err, HR_OK);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +191,7 @@ int main(void)
         cmocka_unit_test(abi_refuses_a_memory_that_is_none),
         cmocka_unit_test(abi_refuses_features_that_it_has_not),
         cmocka_unit_test(abi_stops_a_guest_that_only_calls_imports),
+        cmocka_unit_test(abi_is_busy_when_the_pool_is_used_up),
     };
     return cmocka_run_group_tests_name("abi", tests, NULL, NULL);
 }
