@@ -183,6 +183,33 @@ static void abi_is_busy_when_the_pool_is_used_up(void **state)
     rig_close(&rig);
 }
 
+/* The guest's stack, then an import, then the guest's allocator with a stack of the same size: however
+ * deep each goes, it ends in a trap and within the fiber's stack. */
+static void abi_survives_recursion_in_guest_and_allocator(void **state)
+{
+    (void)state;
+    for (int depth = 0; depth <= 16384; depth += depth < 1024 ? 1024 : 512) {
+        char text[2048];
+        snprintf(
+            text, sizeof text,
+            "(module (import \"wasi:config/store@0.2.0-draft\" \"get-all\" (func $all (param "
+            "i32))) (memory (export \"memory\") 1) (func $r (param i32) (result i32) (call $r "
+            "(i32.add (i32.const 1) (local.get 0)))) (func (export \"cabi_realloc\") (param i32 "
+            "i32 i32 i32) (result i32) (call $r (i32.const 0))) (func $down (param i32) (if "
+            "(i32.eqz (local.get 0)) (then (call $all (i32.const 0))) (else (call $down "
+            "(i32.sub (local.get 0) (i32.const 1)))))) (func (export "
+            "\"wasmcloud:messaging/handler@0.2.0#handle-message\") (param i32 i32 i32 i32 i32 "
+            "i32 i32) (result i32) (call $down (i32.const %d)) (i32.const 0)))",
+            depth);
+        struct guest_rig rig;
+        rig_open(&rig, &(const struct guest_rig_options){.text = text});
+        rig_call(&rig, rig_handler_body);
+        assert_int_equal(rig.err, HR_TRAP);
+        assert_non_null(strstr(rig.cause, "call stack exhausted"));
+        rig_close(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +219,7 @@ int main(void)
         cmocka_unit_test(abi_refuses_features_that_it_has_not),
         cmocka_unit_test(abi_stops_a_guest_that_only_calls_imports),
         cmocka_unit_test(abi_is_busy_when_the_pool_is_used_up),
+        cmocka_unit_test(abi_survives_recursion_in_guest_and_allocator),
     };
     return cmocka_run_group_tests_name("abi", tests, NULL, NULL);
 }
