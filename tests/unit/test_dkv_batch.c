@@ -194,6 +194,44 @@ static void batch_splits_what_is_too_much(void **state)
     free(body);
 }
 
+/* Small patches of large values make large commits, which are split as well. */
+static void batch_splits_by_what_a_commit_weighs(void **state)
+{
+    (void)state;
+    char *body = malloc(250 * 1024);
+    static char subjects[30][24];
+    struct pair pairs[31] = {{NULL, NULL}};
+    assert_non_null(body);
+    for (int i = 0; i < 30; i++) {
+        snprintf(subjects[i], sizeof subjects[i], "wasmkv.set.large%d", i);
+        pairs[i] = (struct pair){subjects[i], "{\"small\":1}"};
+        for (int field = 0; field < 4; field++) {
+            memset(body, 'v', 60 * 1024);
+            snprintf(body, 8, "{\"f%d\":", field);
+            body[6] = '"';
+            strcpy(body + 60 * 1024, "\"}");
+            assert_non_null(strstr(fake_send(&fake, subjects[i], body), "\"value\":"));
+        }
+    }
+    uint64_t commits = fake.commits;
+    send_all(pairs);
+    assert_int_equal(fake.commits - commits, 2);
+    for (size_t i = 0; i < 30; i++) {
+        replied(i, "\"small\":1}");
+    }
+    /* Writes that fail weigh what they have read. */
+    for (int i = 0; i < 29; i++) {
+        pairs[i].body = "{\"$if-absent\":true,\"small\":2}";
+    }
+    pairs[29].body = "{\"small\":2}";
+    send_all(pairs);
+    for (size_t i = 0; i < 29; i++) {
+        replied(i, "\"code\":\"conflict\"");
+    }
+    replied(29, "\"small\":2}");
+    free(body);
+}
+
 static unsigned intrusions;
 
 static void intrude(struct fake *other)
@@ -379,6 +417,7 @@ int main(void)
         CASE(batch_repeats_are_done_once),
         CASE(batch_of_64_goes_into_one_commit),
         CASE(batch_splits_what_is_too_much),
+        CASE(batch_splits_by_what_a_commit_weighs),
         CASE(batch_is_done_anew_after_a_conflict),
         CASE(batch_gives_up_when_always_overtaken),
         CASE(batch_finds_lost_answers),

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "actors/kv/core/keys.h"
 #include "actors/kv/core/site.h"
 #include "test_dkv_check.h"
 
@@ -156,6 +157,18 @@ static void site_fences_within_an_invocation(void **state)
     assert_non_null(strstr(fake_send(&fake, "wasmkv.get.b", ""), "\"b\":1"));
 }
 
+/* And one that read m/self just before it was overtaken, and m/ctr just after. */
+static void site_fences_between_two_readings(void **state)
+{
+    (void)state;
+    struct hr_str ctr;
+    assert_int_equal(open_site(), HR_OK);
+    site.ctr.origin++;
+    assert_int_equal(dkv_ctr_encode(&site.ctr, &arena, &ctr), HR_OK);
+    fake_put(&fake, DKV_KEY_CTR, ctr);
+    assert_int_equal(open_site(), HR_LOCKED);
+}
+
 /* The nonces of the last 64 starts are remembered; the list does not grow beyond. */
 static void site_remembers_past_starts(void **state)
 {
@@ -242,6 +255,7 @@ int main(void)
         CASE(site_never_reuses_an_incarnation),
         CASE(site_fences_the_host_that_was_overtaken),
         CASE(site_fences_within_an_invocation),
+        CASE(site_fences_between_two_readings),
         CASE(site_remembers_past_starts),
         CASE(site_refuses_the_store_of_another),
         CASE(site_refuses_corrupt_state),

@@ -105,7 +105,7 @@ static void txn_undoes_to_a_mark(void **state)
 {
     (void)state;
     assert_int_equal(dkv_txn_put(&txn, HR_STR("a"), HR_STR("8")), HR_OK);
-    const struct dkv_undo *mark = dkv_txn_mark(&txn);
+    struct dkv_txn_mark mark = dkv_txn_mark(&txn);
     assert_int_equal(dkv_txn_put(&txn, HR_STR("a"), HR_STR("9")), HR_OK);
     assert_int_equal(dkv_txn_delete(&txn, HR_STR("a")), HR_OK);
     assert_int_equal(dkv_txn_put(&txn, HR_STR("b"), HR_STR("9")), HR_OK);
@@ -118,6 +118,31 @@ static void txn_undoes_to_a_mark(void **state)
     assert_int_equal(commit(), HR_OK);
     assert_true(hr_str_eq(fake_get(&fake, "a"), HR_STR("8")));
     assert_true(hr_str_eq(fake_get(&fake, "b"), HR_STR("2")));
+}
+
+/* What is forgotten was neither written nor read; what is undone was read. */
+static void txn_forgets_to_a_mark(void **state)
+{
+    (void)state;
+    sees(HR_STR("a"), "1");
+    struct dkv_txn_mark mark = dkv_txn_mark(&txn);
+    sees(HR_STR("a"), "1");
+    sees(HR_STR("b"), "2");
+    assert_int_equal(dkv_txn_put(&txn, HR_STR("b"), HR_STR("9")), HR_OK);
+    dkv_txn_forget(&txn, mark);
+    assert_int_equal(dkv_txn_put(&txn, HR_STR("c"), HR_STR("3")), HR_OK);
+    fake_put(&fake, HR_STR("b"), HR_STR("changed"));
+    assert_int_equal(commit(), HR_OK);
+    assert_true(hr_str_eq(fake_get(&fake, "b"), HR_STR("changed")));
+    fake_delete(&fake, HR_STR("c"));
+    mark = dkv_txn_mark(&txn);
+    sees(HR_STR("b"), "2");
+    dkv_txn_undo(&txn, mark);
+    assert_int_equal(commit(), HR_CONFLICT);
+    dkv_txn_forget(&txn, mark);
+    assert_int_equal(commit(), HR_OK);
+    fake_put(&fake, HR_STR("a"), HR_STR("changed"));
+    assert_int_equal(commit(), HR_CONFLICT);
 }
 
 /* The weight is that of the commit which it makes. */
@@ -159,7 +184,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(txn_sees_its_own_writes),     CASE(txn_checks_what_was_read),
         CASE(txn_checks_what_is_expected), CASE(txn_undoes_to_a_mark),
-        CASE(txn_weighs_its_commit),       CASE(txn_says_when_memory_is_out),
+        CASE(txn_forgets_to_a_mark),       CASE(txn_weighs_its_commit),
+        CASE(txn_says_when_memory_is_out),
     };
     return cmocka_run_group_tests_name("dkv_txn", tests, NULL, NULL);
 }

@@ -86,9 +86,15 @@ struct dkv_attempt_mark dkv_attempt_mark(const struct dkv_attempt *attempt)
 
 void dkv_attempt_undo(struct dkv_attempt *attempt, struct dkv_attempt_mark mark)
 {
-    dkv_txn_undo(&attempt->txn, mark.undo);
+    dkv_txn_undo(&attempt->txn, mark.txn);
     attempt->ctr = mark.ctr;
     attempt->change_count = mark.change_count;
+}
+
+void dkv_attempt_forget(struct dkv_attempt *attempt, struct dkv_attempt_mark mark)
+{
+    dkv_attempt_undo(attempt, mark);
+    dkv_txn_forget(&attempt->txn, mark.txn);
 }
 
 enum hr_err dkv_attempt_clear(struct dkv_attempt *attempt, struct dkv_stamp *ret_clear,

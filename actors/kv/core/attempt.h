@@ -2,7 +2,7 @@
  * the clock and feed as they move with every change. Every change gets a number, a stamp and a
  * feed entry of its own; m/ctr, v/ and the feed's truncation are stored at the end.
  *
- *   begin; for each write: mark, apply (write.c), undo on an error; commit
+ *   begin; for each write: mark, apply (write.c), undo on an error, forget if it is too much; commit
  *
  * Everything lives in the arena of the attempt. One thread. Must not know: what the changes are. */
 #ifndef DKV_ATTEMPT_H
@@ -34,7 +34,7 @@ struct dkv_attempt {
 
 /* To go back to. */
 struct dkv_attempt_mark {
-    const struct dkv_undo *undo;
+    struct dkv_txn_mark txn;
     struct dkv_ctr ctr;
     size_t change_count;
 };
@@ -47,6 +47,8 @@ HR_MUST_CHECK enum hr_err dkv_attempt_begin(struct dkv_attempt *attempt, const s
                                             struct hr_arena *arena, struct hr_diag *diag);
 struct dkv_attempt_mark dkv_attempt_mark(const struct dkv_attempt *attempt);
 void dkv_attempt_undo(struct dkv_attempt *attempt, struct dkv_attempt_mark mark);
+/* As if nothing had been read either. */
+void dkv_attempt_forget(struct dkv_attempt *attempt, struct dkv_attempt_mark mark);
 
 /* The bucket's clear mark as this attempt sees it; none if there is none. */
 HR_MUST_CHECK enum hr_err dkv_attempt_clear(struct dkv_attempt *attempt,
@@ -57,7 +59,7 @@ HR_MUST_CHECK enum hr_err dkv_attempt_number(struct dkv_attempt *attempt, dkv_hl
 /* Puts the change into the feed. Errors: HR_TOO_BIG, HR_NO_MEMORY. */
 HR_MUST_CHECK enum hr_err dkv_attempt_log(struct dkv_attempt *attempt,
                                           const struct dkv_change *change, struct hr_diag *diag);
-/* Whether what was written so far goes into one commit. */
+/* Whether what was read and written so far goes into one commit. */
 bool dkv_attempt_fits(const struct dkv_attempt *attempt);
 /* Stores it all; does nothing if there was no change. An answer that was lost is looked for.
  * Errors: HR_CONFLICT: nothing was done, begin anew. HR_UNKNOWN_OUTCOME. Others: nothing was done. */

@@ -84,8 +84,25 @@ static void serve_read(struct batch *batch, const struct dkv_request *request)
     hr_arena_release(&arena);
 }
 
+/* Applies @request, and undoes it if it fails. False if it is too much for this commit: then it is
+ * as if it had not been tried. */
+static bool apply(struct dkv_attempt *attempt, const struct dkv_request *request,
+                  struct dkv_answer *answer)
+{
+    struct dkv_attempt_mark mark = dkv_attempt_mark(attempt);
+    if (dkv_write_apply(attempt, request, answer)) {
+        dkv_attempt_undo(attempt, mark);
+    }
+    if (dkv_attempt_fits(attempt)) {
+        return true;
+    }
+    dkv_attempt_forget(attempt, mark);
+    return false;
+}
+
 /* Applies as many of @requests as go into one commit, and commits them. ret_done: how many
- * answers there are; they are true unless an error is returned, which then is everybody's. */
+ * answers there are, at least one; they are true unless an error is returned, which then is
+ * everybody's. */
 static enum hr_err attempt_once(struct batch *batch, const struct dkv_request *requests,
                                 size_t count, struct hr_arena *arena, struct dkv_answer *answers,
                                 size_t *ret_done, struct hr_diag *diag)
@@ -98,21 +115,16 @@ static enum hr_err attempt_once(struct batch *batch, const struct dkv_request *r
     if (err) {
         return err;
     }
-    for (; done < count; done++) {
-        struct dkv_attempt_mark mark = dkv_attempt_mark(&attempt);
-        struct dkv_answer *answer = &answers[done];
-        err = dkv_write_apply(&attempt, &requests[done], answer);
-        bool fits = err || dkv_attempt_fits(&attempt);
-        if (err || !fits) {
-            dkv_attempt_undo(&attempt, mark);
+    while (done < count && apply(&attempt, &requests[done], &answers[done])) {
+        done++;
+    }
+    if (done == 0) {
+        /* Alone, a failed one needs no commit; one that did not fail is more than a commit holds. */
+        if (!answers[0].err) {
+            answers[0].err = DKV_FAIL(&answers[0].diag, HR_TOO_BIG,
+                                      HR_STR("this write does not go into one commit"));
         }
-        if (!fits && attempt.change_count > 0) {
-            break;
-        }
-        if (!fits) {
-            answer->err = DKV_FAIL(&answer->diag, HR_TOO_BIG,
-                                   HR_STR("this write does not go into one commit"));
-        }
+        done = 1;
     }
     *ret_done = done;
     return dkv_attempt_commit(&attempt, diag);

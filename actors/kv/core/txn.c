@@ -58,6 +58,15 @@ static void learn(struct dkv_entry *entry, struct dkv_value value)
     }
 }
 
+static void note_read(struct dkv_txn *txn, struct dkv_entry *entry)
+{
+    if (!entry->read) {
+        entry->read = true;
+        entry->read_before = txn->last_read;
+        txn->last_read = entry;
+    }
+}
+
 enum hr_err dkv_txn_prefetch(struct dkv_txn *txn, const struct hr_str *keys, size_t count,
                              struct hr_diag *diag)
 {
@@ -103,7 +112,9 @@ enum hr_err dkv_txn_get(struct dkv_txn *txn, struct hr_str key, struct dkv_value
         }
         learn(entry, value);
     }
-    entry->read = entry->read || entry->base_known;
+    if (entry->base_known) {
+        note_read(txn, entry);
+    }
     *ret_value = entry->now;
     return HR_OK;
 }
@@ -115,7 +126,7 @@ enum hr_err dkv_txn_expect(struct dkv_txn *txn, struct hr_str key, struct dkv_va
         return HR_NO_MEMORY;
     }
     learn(entry, value);
-    entry->read = true;
+    note_read(txn, entry);
     return HR_OK;
 }
 
@@ -149,18 +160,27 @@ const struct dkv_entry *dkv_txn_written(const struct dkv_txn *txn, struct hr_str
     return entry && entry->written ? entry : NULL;
 }
 
-const struct dkv_undo *dkv_txn_mark(const struct dkv_txn *txn)
+struct dkv_txn_mark dkv_txn_mark(const struct dkv_txn *txn)
 {
-    return txn->undo;
+    return (struct dkv_txn_mark){txn->undo, txn->last_read};
 }
 
-void dkv_txn_undo(struct dkv_txn *txn, const struct dkv_undo *mark)
+void dkv_txn_undo(struct dkv_txn *txn, struct dkv_txn_mark mark)
 {
-    while (txn->undo != mark) {
+    while (txn->undo != mark.undo) {
         struct dkv_undo *undo = txn->undo;
         undo->entry->now = undo->now;
         undo->entry->written = undo->written;
         txn->undo = undo->before;
+    }
+}
+
+void dkv_txn_forget(struct dkv_txn *txn, struct dkv_txn_mark mark)
+{
+    dkv_txn_undo(txn, mark);
+    while (txn->last_read != mark.last_read) {
+        txn->last_read->read = false;
+        txn->last_read = txn->last_read->read_before;
     }
 }
 

@@ -2,7 +2,9 @@
  * at its end checks that everything read is still so and stores what was written. Later readings
  * see earlier writes of the same transaction. What was prefetched and then not read is not checked.
  *
- * dkv_txn_mark and dkv_txn_undo take back the writes since the mark. One thread.
+ * dkv_txn_undo takes back the writes since a mark; what was read since is still checked, because what
+ * was found wrong with those writes hangs on it. dkv_txn_forget takes back the readings too. One
+ * thread.
  * Must not know: what the values mean. */
 #ifndef DKV_TXN_H
 #define DKV_TXN_H
@@ -14,6 +16,7 @@
 struct dkv_entry {
     struct dkv_entry *next_in_slot;
     struct dkv_entry *next; /* in the order of their coming */
+    struct dkv_entry *read_before;
     struct hr_str key;
     struct dkv_value base; /* as stored; only if @base_known */
     struct dkv_value now;  /* as this transaction sees it */
@@ -31,7 +34,14 @@ struct dkv_txn {
     struct dkv_entry *first;
     struct dkv_entry **last;
     struct dkv_undo *undo;
+    struct dkv_entry *last_read;
     size_t count;
+};
+
+/* To go back to. */
+struct dkv_txn_mark {
+    struct dkv_undo *undo;
+    struct dkv_entry *last_read;
 };
 
 /* Keeps @env and @arena until the transaction is forgotten; everything lives in @arena. */
@@ -52,8 +62,9 @@ HR_MUST_CHECK enum hr_err dkv_txn_delete(struct dkv_txn *txn, struct hr_str key)
 /* What was written to @key here; NULL if nothing was. */
 const struct dkv_entry *dkv_txn_written(const struct dkv_txn *txn, struct hr_str key);
 
-const struct dkv_undo *dkv_txn_mark(const struct dkv_txn *txn);
-void dkv_txn_undo(struct dkv_txn *txn, const struct dkv_undo *mark);
+struct dkv_txn_mark dkv_txn_mark(const struct dkv_txn *txn);
+void dkv_txn_undo(struct dkv_txn *txn, struct dkv_txn_mark mark);
+void dkv_txn_forget(struct dkv_txn *txn, struct dkv_txn_mark mark);
 
 /* Checks, puts and deletes so far, and the bytes of their keys and values. */
 void dkv_txn_weigh(const struct dkv_txn *txn, size_t *ret_ops, size_t *ret_bytes);
