@@ -48,6 +48,49 @@ static bool is_field_value(struct hr_str value)
     return true;
 }
 
+bool hr_http_is_method(struct hr_str method)
+{
+    return is_token(method);
+}
+
+bool hr_http_is_target(struct hr_str target)
+{
+    for (size_t i = 0; i < target.len; i++) {
+        unsigned char c = (unsigned char)target.ptr[i];
+        if (c <= ' ' || c == 0x7f) {
+            return false;
+        }
+    }
+    return target.len > 0 && hr_str_is_utf8(target);
+}
+
+bool hr_http_is_authority(struct hr_str authority)
+{
+    for (size_t i = 0; i < authority.len; i++) {
+        unsigned char c = (unsigned char)authority.ptr[i];
+        bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        if (!alnum && (c == 0 || !strchr("-._~!$&'()*+,;=%:[]", c))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool hr_http_is_of_connection(struct hr_str name)
+{
+    static const char *const names[] = {
+        "connection",          "keep-alive",       "proxy-authenticate", "host",
+        "proxy-authorization", "proxy-connection", "transfer-encoding",  "upgrade",
+        "http2-settings",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (hr_str_eq_nocase(name, hr_str_c(names[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum hr_err grow(struct hr_http_fields *fields, struct hr_arena *arena)
 {
     if (fields->count < fields->cap) {
@@ -111,6 +154,15 @@ struct hr_str hr_http_fields_get(const struct hr_http_fields *fields, struct hr_
         }
     }
     return (struct hr_str){0};
+}
+
+uint32_t hr_http_fields_count(const struct hr_http_fields *fields, struct hr_str name)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < fields->count; i++) {
+        count += hr_str_eq_nocase(fields->items[i].name, name);
+    }
+    return count;
 }
 
 /* --- the call ---------------------------------------------------------------------------------------- */

@@ -61,6 +61,16 @@ HR_MUST_CHECK enum hr_err hr_http_fields_add(struct hr_http_fields *fields, stru
 void hr_http_fields_remove(struct hr_http_fields *fields, struct hr_str name);
 /* The first value of that name; an empty run with NULL if there is none. */
 struct hr_str hr_http_fields_get(const struct hr_http_fields *fields, struct hr_str name);
+/* How many fields have that name. */
+uint32_t hr_http_fields_count(const struct hr_http_fields *fields, struct hr_str name);
+/* Whether the field belongs to the connection and not to the message (RFC 9110, section 7.6.1): the
+ * host's business, which guests neither see nor set. */
+bool hr_http_is_of_connection(struct hr_str name);
+
+/* What guests get as `string`: is it one, and one that means what it seems to mean? */
+bool hr_http_is_method(struct hr_str method);       /* a token */
+bool hr_http_is_target(struct hr_str target);       /* UTF-8 without spaces and control characters */
+bool hr_http_is_authority(struct hr_str authority); /* host and port, no user (RFC 3986) */
 
 typedef void (*hr_http_done_cb)(void *arg, enum hr_err err, const char *cause);
 

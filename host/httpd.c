@@ -39,10 +39,11 @@ struct request {
     struct MHD_Connection *connection;
     const struct hr_lane *lane;
     struct hr_http_exchange exchange;
-    enum hr_err err; /* how the call ended */
-    bool too_big;
-    bool out_of_memory;
+    enum hr_err err;     /* how the call ended */
+    enum hr_err refused; /* why its body is not kept, or HR_OK */
+    uint64_t head_ns;    /* when its head was there */
     size_t dropped_bytes;
+    size_t held_bytes; /* of bodies, as counted in the daemon's total */
 };
 
 struct hr_httpd {
@@ -51,6 +52,8 @@ struct hr_httpd {
     struct hr_httpd_route routes[ROUTES_MAX];
     size_t route_count;
     uint32_t active;
+    size_t held_bytes; /* of all requests' bodies, both ways */
+    size_t held_bytes_max;
     bool draining;
 };
 
@@ -58,6 +61,14 @@ static void request_move(struct request *request, enum request_state to)
 {
     HR_ASSERT(allowed[request->state][to]);
     request->state = to;
+}
+
+/* Counts what the request's two bodies hold now. */
+static void count_held(struct request *request)
+{
+    size_t bytes = request->exchange.request_body.len + request->exchange.response_body.len;
+    request->httpd->held_bytes += bytes - request->held_bytes;
+    request->held_bytes = bytes;
 }
 
 /* --- answers ------------------------------------------------------------------------------------------ */
@@ -156,6 +167,7 @@ static void on_called(void *arg, enum hr_err err, const char *cause)
     (void)cause;
     struct request *request = arg;
     request->err = err;
+    count_held(request);
     request_move(request, REQUEST_ANSWER);
     MHD_resume_connection(request->connection);
     hr_mhd_kick(&request->httpd->mhd);
@@ -163,11 +175,11 @@ static void on_called(void *arg, enum hr_err err, const char *cause)
 
 static enum MHD_Result submit(struct request *request)
 {
-    if (request->too_big) {
+    if (request->refused == HR_TOO_BIG) {
         return send_problem(request, 413, "the request body is too large");
     }
-    if (request->out_of_memory) {
-        return send_problem(request, 503, "out of memory");
+    if (request->refused) {
+        return send_problem(request, 503, "no room for the request body");
     }
     struct hr_lane *lane = (struct hr_lane *)request->lane;
     request_move(request, REQUEST_CALLING);
@@ -187,20 +199,58 @@ static enum MHD_Result submit(struct request *request)
 /* An absolute-form target (RFC 9112 section 3.2.2) names its own authority. */
 static void split_target(struct hr_http_exchange *exchange)
 {
+    struct hr_str scheme = HR_STR("http://");
     struct hr_str target = exchange->target;
-    if (!hr_str_starts(target, HR_STR("http://"))) {
+    if (target.len < scheme.len || !hr_str_eq_nocase(hr_str_of(target.ptr, scheme.len), scheme)) {
         return;
     }
-    struct hr_str rest = hr_str_from(target, 7);
-    size_t slash = hr_str_find(rest, '/', 0);
-    exchange->authority = hr_str_of(rest.ptr, slash == SIZE_MAX ? rest.len : slash);
-    exchange->target = slash == SIZE_MAX ? HR_STR("/") : hr_str_from(rest, slash);
+    struct hr_str rest = hr_str_from(target, scheme.len);
+    size_t end = 0;
+    while (end < rest.len && rest.ptr[end] != '/' && rest.ptr[end] != '?') {
+        end++;
+    }
+    if (end == 0) {
+        return; /* no authority: no target that anybody serves */
+    }
+    exchange->authority = hr_str_of(rest.ptr, end);
+    exchange->target = hr_str_from(rest, end);
+    if (end == rest.len || rest.ptr[end] == '?') {
+        char *path = hr_arena_alloc(&exchange->arena, rest.len - end + 2);
+        if (path) {
+            path[0] = '/';
+            memcpy(path + 1, rest.ptr + end, rest.len - end);
+        }
+        exchange->target = hr_str_of(path, path ? rest.len - end + 1 : 0);
+    }
 }
 
+/* What a request says of itself outside its fields. */
 struct reading {
     struct hr_http_exchange *exchange;
     enum hr_err err;
+    uint32_t hosts;
+    uint32_t lengths;
+    uint32_t encodings;
+    bool chunked;
 };
+
+/* True for a field that is not the guest's. */
+static bool read_special(struct reading *reading, struct hr_str name, struct hr_str text)
+{
+    struct hr_http_exchange *exchange = reading->exchange;
+    if (hr_str_eq_nocase(name, HR_STR("host"))) {
+        reading->hosts++;
+        if (!exchange->authority.ptr) {
+            exchange->authority = hr_arena_copy(&exchange->arena, text);
+        }
+    } else if (hr_str_eq_nocase(name, HR_STR("content-length"))) {
+        reading->lengths++;
+    } else if (hr_str_eq_nocase(name, HR_STR("transfer-encoding"))) {
+        reading->encodings++;
+        reading->chunked = hr_str_eq_nocase(text, HR_STR("chunked"));
+    }
+    return hr_http_is_of_connection(name);
+}
 
 static enum MHD_Result on_field(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len,
                                 const char *value, size_t value_len)
@@ -210,14 +260,20 @@ static enum MHD_Result on_field(void *arg, enum MHD_ValueKind kind, const char *
     struct hr_http_exchange *exchange = reading->exchange;
     struct hr_str name = hr_str_of(key, key_len);
     struct hr_str text = hr_str_of(value, value_len);
-    if (hr_str_eq_nocase(name, HR_STR("host"))) {
-        if (exchange->authority.len == 0) {
-            exchange->authority = hr_arena_copy(&exchange->arena, text);
-        }
-        return MHD_YES;
+    if (!read_special(reading, name, text)) {
+        reading->err = hr_http_fields_add(&exchange->request_fields, &exchange->arena, name, text);
     }
-    reading->err = hr_http_fields_add(&exchange->request_fields, &exchange->arena, name, text);
     return reading->err ? MHD_NO : MHD_YES;
+}
+
+/* Whether there is one way only to find the body's end (RFC 9112 section 6.3); the daemon takes the
+ * first of several lengths, any coding for its own, and a coding before a length. */
+static bool is_framed_clearly(const struct reading *reading, bool http_1_1)
+{
+    if (reading->encodings > 0) {
+        return http_1_1 && reading->encodings == 1 && reading->chunked && reading->lengths == 0;
+    }
+    return reading->lengths <= 1;
 }
 
 static const struct hr_lane *route(const struct hr_httpd *httpd, struct hr_str target)
@@ -241,14 +297,52 @@ static bool announced_too_big(const struct hr_http_exchange *exchange)
     return hr_str_to_u64(text, &length) && length > exchange->body_bytes_max;
 }
 
-static enum MHD_Result on_head(struct request *request, const char *method)
+/* Reads the fields. The status that refuses the request, with its reason, or 0. */
+static int read_head(struct request *request, const char *method, const char *version,
+                     const char **ret_why)
 {
     struct hr_http_exchange *exchange = &request->exchange;
-    struct reading reading = {exchange, HR_OK};
+    bool http_1_1 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
+    struct reading reading = {.exchange = exchange};
+    exchange->method = hr_arena_copy(&exchange->arena, hr_str_c(method));
+    MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, on_field, &reading);
+    if (reading.err == HR_TOO_BIG) {
+        *ret_why = "too many or too large header fields";
+        return 431;
+    }
+    if (reading.err || !exchange->method.ptr) {
+        *ret_why = "a header field is malformed";
+        return 400;
+    }
+    if (!hr_http_is_method(exchange->method) || !hr_http_is_target(exchange->target)) {
+        *ret_why = "the request line is malformed";
+        return 400;
+    }
+    if (reading.hosts > 1 || (reading.hosts == 0 && http_1_1) ||
+        !hr_http_is_authority(exchange->authority)) {
+        *ret_why = "the request needs one host field, with a host";
+        return 400;
+    }
+    if (!is_framed_clearly(&reading, http_1_1)) {
+        *ret_why = "the length of the request body is ambiguous";
+        return 400;
+    }
+    return 0;
+}
+
+static enum MHD_Result on_head(struct request *request, const char *method, const char *version)
+{
+    struct hr_http_exchange *exchange = &request->exchange;
+    const char *why;
+    request->head_ns = hr_now_ns();
     if (!exchange->target.ptr || exchange->target.len > TARGET_BYTES_MAX) {
         return send_problem(request, 414, "the request target is too long");
     }
     split_target(exchange);
+    int refusal = read_head(request, method, version, &why);
+    if (refusal) {
+        return send_problem(request, refusal, why);
+    }
     request->lane = route(request->httpd, exchange->target);
     if (!request->lane) {
         return send_problem(request, 404, "no actor serves this path");
@@ -257,42 +351,51 @@ static enum MHD_Result on_head(struct request *request, const char *method)
     exchange->body_bytes_max = body_max;
     exchange->request_body.max = body_max;
     exchange->response_body.max = body_max;
-    exchange->method = hr_arena_copy(&exchange->arena, hr_str_c(method));
-    MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, on_field, &reading);
-    if (reading.err == HR_TOO_BIG) {
-        return send_problem(request, 431, "too many or too large header fields");
-    }
-    if (reading.err || !exchange->method.ptr) {
-        return send_problem(request, 400, "a header field is malformed");
-    }
     if (announced_too_big(exchange)) {
         return send_problem(request, 413, "the request body is too large");
+    }
+    if (request->httpd->held_bytes >= request->httpd->held_bytes_max) {
+        return send_problem(request, 503, "too many bodies of other requests are held");
     }
     request_move(request, REQUEST_BODY);
     return MHD_YES;
 }
 
-/* A body without an announced length that grows too large is read on and dropped, so that the client
- * gets its answer; one that does not end is cut off. */
+/* Keeps a piece of the body, as far as the actor's limit and the daemon's total allow. */
+static enum hr_err keep_piece(struct request *request, struct hr_str piece)
+{
+    struct hr_httpd *httpd = request->httpd;
+    if (piece.len > httpd->held_bytes_max ||
+        httpd->held_bytes > httpd->held_bytes_max - piece.len) {
+        return HR_BUSY;
+    }
+    enum hr_err err = hr_buf_append(&request->exchange.request_body, piece);
+    count_held(request);
+    return err;
+}
+
+/* A body that cannot be kept is read on and dropped, so that the client gets its answer; one that does
+ * not end, or takes too long, is cut off. */
 static enum MHD_Result on_body(struct request *request, const char *data, size_t *len)
 {
-    if (!request->too_big && !request->out_of_memory) {
-        enum hr_err err = hr_buf_append(&request->exchange.request_body, hr_str_of(data, *len));
-        request->too_big = err == HR_TOO_BIG;
-        request->out_of_memory = err == HR_NO_MEMORY;
+    if (!request->refused) {
+        request->refused = keep_piece(request, hr_str_of(data, *len));
     }
-    if (request->too_big || request->out_of_memory) {
+    if (request->refused) {
+        hr_buf_release(&request->exchange.request_body);
+        count_held(request);
         request->dropped_bytes += *len;
     }
     *len = 0;
-    return request->dropped_bytes > DROPPED_BYTES_MAX ? MHD_NO : MHD_YES;
+    bool late = hr_now_ns() - request->head_ns > (uint64_t)HR_HTTPD_BODY_MS * 1000000u;
+    return late || request->dropped_bytes > DROPPED_BYTES_MAX ? MHD_NO : MHD_YES;
 }
 
 static enum MHD_Result access_callback(void *arg, struct MHD_Connection *connection,
                                        const char *url, const char *method, const char *version,
                                        const char *data, size_t *data_len, void **state)
 {
-    (void)arg, (void)url, (void)version;
+    (void)arg, (void)url;
     struct request *request = *state;
     if (!request) {
         return MHD_NO; /* memory was out when it began */
@@ -300,7 +403,7 @@ static enum MHD_Result access_callback(void *arg, struct MHD_Connection *connect
     request->connection = connection;
     switch (request->state) {
     case REQUEST_HEAD:
-        return on_head(request, method);
+        return on_head(request, method, version);
     case REQUEST_BODY:
         return *data_len > 0 ? on_body(request, data, data_len) : submit(request);
     case REQUEST_ANSWER:
@@ -338,12 +441,24 @@ static void completed_callback(void *arg, struct MHD_Connection *connection, voi
     if (request) {
         request->httpd->active--;
         hr_http_exchange_release(&request->exchange);
+        count_held(request);
         hr_free(request);
         *state = NULL;
     }
 }
 
 /* --- life ---------------------------------------------------------------------------------------------- */
+
+/* Room for the named total, or for two bodies of the largest kind. */
+static size_t held_max(const struct hr_httpd_route *routes, size_t count)
+{
+    size_t max = HR_HTTPD_BODIES_BYTES_MAX;
+    for (size_t i = 0; i < count; i++) {
+        size_t body = routes[i].lane->actor->limits.body_bytes;
+        max = max < 2 * body ? 2 * body : max;
+    }
+    return max;
+}
 
 enum hr_err hr_httpd_start(struct hr_worker *worker, int fd, const struct hr_httpd_route *routes,
                            size_t count, struct hr_httpd **ret_httpd, struct hr_diag *diag)
@@ -358,6 +473,7 @@ enum hr_err hr_httpd_start(struct hr_worker *worker, int fd, const struct hr_htt
     }
     httpd->worker = worker;
     httpd->route_count = count;
+    httpd->held_bytes_max = held_max(routes, count);
     if (count) {
         memcpy(httpd->routes, routes, count * sizeof *routes);
     }

@@ -8,6 +8,12 @@
 #include "base/err.h"
 #include "host/worker.h"
 
+/* What one worker holds of all its requests' and answers' bodies together; 503 above. At least twice
+ * the largest limits.body of the actors that it serves. */
+#define HR_HTTPD_BODIES_BYTES_MAX ((size_t)256 << 20)
+/* From the end of a request's head to the end of its body. */
+#define HR_HTTPD_BODY_MS 120000u
+
 /* A path prefix and the lane that serves it. */
 struct hr_httpd_route {
     struct hr_str prefix;

@@ -134,28 +134,12 @@ static const struct hr_http_fields *view(const struct fields *fields)
     return fields->shared ? fields->shared : &fields->own;
 }
 
-/* What belongs to the connection, not to the message (RFC 9110 section 7.6.1), is the host's. */
-static bool is_forbidden(struct hr_str name)
-{
-    static const char *const names[] = {
-        "connection",          "keep-alive",       "proxy-authenticate", "host",
-        "proxy-authorization", "proxy-connection", "transfer-encoding",  "upgrade",
-        "http2-settings",
-    };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (hr_str_eq_nocase(name, hr_str_c(names[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* HR_OK, or false and the header-error in @ret_error; a host limit traps. */
 static enum hr_err add(struct hr_fiber *fiber, struct fields *fields, struct hr_str name,
                        struct hr_str value, bool *ret_added, enum header_error *ret_error)
 {
     *ret_added = false;
-    if (is_forbidden(name)) {
+    if (hr_http_is_of_connection(name)) {
         *ret_error = FORBIDDEN;
         return HR_OK;
     }
@@ -238,15 +222,6 @@ static enum hr_err use_fields_and_name(struct hr_fiber *fiber, const wasmtime_va
     return err;
 }
 
-static uint32_t count_named(const struct hr_http_fields *fields, struct hr_str name)
-{
-    uint32_t count = 0;
-    for (size_t i = 0; i < fields->count; i++) {
-        count += hr_str_eq_nocase(fields->items[i].name, name);
-    }
-    return count;
-}
-
 static enum hr_err fields_get(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
 {
     struct fields *fields;
@@ -258,7 +233,7 @@ static enum hr_err fields_get(struct hr_fiber *fiber, wasmtime_val_raw_t *values
     const struct hr_http_fields *all = view(fields);
     struct hr_abi_out out = hr_abi_out(fiber, values[3].i32);
     struct hr_abi_out items;
-    hr_abi_out_list(&out, 0, count_named(all, name), 8, 4, &items);
+    hr_abi_out_list(&out, 0, hr_http_fields_count(all, name), 8, 4, &items);
     uint32_t offset = 0;
     for (size_t i = 0; i < all->count; i++) {
         if (hr_str_eq_nocase(all->items[i].name, name)) {
@@ -275,7 +250,7 @@ static enum hr_err fields_has(struct hr_fiber *fiber, wasmtime_val_raw_t *values
     struct hr_str name;
     enum hr_err err = use_fields_and_name(fiber, values, &fields, &name);
     if (!err) {
-        values[0].i32 = count_named(view(fields), name) > 0;
+        values[0].i32 = hr_http_fields_count(view(fields), name) > 0;
     }
     return err;
 }

@@ -60,8 +60,7 @@ static struct MHD_Daemon *start(int fd, const struct hr_mhd_callbacks *callbacks
         callbacks->arg, MHD_OPTION_URI_LOG_CALLBACK, callbacks->begun, callbacks->arg,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT,
         HR_MHD_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, HR_MHD_IDLE_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HR_MHD_CONNECTION_BYTES,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HR_MHD_CONNECTION_BYTES, MHD_OPTION_END);
 }
 
 enum hr_err hr_mhd_start(struct hr_mhd *mhd, struct hr_loop *loop, int fd,
