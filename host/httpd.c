@@ -4,6 +4,7 @@
  */
 #include "host/httpd.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,8 @@
 #define TARGET_BYTES_MAX 8192u
 #define ROUTES_MAX 64u
 #define DROPPED_BYTES_MAX (16u << 20)
+/* What an actor may say of a body that it does not give; beyond this the daemon would frame it anew. */
+#define HEAD_LENGTH_MAX ((uint64_t)INT64_MAX)
 
 enum request_state {
     REQUEST_HEAD,    /* nothing but the request line is known */
@@ -55,6 +58,7 @@ struct hr_httpd {
     size_t held_bytes; /* of all requests' bodies, both ways */
     size_t held_bytes_max;
     bool draining;
+    bool stopping;
 };
 
 static void request_move(struct request *request, enum request_state to)
@@ -130,7 +134,8 @@ static struct MHD_Response *make_response(struct request *request)
     uint64_t length;
     if (hr_str_eq(exchange->method, HR_STR("HEAD")) && exchange->response_body.len == 0 &&
         hr_str_to_u64(hr_http_fields_get(&exchange->response_fields, HR_STR("content-length")),
-                      &length)) {
+                      &length) &&
+        length <= HEAD_LENGTH_MAX) {
         return MHD_create_response_from_callback(length, 1024, no_body, NULL, NULL);
     }
     return MHD_create_response_from_buffer(
@@ -178,7 +183,7 @@ static enum MHD_Result submit(struct request *request)
     if (request->refused == HR_TOO_BIG) {
         return send_problem(request, 413, "the request body is too large");
     }
-    if (request->refused) {
+    if (request->refused || request->httpd->stopping) {
         return send_problem(request, 503, "no room for the request body");
     }
     struct hr_lane *lane = (struct hr_lane *)request->lane;
@@ -506,6 +511,7 @@ uint32_t hr_httpd_active(const struct hr_httpd *httpd)
 void hr_httpd_stop(struct hr_httpd *httpd)
 {
     if (httpd) {
+        httpd->stopping = true; /* what the daemon still reads does not become a call */
         hr_mhd_stop(&httpd->mhd);
     }
 }
