@@ -4,7 +4,7 @@
  * A commit's checks see the commits before it in the group. A check that fails, or a value that is
  * no number, ends that operation before it has written anything; sizes were checked before it was
  * queued. So whatever fails in the middle (the map, the disk, memory) fails the transaction, and no
- * nested transactions are needed: they cost half of a group's time (bench/store/README.md). A group
+ * nested transactions are needed: they cost LMDB a fifth to a third of its time (bench/store). A group
  * that fails for space or memory is done again one by one, so that what fits goes through.
  *
  * This file decides what a failure means: map full: grow and try again; disk full: HR_NO_SPACE, and
