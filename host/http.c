@@ -197,7 +197,7 @@ static enum hr_err body(struct hr_fiber *fiber, void *arg)
     if (!exchange->answered) {
         return hr_fiber_trap(fiber, "the actor returned without setting its response-outparam");
     }
-    if (!exchange->finished) {
+    if (exchange->finished != exchange->bodies) {
         return hr_fiber_trap(fiber, "the actor did not finish its response body");
     }
     return HR_OK;

@@ -42,9 +42,10 @@ struct hr_http_exchange {
     struct hr_http_fields request_fields;
     struct hr_buf request_body;
     /* response */
-    bool answered; /* response-outparam was set with a response */
-    bool finished; /* its body was finished */
+    bool answered;       /* response-outparam was set with a response */
     enum hr_err refused; /* response-outparam was set with an error: what became of it */
+    uint32_t bodies;     /* response bodies that were opened; only the last one is kept */
+    uint32_t finished;   /* the number of the one that was finished last */
     uint16_t status;
     struct hr_http_fields response_fields;
     struct hr_buf response_body;

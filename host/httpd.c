@@ -183,8 +183,11 @@ static enum MHD_Result submit(struct request *request)
     if (request->refused == HR_TOO_BIG) {
         return send_problem(request, 413, "the request body is too large");
     }
-    if (request->refused || request->httpd->stopping) {
+    if (request->refused) {
         return send_problem(request, 503, "no room for the request body");
+    }
+    if (request->httpd->stopping) {
+        return send_problem(request, 503, "the host is stopping");
     }
     struct hr_lane *lane = (struct hr_lane *)request->lane;
     request_move(request, REQUEST_CALLING);

@@ -30,15 +30,17 @@ struct incoming_body {
     bool streamed;
 };
 
+/* Bodies are numbered in the exchange; 0 = none. */
 struct outgoing_response {
     struct hr_resource base;
     uint16_t status;
     struct hr_http_fields headers;
-    bool body_given;
+    uint32_t body;
 };
 
 struct outgoing_body {
     struct hr_resource base;
+    uint32_t number;
     bool write_given;
 };
 
@@ -608,6 +610,13 @@ static enum hr_err response_headers(struct hr_fiber *fiber, wasmtime_val_raw_t *
     return err;
 }
 
+/* A guest may give up a response that it has begun; its body then makes room for the next one's. */
+static uint32_t begin_body(struct hr_http_exchange *exchange)
+{
+    hr_buf_clear(&exchange->response_body);
+    return ++exchange->bodies;
+}
+
 static enum hr_err response_body(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
 {
     struct outgoing_response *response;
@@ -615,15 +624,21 @@ static enum hr_err response_body(struct hr_fiber *fiber, wasmtime_val_raw_t *val
     if (err) {
         return err;
     }
-    if (response->body_given) {
-        return put_handle(fiber, values[1].i32, 1, 0);
-    }
-    if (!exchange_of(fiber)) {
+    struct hr_http_exchange *exchange = exchange_of(fiber);
+    if (!exchange) {
         return hr_fiber_trap(fiber, "this call answers no HTTP request");
     }
-    response->body_given = true;
+    if (response->body || exchange->answered) {
+        return put_handle(fiber, values[1].i32, 1, 0);
+    }
+    response->body = begin_body(exchange);
+    struct outgoing_body *body;
     wasmtime_val_raw_t handle;
-    err = give(fiber, sizeof(struct outgoing_body), &out_body_type, &handle, NULL);
+    uint32_t number = response->body;
+    err = give(fiber, sizeof *body, &out_body_type, &handle, &body);
+    if (!err) {
+        body->number = number;
+    }
     return err ? err : put_handle(fiber, values[1].i32, 0, (uint32_t)handle.i32);
 }
 
@@ -636,8 +651,12 @@ static enum hr_err drop_response(struct hr_fiber *fiber, wasmtime_val_raw_t *val
 
 static enum hr_err write_body(struct hr_fiber *fiber, void *arg, struct hr_str bytes)
 {
-    (void)arg;
-    return hr_buf_append(&exchange_of(fiber)->response_body, bytes);
+    const struct outgoing_body *body = arg;
+    struct hr_http_exchange *exchange = exchange_of(fiber);
+    if (body->number != exchange->bodies) {
+        return HR_CLOSED;
+    }
+    return hr_buf_append(&exchange->response_body, bytes);
 }
 
 static enum hr_err out_body_write(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
@@ -651,7 +670,7 @@ static enum hr_err out_body_write(struct hr_fiber *fiber, wasmtime_val_raw_t *va
         return put_handle(fiber, values[1].i32, 1, 0);
     }
     body->write_given = true;
-    const struct hr_io_sink sink = {.write = write_body, .parent = &body->base};
+    const struct hr_io_sink sink = {.write = write_body, .arg = body, .parent = &body->base};
     uint32_t index;
     err = hr_io_give_output(fiber, &sink, &index);
     return err ? err : put_handle(fiber, values[1].i32, 0, index);
@@ -660,15 +679,18 @@ static enum hr_err out_body_write(struct hr_fiber *fiber, wasmtime_val_raw_t *va
 /* finish(this, trailers: option<own<fields>>) -> result<_, error-code>; trailers are dropped. */
 static enum hr_err out_body_finish(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
 {
-    enum hr_err err = hr_abi_drop(fiber, values[0].i32, &out_body_type);
-    if (!err && values[1].i32) {
-        err = hr_abi_drop(fiber, values[2].i32, &fields_type);
-    }
+    struct outgoing_body *body;
+    enum hr_err err = hr_abi_take(fiber, values[0].i32, &out_body_type, &body);
     if (err) {
         return err;
     }
-    exchange_of(fiber)->finished = true;
-    return put_unit(fiber, values[3].i32);
+    struct hr_http_exchange *exchange = exchange_of(fiber);
+    exchange->finished = body->number == exchange->bodies ? body->number : exchange->finished;
+    hr_resource_unref(&body->base);
+    if (values[1].i32) {
+        err = hr_abi_drop(fiber, values[2].i32, &fields_type);
+    }
+    return err ? err : put_unit(fiber, values[3].i32);
 }
 
 static enum hr_err drop_out_body(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
@@ -710,17 +732,19 @@ static enum hr_err outparam_set(struct hr_fiber *fiber, wasmtime_val_raw_t *valu
     if (err) {
         return err;
     }
+    if (!response->body) {
+        exchange->finished = begin_body(exchange); /* nothing to finish */
+    } else if (response->body != exchange->bodies) {
+        err = HR_CLOSED; /* given up for another response's */
+    }
     for (size_t i = 0; i < response->headers.count && !err; i++) {
         err = hr_http_fields_add(&exchange->response_fields, &exchange->arena,
                                  response->headers.items[i].name, response->headers.items[i].value);
     }
     exchange->status = response->status;
     exchange->answered = true;
-    if (!response->body_given) {
-        exchange->finished = true; /* a response without a body has nothing to finish */
-    }
     hr_resource_unref(&response->base);
-    return err ? hr_fiber_trap(fiber, "response headers: %s", hr_err_text(err)) : HR_OK;
+    return err ? hr_fiber_trap(fiber, "response: %s", hr_err_text(err)) : HR_OK;
 }
 
 static enum hr_err drop_outparam(struct hr_fiber *fiber, wasmtime_val_raw_t *values)

@@ -393,6 +393,42 @@ static void http_keeps_the_connections_fields_to_itself(void **state)
     http_close(&http);
 }
 
+/* Begins an answer and gives it up for another; then the other way round. */
+#define DRAFT_GUEST                                                                               \
+    HTTP_GUEST("(data (i32.const 1024) \"hello\") (data (i32.const 2048) \"draft\")",             \
+               "(local $d i32) (local.set $d (call $response (call $fields))) (drop (call $text " \
+               "(local.get $d) (i32.const 2048) (i32.const 5))) (call $drop (local.get $d)) "     \
+               "(call $reply (local.get $out) (i32.const 200) (call $fields) (i32.const 1024) "   \
+               "(i32.const 5))")
+#define STALE_GUEST                                                                            \
+    HTTP_GUEST("(data (i32.const 1024) \"hello\") (data (i32.const 2048) \"draft\")",          \
+               "(local $d i32) (local $b i32) (local.set $d (call $response (call $fields))) " \
+               "(local.set $b (call $text (local.get $d) (i32.const 2048) (i32.const 5))) "    \
+               "(call $finish (call $text (call $response (call $fields)) (i32.const 1024) "   \
+               "(i32.const 5)) (i32.const 0) (i32.const 0) (i32.const 48)) (call $finish "     \
+               "(local.get $b) (i32.const 0) (i32.const 0) (i32.const 48)) (call $set "        \
+               "(local.get $out) (i32.const 0) (local.get $d) (i32.const 0) (i64.const 0) "    \
+               "(i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))")
+
+/* Bytes of an answer that a guest gave up do not get into the one that it gives. */
+static void http_sends_the_answers_own_body(void **state)
+{
+    (void)state;
+    struct hr_str get = HR_STR("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    struct http_rig http;
+    static struct answer answer;
+    http_open(&http, &(const struct guest_rig_options){.text = DRAFT_GUEST});
+    http_ask(&http, get, &answer);
+    assert_int_equal(status_of(&answer), 200);
+    assert_string_equal(answer.bytes + answer.len - 9, "\r\n\r\nhello");
+    http_close(&http);
+
+    http_open(&http, &(const struct guest_rig_options){.text = STALE_GUEST});
+    http_ask(&http, get, &answer);
+    assert_int_equal(status_of(&answer), 500);
+    http_close(&http);
+}
+
 #define HELD_BODY_BYTES (64u << 20)
 
 /* Bodies of many requests together take no more than the worker's total: further requests are told to
@@ -470,6 +506,7 @@ int main(void)
         cmocka_unit_test(http_keeps_an_actors_fields_in_their_lines),
         cmocka_unit_test(http_sends_no_body_where_there_is_none),
         cmocka_unit_test(http_keeps_the_connections_fields_to_itself),
+        cmocka_unit_test(http_sends_the_answers_own_body),
         cmocka_unit_test(http_bounds_the_bodies_that_it_holds),
         cmocka_unit_test(http_begins_no_call_while_it_stops),
     };
