@@ -200,7 +200,7 @@ static void open_refuses_without_permission(void **state)
     struct place *place = *state;
     assert_int_equal(chmod(place->folder, 0755), 0);
     assert_opens(place->url);
-    assert_int_equal(chmod(place->store, getuid() == 0 ? 0700 : 0500), 0);
+    assert_int_equal(chmod(place->store, getuid() == 0 ? 0700 : 0), 0);
     int status = in_child(open_as_nobody, place);
     assert_true(WIFEXITED(status));
     if (WEXITSTATUS(status) == 99) {
