@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Every test, in order, whatever fails on the way; what `make test` and CI run. Each runner's own closing lines are
+# printed, and at the end one line for all: `N passed, N failed`. A runner that runs nothing has failed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+logs="build/test-logs"
+mkdir -p "$logs"
+total_passed=0
+total_failed=0
+began=$SECONDS
+
+count() { # PATTERN FILE: the sum of the numbers that PATTERN's group finds
+    sed -nE "s/$1/\1/p" "$2" 2>/dev/null | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+# step NAME KIND COMMAND...: runs it; KIND says how its cases are counted.
+step() {
+    local name="$1" kind="$2" log="$logs/$1.log" from=$SECONDS status=0 passed failed
+    shift 2
+    printf '== %s\n' "$name"
+    "$@" >"$log" 2>&1 || status=$?
+    case "$kind" in
+    cmocka)
+        local detail=build/dev/Testing/Temporary/LastTest.log
+        passed=$(count '^\[  PASSED  \] ([0-9]+) test.*' "$detail")
+        failed=$(count '^\[  FAILED  \] ([0-9]+) test.*' "$detail")
+        grep -E '^[0-9]+% tests passed|tests failed out of' "$log" ;;
+    node)
+        passed=$(count '^. pass ([0-9]+)$' "$log")
+        failed=$(count '^. fail ([0-9]+)$' "$log")
+        grep -E '^. (tests|pass|fail|skipped) [0-9]+$' "$log" ;;
+    *)
+        passed=$((status == 0 ? 1 : 0)); failed=0
+        tail -n 1 "$log" ;;
+    esac
+    if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
+    if [ "$passed" -eq 0 ] && [ "$failed" -eq 0 ]; then failed=1; echo "$name ran no test"; fi
+    if [ "$failed" -ne 0 ]; then
+        echo "---- $name failed (status $status); the end of $log:"
+        grep -nE 'not ok|FAILED|ERROR|error:|✖|AssertionError' "$log" | head -n 40
+        tail -n 80 "$log"
+        echo "----"
+    fi
+    total_passed=$((total_passed + passed))
+    total_failed=$((total_failed + failed))
+    printf '   %s: %d passed, %d failed, %d s\n' "$name" "$passed" "$failed" $((SECONDS - from))
+}
+
+fuzz_all() { make --no-print-directory fuzz SECONDS_EACH=8; }
+
+step deps check make --no-print-directory deps
+step build-guest check make --no-print-directory guest
+step build-release check make --no-print-directory build
+step build-dev check make --no-print-directory dev
+step format check scripts/check_format.sh
+step layers check scripts/check_layers.sh
+step core-symbols check scripts/check_core_symbols.sh
+step unit cmocka ctest --test-dir build/dev --output-on-failure --no-tests=error
+step page node bash -c 'scripts/npm_ci.sh ui && cd ui && npm test --silent'
+step integration node make --no-print-directory integration
+step todo-backend node make --no-print-directory todo-backend-spec
+step e2e node make --no-print-directory e2e
+step components check make --no-print-directory components
+step fuzz check fuzz_all
+
+echo "all in $((SECONDS - began)) s; logs in $logs"
+echo "$total_passed passed, $total_failed failed"
+[ "$total_failed" -eq 0 ]
