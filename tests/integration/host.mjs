@@ -19,10 +19,18 @@ export const STOP_LIMIT_MS = 15_000;
 // Compiled modules of tests lie apart from the user's own.
 export const cacheHome = join(root, "build/test-cache");
 
+// A test that fails leaves its host behind: it neither keeps the process alive nor outlives it. So whoever waits for
+// a child does it within a limit (whose timer keeps the process alive).
 const living = new Set();
 process.on("exit", () => {
   for (const child of living) child.kill("SIGKILL");
 });
+function adopt(child) {
+  living.add(child);
+  child.unref();
+  child.stdout.unref();
+  child.stderr.unref();
+}
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
 
 export function tempFolder(name) {
@@ -77,7 +85,8 @@ export function parseLogLine(line) {
 function environment(extra) {
   const env = { ...process.env };
   for (const name of Object.keys(env)) if (name.startsWith("HEDGEROW_")) delete env[name];
-  return { ...env, XDG_CACHE_HOME: cacheHome, ...extra };
+  const merged = { ...env, XDG_CACHE_HOME: cacheHome, ...extra };
+  return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined));
 }
 
 // Reads a child's output by lines as they come, and wakes whoever waits for one.
@@ -112,7 +121,7 @@ export class Host {
       }),
       stdio: ["ignore", "pipe", "pipe"],
     });
-    living.add(this.child);
+    adopt(this.child);
     this.pid = this.child.pid;
     this.stdout = new Output(this.child.stdout, () => {});
     this.stderr = new Output(this.child.stderr, (line) => this.#onLine(line));
@@ -194,7 +203,7 @@ export class Host {
 // Runs a verb to its end: {code, signal, stdout, stderr}.
 export async function hedgerow(args, { env = {}, cwd, limitMs = START_LIMIT_MS, program = binary } = {}) {
   const child = spawn(program, args, { cwd, env: environment(env), stdio: ["ignore", "pipe", "pipe"] });
-  living.add(child);
+  adopt(child);
   const stdout = new Output(child.stdout, () => {});
   const stderr = new Output(child.stderr, () => {});
   const ended = new Promise((done, fail) => {
