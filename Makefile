@@ -49,8 +49,8 @@ todo-backend-spec: build
 components: guest
 	@scripts/components.sh
 
-fuzz: build/fuzz/build.ninja
-	@ninja -C build/fuzz --quiet
+fuzz: guest build/fuzz/build.ninja
+	@ninja -C build/fuzz --quiet fuzzers
 	@scripts/fuzz.sh $(SECONDS_EACH)
 
 check: guest

@@ -88,7 +88,7 @@ static enum hr_err take_export(struct hr_actor *actor, struct hr_str name,
         }
     }
     for (int id = 0; id < HR_EXPORT_COUNT && !err; id++) {
-        if (actor->exports[id] || !is_export(name, id)) {
+        if (actor->exports[id] || !is_export(name, (enum hr_export)id)) {
             continue;
         }
         err = check_type(name, type, known_exports[id].type, diag);
