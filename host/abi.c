@@ -239,6 +239,41 @@ void hr_abi_out_bytes(struct hr_abi_out *out, uint32_t offset, struct hr_str byt
     }
 }
 
+void hr_abi_out_string(struct hr_abi_out *out, uint32_t offset, struct hr_str string)
+{
+    if (!out->err && !hr_str_is_utf8(string)) {
+        out->err = hr_fiber_trap(out->fiber, "canonical ABI: a string for the guest is not UTF-8");
+    }
+    hr_abi_out_bytes(out, offset, string);
+}
+
+/* Length of the UTF-8 sequence that @text begins with, or 0. */
+static size_t sequence_len(struct hr_str text)
+{
+    for (size_t len = 1; len <= 4 && len <= text.len; len++) {
+        if (hr_str_is_utf8(hr_str_of(text.ptr, len))) {
+            return len;
+        }
+    }
+    return 0;
+}
+
+void hr_abi_out_text(struct hr_abi_out *out, uint32_t offset, const char *text)
+{
+    char clean[HR_DIAG_BYTES_MAX];
+    size_t len = strnlen(text, sizeof clean);
+    memcpy(clean, text, len);
+    for (size_t at = 0; at < len;) {
+        size_t step = sequence_len(hr_str_of(clean + at, len - at));
+        if (step == 0) {
+            clean[at] = '?';
+            step = 1;
+        }
+        at += step;
+    }
+    hr_abi_out_bytes(out, offset, hr_str_of(clean, len));
+}
+
 void hr_abi_out_list(struct hr_abi_out *out, uint32_t offset, uint32_t count, uint32_t item_size,
                      uint32_t align, struct hr_abi_out *ret_items)
 {

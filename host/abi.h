@@ -75,6 +75,11 @@ void hr_abi_out_u32(struct hr_abi_out *out, uint32_t offset, uint32_t value);
 void hr_abi_out_u64(struct hr_abi_out *out, uint32_t offset, uint64_t value);
 /* A list<u8> or string: lowered, then pointer and length. @bytes is host memory. */
 void hr_abi_out_bytes(struct hr_abi_out *out, uint32_t offset, struct hr_str bytes);
+/* A string that came from outside the host and outside this guest: traps if it is not UTF-8. */
+void hr_abi_out_string(struct hr_abi_out *out, uint32_t offset, struct hr_str string);
+/* A text for people, as a string: cut after HR_DIAG_BYTES_MAX, and where it was cut before, or quotes
+ * somebody, what is no UTF-8 becomes '?'. */
+void hr_abi_out_text(struct hr_abi_out *out, uint32_t offset, const char *text);
 /* Space for a list of @count items: pointer and length written, @ret_items its own area. */
 void hr_abi_out_list(struct hr_abi_out *out, uint32_t offset, uint32_t count, uint32_t item_size,
                      uint32_t align, struct hr_abi_out *ret_items);

@@ -127,7 +127,7 @@ static void out_error(struct hr_abi_out *out, uint32_t offset, enum hr_err err, 
     char text[256];
     snprintf(text, sizeof text, "%s%s%s", hr_err_text(err), detail[0] ? ": " : "", detail);
     hr_abi_out_u8(out, offset, 2);
-    hr_abi_out_bytes(out, offset + 4, hr_str_c(text));
+    hr_abi_out_text(out, offset + 4, text);
 }
 
 static enum hr_err put_error(struct hr_fiber *fiber, int32_t ret, uint32_t payload, enum hr_err err,
@@ -427,7 +427,7 @@ static enum hr_err bucket_list_keys(struct hr_fiber *fiber, wasmtime_val_raw_t *
     hr_abi_out_u8(&out, 0, 0);
     hr_abi_out_list(&out, 8, (uint32_t)page.count, 8, 4, &keys);
     for (uint32_t i = 0; i < page.count; i++) {
-        hr_abi_out_bytes(&keys, 8 * i, page.entries[i].key);
+        hr_abi_out_string(&keys, 8 * i, page.entries[i].key);
     }
     hr_abi_out_u8(&out, 16, page.more);
     hr_abi_out_u64(&out, 24, skip + page.count);
@@ -657,7 +657,7 @@ static enum hr_err put_commit_error(struct hr_fiber *fiber, int32_t ret,
         hr_abi_out_u32(&out, 8, (uint32_t)verdict->conflict);
     } else if (verdict->err == HR_UNKNOWN_OUTCOME) {
         hr_abi_out_u8(&out, 4, 2);
-        hr_abi_out_bytes(&out, 8, hr_str_c(verdict->detail));
+        hr_abi_out_text(&out, 8, verdict->detail);
     } else {
         hr_abi_out_u8(&out, 4, 1);
         out_error(&out, 8, verdict->err, verdict->detail);
@@ -744,7 +744,7 @@ static enum hr_err scan_scan(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
     hr_abi_out_u8(&out, 0, 0);
     hr_abi_out_list(&out, 4, (uint32_t)page.count, 16, 4, &items);
     for (uint32_t i = 0; i < page.count; i++) {
-        hr_abi_out_bytes(&items, 16 * i, page.entries[i].key);
+        hr_abi_out_string(&items, 16 * i, page.entries[i].key);
         hr_abi_out_bytes(&items, 16 * i + 8, page.entries[i].value);
     }
     hr_abi_out_u8(&out, 12, page.more);
