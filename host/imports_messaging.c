@@ -17,7 +17,7 @@ static enum hr_err put_error(struct hr_fiber *fiber, int32_t ret, enum hr_err er
              detail.len > 300 ? 300 : (int)detail.len, detail.ptr ? detail.ptr : "");
     struct hr_abi_out out = hr_abi_out(fiber, ret);
     hr_abi_out_u8(&out, 0, 1);
-    hr_abi_out_bytes(&out, 4, hr_str_c(text));
+    hr_abi_out_text(&out, 4, text);
     return hr_abi_out_end(&out);
 }
 
@@ -58,6 +58,12 @@ static enum hr_err consumer_publish(struct hr_fiber *fiber, wasmtime_val_raw_t *
     const struct hr_actor_links *links = &fiber->actor->links;
     if (!hr_actor_subject_allowed(links->publish, links->publish_count, msg.subject)) {
         return put_error(fiber, values[7].i32, HR_DENIED, HR_STR("the link does not name it"));
+    }
+    /* Whoever answers does so with rights of its own; the subject is still this actor's choice. */
+    if (msg.reply_to.len > 0 &&
+        !hr_actor_subject_allowed(links->publish, links->publish_count, msg.reply_to)) {
+        return put_error(fiber, values[7].i32, HR_DENIED,
+                         HR_STR("the link does not name its reply-to"));
     }
     enum hr_err failed = hr_bus_publish(fiber->worker->bus, &msg);
     if (failed) {
@@ -158,10 +164,12 @@ static void on_replies(void *arg, enum hr_err err, const struct hr_bus_msg *repl
         err = gathering->replies ? HR_OK : HR_NO_MEMORY;
     }
     for (size_t i = 0; i < count && !err; i++) {
-        if (hr_message_error(&replies[i]).len == 0) {
-            err = hr_message_copy(arena, &replies[i], &gathering->replies[gathering->count]);
-            gathering->count++;
+        if (hr_message_error(&replies[i]).len > 0) {
+            continue;
         }
+        err = hr_message_copy(arena, &replies[i], &gathering->replies[gathering->count]);
+        gathering->count += err == HR_OK;
+        err = err == HR_BAD_INPUT ? HR_OK : err; /* somebody's rubbish is no reply */
     }
     gathering->err = err;
     gathering->done = true;

@@ -225,6 +225,7 @@ static inline void rig_close_engine(struct guest_rig *rig)
 static inline void rig_close(struct guest_rig *rig)
 {
     hr_loop_timer_stop(&rig->worker.loop, &rig->watchdog);
+    rig->left++; /* the worker stops its loop itself, when its ports are closed */
     hr_worker_release(&rig->worker);
     hr_actor_free(rig->actor);
     hr_bus_close(rig->bus);
