@@ -45,20 +45,22 @@ static void letter_free(struct letter *letter)
     }
 }
 
-static struct letter *letter_new(const struct hr_bus_msg *msg)
+static enum hr_err letter_new(const struct hr_bus_msg *msg, struct letter **ret_letter)
 {
     struct letter *letter = hr_alloc(sizeof *letter);
     if (!letter) {
-        return NULL;
+        return HR_NO_MEMORY;
     }
     hr_list_init(&letter->node);
     hr_arena_init(&letter->arena, 0);
     letter->bytes = msg->subject.len + msg->body.len + msg->reply_to.len;
-    if (hr_message_copy(&letter->arena, msg, &letter->message)) {
+    enum hr_err err = hr_message_copy(&letter->arena, msg, &letter->message);
+    if (err) {
         letter_free(letter);
-        return NULL;
+        return err;
     }
-    return letter;
+    *ret_letter = letter;
+    return HR_OK;
 }
 
 static void delivery_free(struct delivery *delivery)
@@ -143,6 +145,9 @@ static void deliver(struct hr_inbox *inbox, uint32_t max)
         inbox->busy = false;
         hr_call_refused(inbox->lane->actor, options.export_id, err);
         refuse_all(inbox, delivery, err);
+        if (inbox->batch) {
+            schedule(inbox); /* more than one batch may wait */
+        }
     }
 }
 
@@ -167,9 +172,12 @@ static void on_message(void *arg, const struct hr_bus_msg *msg)
     size_t bytes = msg->subject.len + msg->body.len + msg->reply_to.len;
     bool full = inbox->waiting_count >= HR_INBOX_WAITING_MAX ||
                 bytes > HR_INBOX_WAITING_BYTES_MAX - inbox->waiting_bytes;
-    struct letter *letter = full ? NULL : letter_new(msg);
-    if (!letter) {
-        enum hr_err err = full ? HR_BUSY : HR_NO_MEMORY;
+    struct letter *letter;
+    if (hr_message_error(msg).len > 0) {
+        return; /* a host's refusal that was sent to a subject of ours: no message, and no answer */
+    }
+    enum hr_err err = full ? HR_BUSY : letter_new(msg, &letter);
+    if (err) {
         hr_call_refused(inbox->lane->actor,
                         inbox->batch ? HR_EXPORT_HANDLE_BATCH : HR_EXPORT_HANDLE_MESSAGE, err);
         hr_message_refuse(inbox->worker->bus, msg->reply_to, err, inbox->lane->actor->name);

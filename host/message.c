@@ -18,6 +18,9 @@ void hr_message_out(struct hr_abi_out *out, uint32_t offset, const struct hr_mes
 enum hr_err hr_message_copy(struct hr_arena *arena, const struct hr_bus_msg *msg,
                             struct hr_message *ret_message)
 {
+    if (!hr_str_is_utf8(msg->subject) || !hr_str_is_utf8(msg->reply_to)) {
+        return HR_BAD_INPUT;
+    }
     struct hr_message copy = {
         .subject = hr_arena_copy(arena, msg->subject),
         .body = hr_arena_copy(arena, msg->body),

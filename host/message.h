@@ -23,7 +23,7 @@ struct hr_message {
 
 /* Writes @message as a broker-message record at @offset. */
 void hr_message_out(struct hr_abi_out *out, uint32_t offset, const struct hr_message *message);
-/* Copies into @arena. HR_NO_MEMORY. */
+/* Copies into @arena. HR_NO_MEMORY; HR_BAD_INPUT if a subject is not UTF-8, as a guest's strings are. */
 HR_MUST_CHECK enum hr_err hr_message_copy(struct hr_arena *arena, const struct hr_bus_msg *msg,
                                           struct hr_message *ret_message);
 /* The value of the error header of @msg; empty if it has none. */
