@@ -11,6 +11,9 @@
 #include "host/worker.h"
 
 #define ASSET_HEADERS_MAX 64u
+/* Of one call: what is asked with, and what comes with an asset's bytes. */
+#define ASSET_REQUEST_BYTES_MAX (64u << 10)
+#define ASSET_FIELDS_BYTES_MAX (64u << 10)
 
 struct asset_header {
     struct hr_str name;
@@ -64,7 +67,9 @@ static enum hr_err keep(struct hr_fiber *fiber, struct asset_call *call, uint32_
                              fiber->actor->limits.body_bytes);
     }
     *ret = hr_arena_copy(&call->arena, borrowed);
-    return ret->ptr ? HR_OK : HR_NO_MEMORY;
+    return ret->ptr ? HR_OK
+                    : hr_fiber_trap(fiber, "an asset of more than %zu bytes with its headers",
+                                    fiber->actor->limits.body_bytes + ASSET_FIELDS_BYTES_MAX);
 }
 
 static enum hr_err keep_headers(struct hr_fiber *fiber, struct asset_call *call, uint32_t at)
@@ -179,7 +184,7 @@ static enum hr_err put_error(struct hr_fiber *fiber, int32_t ret, enum hr_err er
              cause);
     struct hr_abi_out out = hr_abi_out(fiber, ret);
     hr_abi_out_u8(&out, 0, 1);
-    hr_abi_out_bytes(&out, 4, hr_str_c(text));
+    hr_abi_out_text(&out, 4, text);
     return hr_abi_out_end(&out);
 }
 
@@ -202,8 +207,8 @@ static enum hr_err put_asset(struct hr_fiber *fiber, int32_t ret, const struct a
     return items.err ? items.err : hr_abi_out_end(&out);
 }
 
-static enum hr_err call_new(struct hr_fiber *fiber, const wasmtime_val_raw_t *values,
-                            struct asset_call **ret_call)
+static enum hr_err call_new(struct hr_fiber *fiber, const struct hr_actor *callee,
+                            const wasmtime_val_raw_t *values, struct asset_call **ret_call)
 {
     struct hr_str path;
     struct hr_str accept;
@@ -214,6 +219,10 @@ static enum hr_err call_new(struct hr_fiber *fiber, const wasmtime_val_raw_t *va
     if (err) {
         return err;
     }
+    if (path.len + accept.len > ASSET_REQUEST_BYTES_MAX) {
+        return hr_fiber_trap(fiber, "an asset is asked for with %zu bytes; the limit is %u",
+                             path.len + accept.len, ASSET_REQUEST_BYTES_MAX);
+    }
     struct asset_call *call = hr_alloc(sizeof *call);
     if (!call) {
         return hr_fiber_trap(fiber, "out of memory");
@@ -221,7 +230,8 @@ static enum hr_err call_new(struct hr_fiber *fiber, const wasmtime_val_raw_t *va
     call->caller = fiber;
     call->loop = fiber->lane->loop;
     hr_task_init(&call->cancel, cancel_callee, call);
-    hr_arena_init(&call->arena, 0);
+    hr_arena_init(&call->arena,
+                  ASSET_REQUEST_BYTES_MAX + callee->limits.body_bytes + ASSET_FIELDS_BYTES_MAX);
     call->path = hr_arena_copy(&call->arena, path);
     call->accept_encoding = hr_arena_copy(&call->arena, accept);
     if (!call->path.ptr || !call->accept_encoding.ptr) {
@@ -240,7 +250,7 @@ static enum hr_err get_asset(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
         return put_error(fiber, ret, HR_NO_RESPONDERS, "ui", "no such actor on this host");
     }
     struct asset_call *call;
-    enum hr_err err = call_new(fiber, values, &call);
+    enum hr_err err = call_new(fiber, lane->actor, values, &call);
     if (err) {
         return err;
     }
