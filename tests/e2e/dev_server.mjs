@@ -190,6 +190,9 @@ server.listen(Number(process.env.HEDGEROW_DEV_PORT ?? 0), "127.0.0.1", () => {
   console.log(`dev server at ${url}`);
   const [command, ...args] = process.argv.slice(2);
   if (!command) return;
-  const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, HEDGEROW_URL: url } });
+  const child = spawn(command, args, {
+    stdio: "inherit",
+    env: { ...process.env, HEDGEROW_URL: url, HEDGEROW_DEV_SERVER: "1" },
+  });
   child.on("exit", (code) => process.exit(code ?? 1));
 });

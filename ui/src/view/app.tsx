@@ -134,6 +134,10 @@ export function App({ page }: { page: Page }) {
             <Composer draft={state.draft} />
             <Body state={state} />
           </div>
+          <p class="unseen" id="how-to-move">
+            Press to pick up, then use the arrow keys; press again to drop. Alt with an arrow key moves at
+            once.
+          </p>
         </main>
         <footer class="bottom">
           <SiteStatus sites={state.sites} up={!down} />
@@ -145,9 +149,6 @@ export function App({ page }: { page: Page }) {
           </p>
         </footer>
         {state.trash && <Toast trash={state.trash} />}
-        <p class="unseen" id="how-to-move">
-          Press to pick up, then use the arrow keys; press again to drop. Alt with an arrow key moves at once.
-        </p>
         <Said said={state.said} />
       </div>
     </PageProvider>

@@ -67,6 +67,15 @@ export class List extends Component<ListProps> {
     if (order(before.items) !== order(this.props.items))
       this.#animate(snapshot.tops, before.items.length > 0);
     this.#keepFocus(snapshot.focus);
+    this.#revealAdded(before.items);
+  }
+
+  /** What was just written here comes into sight, however long the list is. */
+  #revealAdded(before: readonly Item[]): void {
+    const known = new Set(before.map((item) => item.key));
+    const added = this.props.items.find((item) => item.id.startsWith("new-") && !known.has(item.key));
+    const row = added && this.#rows().find((each) => each.dataset.key === added.key);
+    row?.scrollIntoView({ block: "nearest", behavior: stillness.matches ? "instant" : "smooth" });
   }
 
   #rows(): HTMLElement[] {

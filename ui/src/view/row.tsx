@@ -82,11 +82,21 @@ function Mover({ name }: { name: string }) {
   const { dispatch } = usePage();
   return (
     <div class="mover" data-part="mover" role="group" aria-label={`Move ${name}`}>
-      <button class="button small" type="button" onClick={() => dispatch({ type: "grab-move", by: -1 })}>
-        <IconUp /> Up
+      <button
+        class="button small"
+        type="button"
+        aria-label="Up"
+        onClick={() => dispatch({ type: "grab-move", by: -1 })}
+      >
+        <IconUp />
       </button>
-      <button class="button small" type="button" onClick={() => dispatch({ type: "grab-move", by: 1 })}>
-        <IconDown /> Down
+      <button
+        class="button small"
+        type="button"
+        aria-label="Down"
+        onClick={() => dispatch({ type: "grab-move", by: 1 })}
+      >
+        <IconDown />
       </button>
       <button class="button small primary" type="button" onClick={() => dispatch({ type: "grab-drop" })}>
         Done

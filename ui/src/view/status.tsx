@@ -35,12 +35,12 @@ const headline = (link: Link): string => {
 
 export function Banner({ link, waiting }: { link: Link; waiting: number }) {
   const changes =
-    waiting === 1 ? "1 change is kept here until it is." : `${waiting} changes are kept here until it is.`;
+    waiting === 1 ? "1 change waits here to be sent." : `${waiting} changes wait here to be sent.`;
   return (
     <section class="banner" aria-label="Connection">
       <p>
-        <strong>{headline(link)}</strong> {link.online && link.fault?.text} The list may not be up to date.{" "}
-        {waiting > 0 && changes}
+        <strong>{headline(link)}</strong> {link.online && link.fault?.text}{" "}
+        {waiting > 0 ? changes : "The list may be out of date."}
       </p>
       <RetryLine link={link} />
     </section>

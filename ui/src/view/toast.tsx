@@ -1,6 +1,6 @@
 // Offers to undo a deletion for UNDO_MS; only then is it sent. The time stands still while the pointer
 // or the focus is on the toast and while the page is in the background.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { selectItems, type Trash } from "../store.ts";
 import { focusComposer } from "./composer.tsx";
 import { IconClose } from "./icons.tsx";
@@ -25,8 +25,8 @@ function useCountdown(stamp: number, paused: boolean, onEnd: () => void): void {
 }
 
 export function Toast({ trash }: { trash: Trash }) {
-  const { dispatch, store } = usePage();
   const page = usePage();
+  const { dispatch, store } = page;
   const [over, setOver] = useState(false);
   const [focused, setFocused] = useState(false);
   const [hidden, setHidden] = useState(document.hidden);
@@ -42,7 +42,8 @@ export function Toast({ trash }: { trash: Trash }) {
     page.wish = first?.key ?? null;
     dispatch({ type: "trash-undo" });
   };
-  useEffect(() => {
+  // At once, not after the next paint: who sees the toast may press the keys.
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const typing = event.target instanceof HTMLTextAreaElement && event.target.value !== "";
       if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey) || event.shiftKey || typing)
