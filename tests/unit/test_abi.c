@@ -210,6 +210,86 @@ static void abi_survives_recursion_in_guest_and_allocator(void **state)
     }
 }
 
+/* An actor that asks for an asset; the one that answers is itself. */
+#define ASSET_GUEST(ask, answer)                                                                 \
+    "(module (import \"hedgerow:ui/assets@0.1.0\" \"get-asset\" (func $get (param i32 i32 i32 "  \
+    "i32 "                                                                                       \
+    "i32))) " RIG_ALLOCATOR                                                                      \
+    RIG_HANDLER(ask) "(func (export \"hedgerow:ui/assets@0.1.0#get-asset\") (param i32 i32 i32 " \
+                     "i32) (result i32) " answer "))"
+#define ASK "(call $get (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 2048)) "
+
+/* 64 headers whose names and values are all of 60000 bytes. */
+#define BIG_ANSWER                                                                                \
+    "(local $i i32) (i32.store8 (i32.const 68) (i32.const 1)) (i32.store (i32.const 80) "         \
+    "(i32.const 256)) (i32.store (i32.const 84) (i32.const 64)) (loop $l (i32.store (i32.add "    \
+    "(i32.const 256) (i32.add (i32.const 4) (i32.mul (local.get $i) (i32.const 8)))) (i32.const " \
+    "60000)) (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) "          \
+    "(i32.const "                                                                                 \
+    "128)))) (i32.const 64)"
+
+/* An asset with its headers is bounded as a whole, and the asker is told. */
+static void abi_bounds_what_one_actor_hands_another(void **state)
+{
+    (void)state;
+    struct guest_rig rig;
+    rig_open(&rig, &(const struct guest_rig_options){
+                       .text = ASSET_GUEST(ASK "(if (i32.eqz (i32.load8_u (i32.const 2048))) (then "
+                                               "unreachable)) (i32.const 0)",
+                                           BIG_ANSWER),
+                       .assets = "guest"});
+    rig_call(&rig, rig_handler_body);
+    assert_int_equal(rig.err, HR_OK);
+    rig_close(&rig);
+}
+
+struct nest {
+    struct hr_task task;
+    struct guest_rig *rig;
+    uint32_t depth;
+    enum { NEST_ALL, NEST_FIRST, NEST_LAST } which;
+};
+
+/* When so many calls run, ends all of them, or the one that all others wait for, or the innermost. */
+static void cut_nest(void *arg)
+{
+    struct nest *nest = arg;
+    struct hr_lane *lane = nest->rig->lane;
+    if (lane->running_count < nest->depth) {
+        hr_loop_post(&nest->rig->worker.loop, &nest->task);
+        return;
+    }
+    struct hr_list *node = nest->which == NEST_FIRST ? lane->running.next : lane->running.prev;
+    if (nest->which == NEST_ALL) {
+        hr_lane_cancel_all(lane);
+    } else {
+        hr_fiber_cancel(HR_LIST_OWNER(node, struct hr_fiber, node), HR_CANCELED, "cut");
+    }
+}
+
+/* Calls that wait for one another end without touching what is gone, whichever ends first: with their
+ * callers' end callees end, with their callee's end callers get an error. */
+static void abi_unwinds_calls_that_wait_for_one_another(void **state)
+{
+    (void)state;
+    for (int which = NEST_ALL; which <= NEST_LAST; which++) {
+        struct guest_rig rig;
+        struct nest nest = {.rig = &rig, .depth = 4, .which = which};
+        rig_open(&rig, &(const struct guest_rig_options){
+                           .text = ASSET_GUEST(ASK "(i32.const 0)",
+                                               ASK "(i32.store8 (i32.const 64) (i32.const 0)) "
+                                                   "(i32.const 64)"),
+                           .limits = {.concurrent = 4, .queue = 2},
+                           .assets = "guest"});
+        assert_int_equal(rig_submit(&rig, rig_handler_body, NULL), HR_OK);
+        hr_task_init(&nest.task, cut_nest, &nest);
+        hr_loop_post(&rig.worker.loop, &nest.task);
+        rig_run(&rig);
+        assert_int_equal(rig.err, which == NEST_LAST ? HR_OK : HR_CANCELED);
+        rig_close(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +300,8 @@ int main(void)
         cmocka_unit_test(abi_stops_a_guest_that_only_calls_imports),
         cmocka_unit_test(abi_is_busy_when_the_pool_is_used_up),
         cmocka_unit_test(abi_survives_recursion_in_guest_and_allocator),
+        cmocka_unit_test(abi_bounds_what_one_actor_hands_another),
+        cmocka_unit_test(abi_unwinds_calls_that_wait_for_one_another),
     };
     return cmocka_run_group_tests_name("abi", tests, NULL, NULL);
 }
