@@ -280,6 +280,47 @@ static void open_refuses_a_truncated_file(void **state)
     }
 }
 
+/* A file that was cut within a value's bytes is refused too, though all of its tree is there. */
+static void open_refuses_a_file_cut_within_a_value(void **state)
+{
+    struct place *place = *state;
+    struct rig rig;
+    rig_open(&rig, place->url);
+    static char value[100000];
+    struct hr_str bytes = hr_str_of(value, sizeof value);
+    struct hr_kv_stats stats;
+    assert_err(rig_put_str(&rig, HR_STR("bucket"), HR_STR("k"), bytes), HR_OK);
+    hr_kv_stats(rig.kv, &stats);
+    rig_close(&rig);
+    assert_int_equal(truncate(place->data, (off_t)stats.map_bytes), 0);
+    assert_opens(place->url);
+    assert_int_equal(truncate(place->data, (off_t)stats.map_bytes - 30000), 0);
+    assert_refused(place->url, HR_CORRUPT, "truncated");
+}
+
+/* Pages that a commit takes and gives back may never be written, and LMDB's file then ends before
+ * them; the store's does not, and is not called truncated for it. */
+static void open_knows_pages_that_were_never_written(void **state)
+{
+    struct place *place = *state;
+    static char value[100000];
+    struct hr_kv_entry puts[] = {{HR_STR("k00000"), hr_str_of(value, sizeof value)},
+                                 {HR_STR("k00001"), hr_str_of(value, sizeof value)},
+                                 {HR_STR("k00002"), hr_str_of(value, sizeof value)}};
+    struct hr_str deletes[] = {puts[1].key, puts[2].key};
+    struct hr_kv_commit commit = {.bucket = HR_STR("bucket"),
+                                  .puts = puts,
+                                  .put_count = 3,
+                                  .deletes = deletes,
+                                  .delete_count = 2};
+    for (int i = 0; i < 6; i++) {
+        struct rig rig;
+        rig_open(&rig, place->url);
+        assert_err(rig_commit(&rig, &commit).err, HR_OK);
+        rig_close(&rig);
+    }
+}
+
 static void overwrite(const char *path, const void *bytes, size_t len, size_t at)
 {
     int fd = open(path, O_RDWR);
@@ -488,6 +529,8 @@ int main(void)
         CASE(open_refuses_without_permission),
         CASE(open_refuses_a_store_in_use),
         CASE(open_refuses_a_truncated_file),
+        CASE(open_refuses_a_file_cut_within_a_value),
+        CASE(open_knows_pages_that_were_never_written),
         CASE(open_refuses_garbage),
         CASE(open_finds_garbled_pages),
         CASE(open_survives_any_byte_of_the_root),
