@@ -19,7 +19,7 @@ static int loop_setup(void **state)
 {
     (void)state;
     struct hr_diag diag;
-    return hr_loop_init(&loop, &diag);
+    return (int)hr_loop_init(&loop, &diag);
 }
 
 static int loop_teardown(void **state)
