@@ -1,6 +1,7 @@
 /* The guest that tests aim at a host: one path for each good or bad thing that an actor can do,
  * "/<what>/<argument>". What is not a fault answers 200 with text. A message is answered with its own
- * body, unless that says otherwise: "trap", "silent", "fail", "wait <ms>", "reply <text>".
+ * body, unless that, or the configuration's value of "message", says otherwise: "trap", "silent",
+ * "fail", "body", "wait <ms>", "reply <text>".
  *
  * The faults are on purpose; nothing here is an example of how to write an actor. */
 #include <probe.h>
@@ -363,8 +364,11 @@ static void do_twice(struct call *call)
 {
     own_outparam outparam = call->outparam;
     answer(call, "once");
-    call->outparam = outparam;
-    answer(call, "twice");
+    wasi_http_types_result_own_outgoing_response_error_code_t result = {
+        .is_err = false,
+        .val.ok =
+            wasi_http_types_constructor_outgoing_response(wasi_http_types_constructor_fields())};
+    wasi_http_types_static_response_outparam_set(outparam, &result);
 }
 
 /* A handle that it never got, and one of another kind. */
@@ -545,9 +549,21 @@ static bool reply(const exports_wasmcloud_messaging_handler_broker_message_t *me
     return wasmcloud_messaging_consumer_publish(&answer_message, ret_error);
 }
 
+/* Whatever the message says, the configuration is what counts. */
+static void configure(exports_wasmcloud_messaging_handler_broker_message_t *message)
+{
+    probe_string_t key = {(uint8_t *)"message", 7};
+    probe_option_string_t value;
+    wasi_config_store_error_t error;
+    if (wasi_config_store_get(&key, &value, &error) && value.is_some) {
+        message->body = (probe_list_u8_t){value.val.ptr, value.val.len};
+    }
+}
+
 bool exports_wasmcloud_messaging_handler_handle_message(
     exports_wasmcloud_messaging_handler_broker_message_t *message, probe_string_t *ret_error)
 {
+    configure(message);
     if (starts(&message->body, "trap")) {
         __builtin_trap();
     }
