@@ -316,6 +316,7 @@ static enum hr_err start_threads(struct host *host, struct hr_diag *diag)
 static enum hr_err start(struct host *host, struct hr_diag *diag)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is an error of the store's, not our end */
     if (sodium_init() < 0) {
         return hr_diag_set(diag, HR_INTERNAL, "libsodium did not initialise");
     }
