@@ -59,10 +59,235 @@ static void keyvalue_does_not_resume_a_cancelled_guest(void **state)
     rig_close(&rig);
 }
 
+/* --- the imports as a guest calls them ----------------------------------------------------------- */
+
+#define TEXT_AT 64u
+#define RET_AT 2048u
+
+static enum hr_err import(struct hr_fiber *fiber, const char *name, wasmtime_val_raw_t *values)
+{
+    return rig_import(fiber, &hr_imports_keyvalue, name, values);
+}
+
+static void set_value(wasmtime_val_raw_t *value, uint32_t number)
+{
+    value->i32 = (int32_t)number;
+}
+
+static enum hr_err open_bucket(struct hr_fiber *fiber, struct hr_str name, uint32_t *ret_bucket)
+{
+    rig_poke(fiber, TEXT_AT, name);
+    wasmtime_val_raw_t values[3] = {{.i32 = TEXT_AT}, {.i32 = (int32_t)name.len}, {.i32 = RET_AT}};
+    enum hr_err err = import(fiber, "open", values);
+    *ret_bucket = err ? 0 : rig_peek32(fiber, RET_AT + 4);
+    return err;
+}
+
+static enum hr_err set_key(struct hr_fiber *fiber, uint32_t bucket, struct hr_str key)
+{
+    rig_poke(fiber, TEXT_AT, key);
+    wasmtime_val_raw_t values[6] = {{.i32 = (int32_t)bucket},  {.i32 = TEXT_AT},
+                                    {.i32 = (int32_t)key.len}, {.i32 = TEXT_AT},
+                                    {.i32 = (int32_t)key.len}, {.i32 = RET_AT}};
+    return import(fiber, "[method]bucket.set", values);
+}
+
+static enum hr_err open_variously(struct hr_fiber *fiber, void *arg)
+{
+    (void)arg;
+    uint32_t bucket;
+    assert_int_equal(open_bucket(fiber, HR_STR("others"), &bucket), HR_OK);
+    assert_int_equal(rig_peek8(fiber, RET_AT), 1);
+    assert_int_equal(rig_peek8(fiber, RET_AT + 4), 1); /* access-denied */
+    assert_int_equal(open_bucket(fiber, HR_STR(""), &bucket), HR_OK);
+    assert_int_equal(rig_peek8(fiber, RET_AT), 1);
+    assert_int_equal(open_bucket(fiber, HR_STR(RIG_BUCKET "x"), &bucket), HR_OK);
+    assert_int_equal(rig_peek8(fiber, RET_AT), 1);
+    assert_int_equal(open_bucket(fiber, HR_STR(RIG_BUCKET), &bucket), HR_OK);
+    assert_int_equal(rig_peek8(fiber, RET_AT), 0);
+    return open_bucket(fiber, HR_STR("\xff"), &bucket);
+}
+
+/* A bucket that no link names is denied as the interface says; a name that is no string traps. */
+static void keyvalue_opens_only_what_the_link_names(void **state)
+{
+    (void)state;
+    struct guest_rig rig;
+    rig_open(&rig, &(const struct guest_rig_options){0});
+    rig_call(&rig, open_variously);
+    assert_int_equal(rig.err, HR_TRAP);
+    assert_non_null(strstr(rig.cause, "is not UTF-8"));
+    rig_close(&rig);
+}
+
+static const char *hostile_import;
+static wasmtime_val_raw_t hostile[8];
+static uint32_t hostile_bucket_at; /* which of the values is the bucket */
+
+static enum hr_err call_with_hostile_values(struct hr_fiber *fiber, void *arg)
+{
+    (void)arg;
+    uint32_t bucket;
+    enum hr_err err = open_bucket(fiber, HR_STR(RIG_BUCKET), &bucket);
+    if (err) {
+        return err;
+    }
+    wasmtime_val_raw_t values[8];
+    memcpy(values, hostile, sizeof values);
+    set_value(&values[hostile_bucket_at], bucket);
+    return import(fiber, hostile_import, values);
+}
+
+/* Counts and pointers that would overflow, reach outside, or ask for too much end the call. */
+static void keyvalue_traps_on_lists_that_cannot_be(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint32_t values[8];
+        const char *cause;
+    } cases[] = {
+        {"get-many", {0, 0, 0x10000001u, RET_AT}, "the limit is 1024"},
+        {"get-many", {0, 0, UINT32_MAX, RET_AT}, "the limit is 1024"},
+        {"get-many", {0, 0xfff8u, 2, RET_AT}, "reach past the memory's end"},
+        {"get-many", {0, 0xfffffff8u, 1024, RET_AT}, "reach past the memory's end"},
+        {"get-many", {0, 1, 1, RET_AT}, "is not aligned"},
+        {"set-many", {0, 0, 0x10000000u, RET_AT}, "the limit is 1024"},
+        {"set-many", {0, 0xfff0u, 2, RET_AT}, "reach past the memory's end"},
+        {"delete-many", {0, 0xfffcu, 1, RET_AT}, "reach past the memory's end"},
+        {"commit", {0, 0xfff0u, 1, 0, 0, 0, 0, RET_AT}, "reach past the memory's end"},
+        {"commit", {0, 0, 0, 0, 1025, 0, 0, RET_AT}, "the limit is 1024"},
+        {"commit", {0, 0, 0, 0, 0, 0xffffffffu, 1, RET_AT}, "is not aligned"},
+        {"scan", {0, 0, 0xffffffffu, 0, 0, 0, 1, RET_AT}, "a string of 4294967295 bytes"},
+        {"scan", {0, 0, 0, 1, 0xffff, 2, 1, RET_AT}, "reach past the memory's end"},
+        {"increment", {0, 0xffff, 2, 1, RET_AT, 0, 0, 0}, "reach past the memory's end"},
+        {"[method]bucket.set", {0, 0, 0, 0xffff, 2, RET_AT}, "reach past the memory's end"},
+        {"[method]bucket.list-keys", {0, 0, 0, 0xfffffffcu}, "reach past the memory's end"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct guest_rig rig;
+        hostile_import = cases[i].name;
+        for (size_t k = 0; k < 8; k++) {
+            hostile[k].i64 = 0;
+            set_value(&hostile[k], cases[i].values[k]);
+        }
+        rig_open(&rig, &(const struct guest_rig_options){0});
+        rig_call(&rig, call_with_hostile_values);
+        if (rig.err != HR_TRAP || !strstr(rig.cause, cases[i].cause)) {
+            fail_msg("case %zu: %s %s", i, hr_err_name(rig.err), rig.cause);
+        }
+        rig_close(&rig);
+    }
+}
+
+static enum hr_err list_keys(struct hr_fiber *fiber, uint32_t bucket, uint64_t cursor)
+{
+    wasmtime_val_raw_t values[4] = {
+        {.i32 = (int32_t)bucket}, {.i32 = 1}, {.i64 = (int64_t)cursor}, {.i32 = RET_AT}};
+    return import(fiber, "[method]bucket.list-keys", values);
+}
+
+static enum hr_err list_variously(struct hr_fiber *fiber, void *arg)
+{
+    (void)arg;
+    uint32_t bucket;
+    enum hr_err err = open_bucket(fiber, HR_STR(RIG_BUCKET), &bucket);
+    for (char key = 'a'; key < 'e' && !err; key++) {
+        err = set_key(fiber, bucket, hr_str_of(&key, 1));
+    }
+    static const struct {
+        uint64_t cursor;
+        uint32_t keys;
+    } cases[] = {{0, 4}, {1, 3}, {4, 0}, {5, 0}, {1000000, 0}, {UINT64_MAX, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0] && !err; i++) {
+        err = list_keys(fiber, bucket, cases[i].cursor);
+        assert_int_equal(rig_peek8(fiber, RET_AT), 0);
+        assert_int_equal(rig_peek32(fiber, RET_AT + 12), cases[i].keys);
+    }
+    return err;
+}
+
+/* A cursor is the guest's number: any is answered, with what is left after so many keys. */
+static void keyvalue_lists_from_any_cursor(void **state)
+{
+    (void)state;
+    struct guest_rig rig;
+    rig_open(&rig, &(const struct guest_rig_options){0});
+    rig_call(&rig, list_variously);
+    assert_int_equal(rig.err, HR_OK);
+    rig_close(&rig);
+}
+
+static enum hr_err set_for_ever(struct hr_fiber *fiber, void *arg)
+{
+    (void)arg;
+    uint32_t bucket;
+    enum hr_err err = open_bucket(fiber, HR_STR(RIG_BUCKET), &bucket);
+    while (!err) {
+        err = set_key(fiber, bucket, HR_STR("key"));
+    }
+    return err;
+}
+
+static enum hr_err increment_for_ever(struct hr_fiber *fiber, void *arg)
+{
+    (void)arg;
+    uint32_t bucket;
+    enum hr_err err = open_bucket(fiber, HR_STR(RIG_BUCKET), &bucket);
+    while (!err) {
+        rig_poke(fiber, TEXT_AT, HR_STR("n"));
+        wasmtime_val_raw_t values[5] = {
+            {.i32 = (int32_t)bucket}, {.i32 = TEXT_AT}, {.i32 = 1}, {.i64 = 1}, {.i32 = RET_AT}};
+        err = import(fiber, "increment", values);
+    }
+    return err;
+}
+
+struct cutter {
+    struct hr_task task;
+    struct guest_rig *rig;
+    uint32_t rounds;
+};
+
+static void cut_all(void *arg)
+{
+    struct cutter *cutter = arg;
+    if (cutter->rounds-- > 0) {
+        hr_loop_post(&cutter->rig->worker.loop, &cutter->task);
+        return;
+    }
+    hr_lane_cancel_all(cutter->rig->lane);
+}
+
+/* Calls that end while a commit of theirs is on its way leave it to itself: it completes, into nothing. */
+static void keyvalue_survives_the_end_of_a_call_that_commits(void **state)
+{
+    (void)state;
+    for (uint32_t rounds = 0; rounds < 40; rounds++) {
+        struct guest_rig rig;
+        struct cutter cutter = {.rig = &rig, .rounds = rounds};
+        rig_open(&rig, &(const struct guest_rig_options){0});
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(rig_submit(&rig, i % 2 ? increment_for_ever : set_for_ever, NULL),
+                             HR_OK);
+        }
+        hr_task_init(&cutter.task, cut_all, &cutter);
+        hr_loop_post(&rig.worker.loop, &cutter.task);
+        rig_run(&rig);
+        assert_int_equal(rig.ended, 4);
+        assert_int_equal(rig.err, HR_CANCELED);
+        rig_close(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keyvalue_does_not_resume_a_cancelled_guest),
+        cmocka_unit_test(keyvalue_opens_only_what_the_link_names),
+        cmocka_unit_test(keyvalue_traps_on_lists_that_cannot_be),
+        cmocka_unit_test(keyvalue_lists_from_any_cursor),
+        cmocka_unit_test(keyvalue_survives_the_end_of_a_call_that_commits),
     };
     return cmocka_run_group_tests_name("imports_keyvalue", tests, NULL, NULL);
 }
