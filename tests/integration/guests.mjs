@@ -1,9 +1,9 @@
-// The test guests of tests/guests as files: C ones built as actors are, WAT ones assembled. Each is made once and kept
-// under build/test-guests, named by what went into it, so that test files which run at the same time share it.
+// The test guests of tests/guests as files: C ones built as actors are, WAT ones assembled, and one that AssemblyScript's
+// compiler makes. Each is made once and kept under build/test-guests, named by what went into it, so that test files which run at the same time share it.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import wabtInit from "wabt";
 
 import { root } from "./host.mjs";
@@ -50,6 +50,17 @@ export function watGuest(name) {
     const module = wabt.parseWat(`${name}.wat`, readFileSync(source, "utf8"));
     writeFileSync(file, module.toBinary({}).buffer);
     module.destroy();
+  });
+}
+
+export function assemblyScriptGuest(name) {
+  const source = join(folder, "assemblyscript");
+  const inputs = [join(source, `${name}.ts`), join(source, "rename.mjs"), join(root, "tests/integration/package-lock.json")];
+  return once(join(built, `${name}-${digest(...inputs)}.wasm`), (file) => {
+    const compiler = join(root, "tests/integration/node_modules/assemblyscript/bin/asc.js");
+    const options = ["--runtime", "stub", "-O", "--use", "abort=", "--transform", "./rename.mjs"];
+    execFileSync(process.execPath, [compiler, `${name}.ts`, ...options, "-o", relative(source, file)],
+      { cwd: source, stdio: ["ignore", "ignore", "inherit"] });
   });
 }
 
