@@ -174,6 +174,7 @@ static bool cache_key(const char *folder, unsigned char key[KEY_BYTES])
 
 struct entry {
     char path[PATH_BYTES];
+    const char *name; /* the path's end */
     unsigned char key[KEY_BYTES];
     bool usable;
 };
@@ -186,7 +187,19 @@ static void entry_of(const char *digest, struct entry *ret_entry)
         int n = snprintf(ret_entry->path, sizeof ret_entry->path, "%.3800s/%s-%s-%s", folder,
                          digest, HEDGEROW_VERSION, WASMTIME_VERSION);
         ret_entry->usable = n > 0 && n < (int)sizeof ret_entry->path;
+        ret_entry->name = strrchr(ret_entry->path, '/') + 1;
     }
+}
+
+/* The entry's name is sealed with the code, so that one cannot stand for another. */
+static void make_seal(const struct entry *entry, const char *code, size_t len,
+                      unsigned char ret_seal[SEAL_BYTES])
+{
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, entry->key, sizeof entry->key, SEAL_BYTES);
+    crypto_generichash_update(&state, (const unsigned char *)entry->name, strlen(entry->name) + 1);
+    crypto_generichash_update(&state, (const unsigned char *)code, len);
+    crypto_generichash_final(&state, ret_seal, SEAL_BYTES);
 }
 
 /* The file is `seal | machine code`. */
@@ -206,13 +219,13 @@ static bool from_cache(struct hr_engine *engine, const struct entry *entry,
         return false;
     }
     unsigned char seal[SEAL_BYTES];
-    const unsigned char *code = (const unsigned char *)data + SEAL_BYTES;
+    const char *code = data + SEAL_BYTES;
     size_t code_len = (size_t)st.st_size - SEAL_BYTES;
-    crypto_generichash(seal, sizeof seal, code, code_len, entry->key, sizeof entry->key);
+    make_seal(entry, code, code_len, seal);
     bool ok = sodium_memcmp(seal, data, SEAL_BYTES) == 0;
     if (ok) {
-        wasmtime_error_t *error =
-            wasmtime_module_deserialize(hr_engine_wasm(engine), code, code_len, ret_module);
+        wasmtime_error_t *error = wasmtime_module_deserialize(
+            hr_engine_wasm(engine), (const uint8_t *)code, code_len, ret_module);
         if (error) {
             wasmtime_error_delete(error);
             ok = false;
@@ -231,8 +244,7 @@ static void to_cache(const struct entry *entry, const wasmtime_module_t *module)
         return;
     }
     unsigned char seal[SEAL_BYTES];
-    crypto_generichash(seal, sizeof seal, (const unsigned char *)code.data, code.size, entry->key,
-                       sizeof entry->key);
+    make_seal(entry, code.data, code.size, seal);
     write_private(entry->path, seal, sizeof seal, code.data, code.size);
     wasm_byte_vec_delete(&code);
 }

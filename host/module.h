@@ -3,7 +3,7 @@
  *
  * The cache is only as trustworthy as its folder. It lies in $XDG_CACHE_HOME/hedgerow/modules (or
  * ~/.cache/...), made with mode 0700. An entry is used only when folder and file belong to this user,
- * nobody else may write them, and its seal (a keyed BLAKE2b over the code, the key being a secret file of this user) is right; it is named by the module's SHA-256 and by the
+ * nobody else may write them, and its seal (a keyed BLAKE2b over its name and code, the key being a secret file of this user) is right; it is named by the module's SHA-256 and by the
  * Hedgerow and Wasmtime versions. Anything else is compiled anew and replaced, and never an error.
  */
 #ifndef HR_MODULE_H
