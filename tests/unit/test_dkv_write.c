@@ -136,7 +136,11 @@ static void write_judges_conditions(void **state)
     has(fake_send(*state, "wasmkv.set.k", body), "\"value\":{\"a\":3}");
     has(fake_send(*state, "wasmkv.set.k", body), "\"code\":\"conflict\"");
     snprintf(body, sizeof body, "{\"$if-version\":\"%s\"}", version);
-    has(fake_send(*state, "wasmkv.del.k", body), "\"code\":\"conflict\"");
+    version_of(fake_send(*state, "wasmkv.get.k", ""), version);
+    const char *reply = fake_send(*state, "wasmkv.del.k", body);
+    has(reply, "\"code\":\"conflict\"");
+    has(reply, version);
+    has(fake_send(*state, "wasmkv.del.k", "{\"$if-absent\":true}"), version);
     fake_send(*state, "wasmkv.del.k", "");
     has(fake_send(*state, "wasmkv.del.k", body), "\"version\":null");
 }

@@ -247,7 +247,9 @@ static enum hr_err apply_del(struct dkv_attempt *attempt, const struct dkv_reque
     if (!err) {
         err = store(attempt, &found, &change, &record, diag);
     }
-    answer->version = change.stamp;
+    if (!err) {
+        answer->version = change.stamp;
+    }
     return err;
 }
 
