@@ -92,6 +92,7 @@ struct hr_fiber {
     uint64_t resumed_ns;
     uint64_t resumed_tick; /* the engine's */
     uint64_t cpu_ns;
+    uint32_t log_lines; /* written in the guest's name */
     enum hr_err ending; /* why the fiber is being cancelled, or HR_OK */
     enum hr_err outcome;
     struct hr_diag cause;

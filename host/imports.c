@@ -1,6 +1,8 @@
 /* The registry of imports and how a module is joined to it. */
 #include "host/imports.h"
 
+#include "host/log.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -104,6 +106,16 @@ static wasm_trap_t *on_import(void *env, wasmtime_caller_t *caller, wasmtime_val
         err = fiber->ending; /* it got what it waited for, but its own caller has gone */
     }
     return err ? trap_of(fiber, import, err) : NULL;
+}
+
+bool hr_imports_may_log(struct hr_fiber *fiber)
+{
+    fiber->log_lines++;
+    if (fiber->log_lines == HR_IMPORTS_LOG_LINES_MAX) {
+        HR_LOG(HR_LOG_WARN, "actor.log_cut_short", HR_LOG_CSTR("actor", fiber->actor->name),
+               HR_LOG_INT("limit", HR_IMPORTS_LOG_LINES_MAX));
+    }
+    return fiber->log_lines < HR_IMPORTS_LOG_LINES_MAX;
 }
 
 static wasm_functype_t *functype_of(const char *type)

@@ -15,6 +15,8 @@
 #include "host/actor.h"
 #include "host/fiber.h"
 
+#define HR_IMPORTS_LOG_LINES_MAX 1000u /* of one call */
+
 typedef enum hr_err (*hr_import_fn)(struct hr_fiber *fiber, wasmtime_val_raw_t *values);
 
 struct hr_import {
@@ -54,6 +56,9 @@ HR_MUST_CHECK enum hr_err hr_imports_define(struct hr_actor *actor,
                                                            struct hr_str interface, char *ret,
                                                            size_t n),
                                             struct hr_diag *diag);
+
+/* Whether the guest may write one more line into the host's log; the last one says that no more follow. */
+bool hr_imports_may_log(struct hr_fiber *fiber);
 
 /* "wasi:http/types@0.2.12" is interface "wasi:http/types", version "0.2.12"; no '@' leaves it empty. */
 void hr_imports_split(struct hr_str name, struct hr_str *ret_interface, struct hr_str *ret_version);

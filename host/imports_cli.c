@@ -52,7 +52,7 @@ static enum hr_err get_stdin(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
 static enum hr_err print(struct hr_fiber *fiber, void *arg, struct hr_str bytes)
 {
     const char *stream = arg;
-    while (bytes.len > 0) {
+    while (bytes.len > 0 && hr_log_enabled(HR_LOG_INFO) && hr_imports_may_log(fiber)) {
         size_t end = hr_str_find(bytes, '\n', 0);
         size_t len = end == SIZE_MAX ? bytes.len : end;
         struct hr_str line = hr_str_of(bytes.ptr, len > LINE_BYTES_MAX ? LINE_BYTES_MAX : len);

@@ -26,8 +26,10 @@ static enum hr_err log_line(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
     if (err) {
         return err;
     }
-    HR_LOG((enum hr_log_level)level, "actor.log", HR_LOG_CSTR("actor", fiber->actor->name),
-           HR_LOG_STR("context", cut(context)), HR_LOG_STR("message", cut(message)));
+    if (hr_log_enabled((enum hr_log_level)level) && hr_imports_may_log(fiber)) {
+        HR_LOG((enum hr_log_level)level, "actor.log", HR_LOG_CSTR("actor", fiber->actor->name),
+               HR_LOG_STR("context", cut(context)), HR_LOG_STR("message", cut(message)));
+    }
     return HR_OK;
 }
 

@@ -1,6 +1,8 @@
 /* links: hr_host */
 #include "guest_rig.h"
 
+#include "host/log.h"
+
 #define LOAD_OPTIONS(module)          \
     &(const struct guest_rig_options) \
     {                                 \
@@ -300,6 +302,49 @@ static void abi_unwinds_calls_that_wait_for_one_another(void **state)
     }
 }
 
+static enum hr_err print_lines(struct hr_fiber *fiber, void *arg)
+{
+    (void)arg;
+    static char lines[60000];
+    memset(lines, '\n', sizeof lines);
+    rig_poke(fiber, 1024, hr_str_of(lines, sizeof lines));
+    wasmtime_val_raw_t stream[1];
+    enum hr_err err = rig_import(fiber, &hr_imports_cli, "get-stdout", stream);
+    for (int i = 0; i < 2 && !err; i++) {
+        wasmtime_val_raw_t values[4] = {
+            stream[0], {.i32 = 1024}, {.i32 = sizeof lines}, {.i32 = 64}};
+        err = rig_import(fiber, &hr_imports_io, "[method]output-stream.blocking-write-and-flush",
+                         values);
+    }
+    return err;
+}
+
+/* One call fills the log so far and no further, and the log says so. */
+static void abi_bounds_what_a_call_may_log(void **state)
+{
+    (void)state;
+    struct guest_rig rig;
+    FILE *log = tmpfile();
+    assert_non_null(log);
+    hr_log_set_fd(fileno(log));
+    rig_open(&rig, &(const struct guest_rig_options){0});
+    rig_call(&rig, print_lines);
+    hr_log_set_fd(2);
+    assert_int_equal(rig.err, HR_OK);
+    rig_close(&rig);
+    rewind(log);
+    char line[8192];
+    uint32_t printed = 0;
+    uint32_t cut = 0;
+    while (fgets(line, sizeof line, log)) {
+        printed += strstr(line, "event=actor.print") != NULL;
+        cut += strstr(line, "event=actor.log_cut_short") != NULL;
+    }
+    fclose(log);
+    assert_int_equal(printed, HR_IMPORTS_LOG_LINES_MAX - 1);
+    assert_int_equal(cut, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +357,7 @@ int main(void)
         cmocka_unit_test(abi_survives_recursion_in_guest_and_allocator),
         cmocka_unit_test(abi_bounds_what_one_actor_hands_another),
         cmocka_unit_test(abi_unwinds_calls_that_wait_for_one_another),
+        cmocka_unit_test(abi_bounds_what_a_call_may_log),
     };
     return cmocka_run_group_tests_name("abi", tests, NULL, NULL);
 }
