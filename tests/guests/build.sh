@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# Builds one test guest out of C: bindings of world NAME, then tests/guests/NAME.c, as actors are built.
-# Usage: tests/guests/build.sh NAME OUTPUT_FOLDER   (leaves OUTPUT_FOLDER/NAME.wasm)
+# Builds one guest out of C: bindings of the world NAME in SOURCE_FOLDER/wit/NAME.wit, then SOURCE_FOLDER/NAME.c, as actors
+# are built. Usage: tests/guests/build.sh NAME OUTPUT_FOLDER [SOURCE_FOLDER]   (leaves OUTPUT_FOLDER/NAME.wasm)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-name="$1" out="$2"
+name="$1" out="$2" source="${3:-tests/guests}"
 wit="$out/wit"
 rm -rf "$wit" && mkdir -p "$wit/deps"
-cp "tests/guests/wit/$name.wit" "$wit/"
+cp "$source/wit/$name.wit" "$wit/"
 for package in build/deps/sources/wit/*; do cp -r "$package" "$wit/deps/"; done
 build/deps/tools/bin/wit-bindgen c "$wit" --world "$name" --out-dir "$out" >/dev/null 2>&1
 clang --target=wasm32-wasi -std=c11 -Oz -mexec-model=reactor -Wall -Wextra -Wl,--gc-sections -Wl,--strip-debug \
-    -I "$out" -o "$out/$name.wasm" "tests/guests/$name.c" -Wno-infinite-recursion \
-    "$out/$name.c" "$out/${name}_component_type.o"
+    -Wno-infinite-recursion -I "$out" -o "$out/$name.wasm" "$source/$name.c" "$out/$name.c" "$out/${name}_component_type.o"
