@@ -140,6 +140,28 @@ static enum hr_err open_stores(struct host *host, struct hr_diag *diag)
     return HR_OK;
 }
 
+/* Whether the module has the exports that its routes and subscriptions will call. */
+static enum hr_err check_handlers(const struct hr_plan_actor *plan, const struct hr_actor *actor,
+                                  struct hr_diag *diag)
+{
+    if (plan->route_count > 0 && !actor->exports[HR_EXPORT_HTTP_HANDLE]) {
+        return hr_diag_set(diag, HR_BAD_INPUT,
+                           "actor %s has http routes but exports no wasi:http/incoming-handler; "
+                           "take the routes out or give it another module",
+                           actor->name);
+    }
+    for (size_t i = 0; i < plan->subscription_count; i++) {
+        const struct hr_inbox_options *options = &plan->subscriptions[i];
+        enum hr_export needed = options->batch ? HR_EXPORT_HANDLE_BATCH : HR_EXPORT_HANDLE_MESSAGE;
+        if (!actor->exports[needed]) {
+            return hr_diag_set(diag, HR_BAD_INPUT, "actor %s subscribes to %.*s but exports no %s",
+                               actor->name, HR_STR_ARG(options->subject),
+                               hr_actor_export_name(needed));
+        }
+    }
+    return HR_OK;
+}
+
 static enum hr_err load_actors(struct host *host, struct hr_diag *diag)
 {
     if (host->plan->actor_count > ACTORS_MAX) {
@@ -161,6 +183,10 @@ static enum hr_err load_actors(struct host *host, struct hr_diag *diag)
             return err;
         }
         host->actor_count++;
+        err = check_handlers(plan, host->actors[i], diag);
+        if (err) {
+            return err;
+        }
         HR_LOG(HR_LOG_INFO, "actor.loaded", HR_LOG_STR("actor", plan->name),
                HR_LOG_CSTR("sha256", host->actors[i]->module.digest),
                HR_LOG_INT("bytes", host->actors[i]->module.size_bytes),
@@ -177,12 +203,6 @@ static enum hr_err serve(struct host *host, struct hr_worker *worker, struct hr_
     size_t count = 0;
     for (size_t i = 0; i < host->plan->actor_count; i++) {
         const struct hr_plan_actor *actor = &host->plan->actors[i];
-        if (actor->route_count > 0 && !host->actors[i]->exports[HR_EXPORT_HTTP_HANDLE]) {
-            return hr_diag_set(diag, HR_BAD_INPUT,
-                               "actor %.*s has http routes but exports no "
-                               "wasi:http/incoming-handler",
-                               HR_STR_ARG(actor->name));
-        }
         for (size_t r = 0; r < actor->route_count; r++) {
             if (count == ACTORS_MAX) {
                 return hr_diag_set(diag, HR_BAD_INPUT, "more than %u http routes", ACTORS_MAX);
@@ -214,9 +234,7 @@ static enum hr_err subscribe(struct host *host, struct hr_worker *worker, struct
             if (err) {
                 return hr_diag_set(diag, err, "actor %.*s: subscribe to %.*s: %s",
                                    HR_STR_ARG(actor->name), HR_STR_ARG(options->subject),
-                                   err == HR_UNSUPPORTED
-                                       ? "it exports no handler for that kind of subscription"
-                                       : hr_err_text(err));
+                                   hr_err_text(err));
             }
         }
     }
