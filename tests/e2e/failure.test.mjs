@@ -296,3 +296,12 @@ scenario(
     await titleOf(page, "a").waitFor();
   },
 );
+
+scenario("closing the page with something unsaved asks first", { tolerant: true }, async ({ page }) => {
+  await intercept(page, "POST", "/api", (route) => route.fulfill(problem(500, "No.")));
+  await add(page, "precious");
+  await row(page, "precious").getByText("Not saved.").waitFor();
+  const asked = page.waitForEvent("dialog");
+  await page.close({ runBeforeUnload: true });
+  assert.equal((await asked).type(), "beforeunload");
+});

@@ -230,9 +230,11 @@ export function selectVisible(state: State, items: readonly Item[] = selectItems
   return visible;
 }
 
-/** Whether closing the page now would lose something. */
-export const hasUnsaved = (state: State): boolean =>
-  state.ops.some((op) => op.fault !== null) || Object.keys(state.conflicts).length > 0;
+/** Whether closing the page now would lose something. What is being sent, or about to be, does not count. */
+export function hasUnsaved({ ops, link, conflicts }: State): boolean {
+  const stuck = (op: Op): boolean => op.fault !== null || (op.phase === "queued" && link.state === "down");
+  return ops.some(stuck) || Object.keys(conflicts).length > 0;
+}
 
 // How it changes
 
@@ -321,7 +323,7 @@ function editSave(state: State): State {
   const item = selectItems(state).find((found) => found.id === editing.id);
   const closed = { ...state, editing: null };
   if (!item || item.gone) return say(putBack(closed, title, editing.snapshot), `Put back ${quote(title)}.`);
-  if (title === editing.base) return closed;
+  if (title === editing.base || editing.text === editing.base) return closed;
   return say(withChange(closed, editing.id, { title }, editing.base), `Changed to ${quote(title)}.`);
 }
 

@@ -162,6 +162,8 @@ test("a second edit before the first is sent keeps the title that both were writ
 
 test("an edit that changes nothing sends nothing, and one to nothing is not taken", () => {
   assert.equal(play(start("a"), ...edit("a", " A ")).ops.length, 0);
+  const spaced = play(emptyState, listed([todo("a", { title: " A " })]));
+  assert.equal(play(spaced, ...edit("a", " A ")).ops.length, 0);
   const state = play(start("a"), ...edit("a", "  "));
   assert.equal(state.editing?.text, "  ");
   assert.equal(state.ops.length, 0);
@@ -456,6 +458,7 @@ test("when the server answers again everything that waited is due at once", () =
     { type: "link-down", fault: unreachable, retryAt: NOW },
   );
   assert.equal(down.link.state, "down");
+  assert.ok(hasUnsaved(down));
   const up = play(down, listed(null));
   assert.equal(up.link.state, "up");
   assert.equal(only(up).notBefore, 0);

@@ -23,7 +23,7 @@ export function Toolbar({ items, filter }: { items: readonly Item[]; filter: Fil
   });
   return (
     <div class="toolbar">
-      <label class="all">
+      <div class="all">
         <input
           class="box"
           type="checkbox"
@@ -35,7 +35,7 @@ export function Toolbar({ items, filter }: { items: readonly Item[]; filter: Fil
         <span class="count">
           <b>{left}</b> {left === 1 ? "item" : "items"} left
         </span>
-      </label>
+      </div>
       <nav class="filters" aria-label="Filter">
         {FILTERS.map(([name, label]) => (
           <a href={`#/${name}`} aria-current={filter === name ? "page" : undefined}>
