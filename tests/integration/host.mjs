@@ -201,8 +201,9 @@ export class Host {
 }
 
 // Runs a verb to its end: {code, signal, stdout, stderr}.
-export async function hedgerow(args, { env = {}, cwd, limitMs = START_LIMIT_MS, program = binary } = {}) {
-  const child = spawn(program, args, { cwd, env: environment(env), stdio: ["ignore", "pipe", "pipe"] });
+export async function hedgerow(args, { env = {}, cwd, limitMs = START_LIMIT_MS, program = binary, wrapper = [] } = {}) {
+  const command = [...wrapper, program, ...args];
+  const child = spawn(command[0], command.slice(1), { cwd, env: environment(env), stdio: ["ignore", "pipe", "pipe"] });
   adopt(child);
   const stdout = new Output(child.stdout, () => {});
   const stderr = new Output(child.stderr, () => {});

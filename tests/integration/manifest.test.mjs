@@ -230,21 +230,35 @@ describe("addresses and stores that are taken", () => {
     assert.deepEqual(await host.stop(), { code: 0, signal: null });
   });
 
+  // Root may write anywhere, so the host runs as somebody else then.
+  const nobody = process.getuid() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
+
   it("a store's folder that may not be written to is told, and left alone", async () => {
     const store = join(folder, "store");
     const host = await Host.start({ cwd: folder, env: { HEDGEROW_STORE: `lmdb:${store}` } });
-    await host.stop();
-    if (process.getuid() === 0) {
-      // Root may write anywhere: a folder of /proc is one where nobody can.
-      const run = await hedgerow(["up"], { cwd: folder, env: { ...free, HEDGEROW_STORE: "lmdb:/proc/self/hedgerow" } });
-      assert.equal(run.code, 1);
-      assert.match(run.stderr, /\/proc\/self\/hedgerow/);
-      return;
-    }
-    chmodSync(store, 0o500);
-    const run = await hedgerow(["up"], { cwd: folder, env: { ...free, HEDGEROW_STORE: `lmdb:${store}` } });
-    assert.equal(run.code, 1);
-    assert.match(run.stderr, /store/);
+    assert.deepEqual(await host.stop(), { code: 0, signal: null });
+    const before = readdirSync(store);
+    for (const name of before) chmodSync(join(store, name), 0o444);
+    chmodSync(store, 0o555);
+    chmodSync(folder, 0o555);
+    const run = await hedgerow(["up"], { cwd: "/", wrapper: nobody, env: { ...free, HEDGEROW_STORE: `lmdb:${store}` } });
+    chmodSync(folder, 0o755);
+    chmodSync(store, 0o755);
+    assert.equal(run.code, 1, JSON.stringify(run));
+    assert.ok(run.stderr.includes(store), run.stderr);
+    assert.match(run.stderr, /read only|permission|denied|may not/i);
+    assert.ok(!run.stderr.includes("host.ready"));
+    assert.deepEqual(readdirSync(store), before);
+  });
+
+  it("a store that may not be made is told", async () => {
+    chmodSync(folder, 0o555);
+    const store = join(folder, "store");
+    const run = await hedgerow(["up"], { cwd: "/", wrapper: nobody, env: { ...free, HEDGEROW_STORE: `lmdb:${store}` } });
+    chmodSync(folder, 0o755);
+    assert.equal(run.code, 1, JSON.stringify(run));
+    assert.ok(run.stderr.includes(store), run.stderr);
+    assert.ok(!existsSync(store));
   });
 
   it("a store's path that is a file, or below one, is told", async () => {
