@@ -6,13 +6,18 @@
  * was in the value.
  *
  * A line is formatted on the stack and written by one write call. It is at most HR_LOG_LINE_BYTES_MAX
- * long, which is what a pipe takes whole (PIPE_BUF), so lines of several threads do not mix; a longer
- * one is cut within a value, and ends in `cut=true`. What cannot be written is dropped: a log has
- * nobody to tell. Any thread. Knows nothing of what it logs. */
+ * long, which is what a pipe takes whole (PIPE_BUF), so lines of several processes do not mix; a longer
+ * one is cut within a value, and ends in `cut=true`.
+ *
+ * Nobody waits for whoever reads the log: a line that cannot be written at once (a pipe or a terminal that is
+ * full, a disk that is full) is dropped and counted, and the next one that can be is preceded by
+ * `event=log.dropped lines=<how many>`. Any thread. Knows nothing of what it logs. */
 #include "host/log.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
@@ -29,6 +34,9 @@ static const char *const level_names[] = {"trace", "debug", "info", "warn", "err
 
 static _Atomic int least_level = HR_LOG_INFO;
 static _Atomic int out_fd = STDERR_FILENO;
+/* Held for a look at the descriptor and the write, so that no other thread fills it in between. */
+static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t dropped; /* lines since one was written; under @writing */
 
 struct line {
     char bytes[HR_LOG_LINE_BYTES_MAX];
@@ -44,17 +52,6 @@ void hr_log_set_level(enum hr_log_level level)
 bool hr_log_enabled(enum hr_log_level level)
 {
     return (int)level >= atomic_load_explicit(&least_level, memory_order_relaxed);
-}
-
-bool hr_log_level_of(struct hr_str name, enum hr_log_level *ret_level)
-{
-    for (size_t i = 0; i < LEVEL_COUNT; i++) {
-        if (hr_str_eq(name, hr_str_c(level_names[i]))) {
-            *ret_level = (enum hr_log_level)i;
-            return true;
-        }
-    }
-    return false;
 }
 
 void hr_log_set_fd(int fd)
@@ -198,12 +195,58 @@ static void put_time(struct line *line)
     put(line, hr_str_of(text, (size_t)n));
 }
 
-static void write_line(const struct line *line)
+static void begin(struct line *line, enum hr_log_level level, const char *event)
 {
+    line->len = 0;
+    line->cut = false;
+    put_time(line);
+    put_key(line, "level");
+    put(line, hr_str_c((size_t)level < LEVEL_COUNT ? level_names[level] : "unknown"));
+    put_key(line, "event");
+    put_value(line, hr_str_c(event));
+}
+
+static void end(struct line *line)
+{
+    struct hr_str text = line->cut ? HR_STR(CUT_MARK) : HR_STR("\n");
+    memcpy(line->bytes + line->len, text.ptr, text.len);
+    line->len += text.len;
+}
+
+/* Whether a line was written; never waits. */
+static bool write_now(const struct line *line)
+{
+    struct pollfd out = {.fd = atomic_load(&out_fd), .events = POLLOUT};
+    if (poll(&out, 1, 0) != 1 || !(out.revents & POLLOUT)) {
+        return false;
+    }
     ssize_t n;
     do {
-        n = write(atomic_load_explicit(&out_fd, memory_order_relaxed), line->bytes, line->len);
+        n = write(out.fd, line->bytes, line->len);
     } while (n < 0 && errno == EINTR);
+    return n > 0;
+}
+
+static bool tell_dropped(void)
+{
+    const struct hr_log_field lines = HR_LOG_INT("lines", dropped);
+    struct line line;
+    begin(&line, HR_LOG_WARN, "log.dropped");
+    put_field(&line, &lines);
+    end(&line);
+    return write_now(&line);
+}
+
+static void write_line(const struct line *line)
+{
+    pthread_mutex_lock(&writing);
+    if (dropped > 0 && tell_dropped()) {
+        dropped = 0;
+    }
+    if (dropped > 0 || !write_now(line)) {
+        dropped++;
+    }
+    pthread_mutex_unlock(&writing);
 }
 
 void hr_log_fields(enum hr_log_level level, const char *event, const struct hr_log_field *fields,
@@ -214,19 +257,11 @@ void hr_log_fields(enum hr_log_level level, const char *event, const struct hr_l
     }
     int kept = errno; /* a log line is no reason to lose it */
     struct line line;
-    line.len = 0;
-    line.cut = false;
-    put_time(&line);
-    put_key(&line, "level");
-    put(&line, hr_str_c((size_t)level < LEVEL_COUNT ? level_names[level] : "unknown"));
-    put_key(&line, "event");
-    put_value(&line, hr_str_c(event));
+    begin(&line, level, event);
     for (size_t i = 0; i < count; i++) {
         put_field(&line, &fields[i]);
     }
-    struct hr_str end = line.cut ? HR_STR(CUT_MARK) : HR_STR("\n");
-    memcpy(line.bytes + line.len, end.ptr, end.len);
-    line.len += end.len;
+    end(&line);
     write_line(&line);
     errno = kept;
 }

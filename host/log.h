@@ -1,7 +1,8 @@
 /* Structured logging: one line per event on standard error, `ts=... level=... event=... key=value`.
  * Values are quoted when they need it, control bytes escaped, so that no foreign text can forge a
  * line. Only main, request edges and the CLI log above debug; libraries return errors. Secrets are
- * never passed here. Any thread; a line is written by one write call. */
+ * never passed here. Any thread. No call waits for whoever reads the log: what cannot be written at once is
+ * dropped, and told as `event=log.dropped` when something can be written again. */
 #ifndef HR_LOG_H
 #define HR_LOG_H
 
@@ -33,11 +34,9 @@ struct hr_log_field {
 #define HR_LOG_INT(k, n) \
     ((struct hr_log_field){.key = (k), .number = (int64_t)(n), .is_number = true})
 
-/* Lines below @level are dropped. Default: HR_LOG_INFO. */
+/* Lines below @level are not written. Default: HR_LOG_INFO. */
 void hr_log_set_level(enum hr_log_level level);
 bool hr_log_enabled(enum hr_log_level level);
-/* Reads "trace".."critical"; false on anything else. */
-bool hr_log_level_of(struct hr_str name, enum hr_log_level *ret_level);
 /* Writes to @fd instead of standard error (tests). */
 void hr_log_set_fd(int fd);
 

@@ -141,7 +141,7 @@ static void log_cuts_long_lines(void **state)
     }
 }
 
-/* Lines below the level are not written; names give levels and nothing else does. */
+/* Lines below the level are not written; the others name theirs. */
 static void log_keeps_its_level(void **state)
 {
     (void)state;
@@ -152,29 +152,79 @@ static void log_keeps_its_level(void **state)
     assert_string_equal(read_line(), "");
     HR_LOG(HR_LOG_CRITICAL, "kept", HR_LOG_INT("n", 1));
     assert_string_equal(read_line() + TS_BYTES, "level=critical event=kept n=1\n");
-    const char *names[] = {"trace", "debug", "info", "warn", "error", "critical"};
+    static const char *const names[] = {"trace", "debug", "info", "warn", "error", "critical"};
+    hr_log_set_level(HR_LOG_TRACE);
     for (int i = 0; i < 6; i++) {
-        enum hr_log_level level;
-        assert_true(hr_log_level_of(hr_str_c(names[i]), &level));
-        assert_int_equal(level, i);
+        char want[64];
+        snprintf(want, sizeof want, "level=%s event=e n=1\n", names[i]);
+        HR_LOG((enum hr_log_level)i, "e", HR_LOG_INT("n", 1));
+        assert_string_equal(read_line() + TS_BYTES, want);
     }
-    enum hr_log_level level;
-    assert_false(hr_log_level_of(HR_STR("INFO"), &level));
-    assert_false(hr_log_level_of(HR_STR(""), &level));
 }
 
-/* A log that cannot be written does no harm, and errno is the caller's. */
+static void assert_two_lines(const char *first, const char *second)
+{
+    const char *text = read_line();
+    size_t len = strlen(first);
+    assert_true(strlen(text) > TS_BYTES + len + TS_BYTES);
+    assert_memory_equal(text + TS_BYTES, first, len);
+    assert_string_equal(text + TS_BYTES + len + TS_BYTES, second);
+}
+
+/* A log that cannot be written does no harm, errno is the caller's, and how much was lost is told. */
 static void log_drops_what_cannot_be_written(void **state)
 {
     (void)state;
     hr_log_set_fd(-1);
     errno = ENOENT;
     HR_LOG(HR_LOG_ERROR, "lost", HR_LOG_INT("n", 1));
+    HR_LOG(HR_LOG_ERROR, "lost", HR_LOG_INT("n", 2));
     assert_int_equal(errno, ENOENT);
+    hr_log_set_fd(writer);
+    HR_LOG(HR_LOG_ERROR, "kept", HR_LOG_INT("n", 3));
+    assert_two_lines("level=warn event=log.dropped lines=2\n", "level=error event=kept n=3\n");
+    HR_LOG(HR_LOG_ERROR, "kept", HR_LOG_INT("n", 4));
+    assert_string_equal(read_line() + TS_BYTES, "level=error event=kept n=4\n");
+}
+
+static void fill_pipe(void)
+{
+    char page[4096] = {0};
+    int flags = fcntl(writer, F_GETFL);
+    assert_return_code(fcntl(writer, F_SETFL, flags | O_NONBLOCK), errno);
+    while (write(writer, page, sizeof page) > 0) {
+    }
+    assert_int_equal(errno, EAGAIN);
+    assert_return_code(fcntl(writer, F_SETFL, flags), errno);
+}
+
+static void empty_pipe(void)
+{
+    char page[4096];
+    assert_return_code(fcntl(reader, F_SETFL, O_NONBLOCK), errno);
+    while (read(reader, page, sizeof page) > 0) {
+    }
+    assert_int_equal(errno, EAGAIN);
+}
+
+/* Nobody waits for a reader that has stopped reading; when it goes on, so does the log. */
+static void log_never_waits_for_its_reader(void **state)
+{
+    (void)state;
+    fill_pipe();
+    alarm(60); /* a write that waits would wait for ever */
+    for (int i = 0; i < 3; i++) {
+        HR_LOG(HR_LOG_INFO, "lost", HR_LOG_INT("n", i));
+    }
+    alarm(0);
+    empty_pipe();
+    HR_LOG(HR_LOG_INFO, "kept", HR_LOG_INT("n", 3));
+    assert_two_lines("level=warn event=log.dropped lines=3\n", "level=info event=kept n=3\n");
 }
 
 #define THREADS 4
 #define LINES 500
+#define PIPE_BYTES (1 << 20) /* all of them find room, so that none is dropped */
 
 static void *log_many(void *arg)
 {
@@ -191,6 +241,7 @@ static void *log_many(void *arg)
 static void log_lines_of_threads_do_not_mix(void **state)
 {
     (void)state;
+    assert_return_code(fcntl(writer, F_SETPIPE_SZ, PIPE_BYTES), errno);
     pthread_t threads[THREADS];
     char names[THREADS][2] = {"a", "b", "c", "d"};
     for (size_t i = 0; i < THREADS; i++) {
@@ -225,6 +276,7 @@ int main(void)
         CASE(log_cuts_long_lines),
         CASE(log_keeps_its_level),
         CASE(log_drops_what_cannot_be_written),
+        CASE(log_never_waits_for_its_reader),
         CASE(log_lines_of_threads_do_not_mix),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
