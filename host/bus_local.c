@@ -8,7 +8,6 @@
  */
 #include "host/bus_local.h"
 
-
 #include "base/alloc.h"
 #include "base/assert.h"
 

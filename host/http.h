@@ -69,8 +69,8 @@ uint32_t hr_http_fields_count(const struct hr_http_fields *fields, struct hr_str
 bool hr_http_is_of_connection(struct hr_str name);
 
 /* What guests get as `string`: is it one, and one that means what it seems to mean? */
-bool hr_http_is_method(struct hr_str method);       /* a token */
-bool hr_http_is_target(struct hr_str target);       /* UTF-8 without spaces and control characters */
+bool hr_http_is_method(struct hr_str method); /* a token */
+bool hr_http_is_target(struct hr_str target); /* UTF-8 without spaces and control characters */
 bool hr_http_is_authority(struct hr_str authority); /* host and port, no user (RFC 3986) */
 
 typedef void (*hr_http_done_cb)(void *arg, enum hr_err err, const char *cause);
