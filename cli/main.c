@@ -1,6 +1,9 @@
 /* `hedgerow VERB ...`: finds the verb and hands over. */
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/verbs.h"
 
@@ -19,8 +22,25 @@ static const struct {
     {"-h", cli_help},
 };
 
+/* A standard stream that was closed by whoever started us would become the number of the next file or
+ * socket that is opened, and the log would be written into that. */
+static bool hold_standard_streams(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (!hold_standard_streams()) {
+        return CLI_FAILED; /* there may be nowhere to say it */
+    }
     if (argc < 2) {
         cli_help(0, NULL);
         return CLI_USAGE;
