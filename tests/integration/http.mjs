@@ -29,6 +29,8 @@ export function request(method, url, { headers = {}, body, limitMs = ANSWER_LIMI
       });
     });
     outgoing.once("error", fail);
+    // What is left behind by a failed test keeps no process alive; the limit does, as long as somebody waits.
+    outgoing.once("socket", (socket) => socket.unref());
     outgoing.end(body);
   });
   return within(limitMs, `an answer to ${method} ${url}`, exchange);
@@ -49,6 +51,7 @@ export class Wire {
     this.watchers = new Set();
     this.socket = net.connect(port, "127.0.0.1");
     this.socket.setNoDelay(true);
+    this.socket.unref();
     this.connected = new Promise((done, fail) => {
       this.socket.once("connect", done);
       this.socket.once("error", fail);
