@@ -41,6 +41,9 @@ struct check {
     size_t change_count;
     struct check_member *members;
     size_t member_count;
+    size_t record_count;
+    size_t visible_count;
+    size_t litter_count; /* records with something that a single site need not keep */
     unsigned failures;
 };
 
@@ -138,6 +141,10 @@ static inline void check_feed(struct check *check)
         origin = c->origin;
         seq = c->seq;
         hlc = c->hlc;
+        bool sealed = check_be(progress, 17, 1) == 1;
+        CHECK(check, sealed == (c->origin != check_be(check_value(check, "m/ctr"), 1, 8)),
+              "%s: sealed", name);
+        CHECK(check, !sealed || check_be(progress, 18, 8) == check_be(progress, 1, 8), "%s", name);
         bool last = i + 1 == check->change_count || check->changes[i + 1].origin != origin;
         CHECK(check, !last || check_be(progress, 1, 8) == seq, "%s: prefix", name);
         CHECK(check, !last || check_be(progress, 9, 8) == hlc, "%s: hlc", name);
@@ -162,6 +169,43 @@ static inline void check_ctr(struct check *check)
     }
     CHECK(check, check_be(ctr, 17, 8) == seq, "m/ctr seq %llu, feed %llu",
           (unsigned long long)check_be(ctr, 17, 8), (unsigned long long)seq);
+}
+
+/* No v/ is left of an origin whose entries are gone, but the newest one's. */
+static inline void check_origins(struct check *check)
+{
+    struct hr_str ctr = check_value(check, "m/ctr");
+    uint64_t newest = ctr.len > 9 ? check_be(ctr, 1, 8) : 0;
+    for (size_t i = 0; i < check->fake->count; i++) {
+        struct fake_pair *pair = &check->fake->pairs[i];
+        struct hr_str b = hr_str_of(pair->value, pair->value_len);
+        bool alone = !check->fake->sites || strcmp(check->fake->sites, "1") == 0;
+        if (alone && pair->key[0] == 'v' && strtoull(pair->key + 2, NULL, 16) != newest) {
+            CHECK(check, check_be(b, 26, 8) <= check_be(b, 1, 8), "%s of an empty feed", pair->key);
+        }
+    }
+}
+
+/* m/tally counts what is there. */
+static inline void check_tally(struct check *check)
+{
+    struct hr_str tally = check_value(check, "m/tally");
+    uint64_t bytes = 0;
+    if (tally.len == 0) {
+        CHECK(check, check->change_count == 0, "changes without m/tally");
+        return;
+    }
+    CHECK(check, check_sealed(tally) && tally.len >= 64, "m/tally");
+    for (size_t i = 0; i < check->change_count; i++) {
+        bytes += check->changes[i].bytes.len + 2 + 16 + 1 + 16;
+    }
+    CHECK(check, check_be(tally, 10, 8) == check->change_count, "m/tally: %llu entries of %zu",
+          (unsigned long long)check_be(tally, 10, 8), check->change_count);
+    CHECK(check, check_be(tally, 18, 8) == bytes, "m/tally: %llu bytes of %llu",
+          (unsigned long long)check_be(tally, 18, 8), (unsigned long long)bytes);
+    CHECK(check, check_be(tally, 1, 1) == 0 || check_be(tally, 2, 8) == check->visible_count,
+          "m/tally: %llu visible of %zu", (unsigned long long)check_be(tally, 2, 8),
+          check->visible_count);
 }
 
 static inline void check_forget(struct check *check, struct hr_str key, struct hr_str *name)
@@ -215,6 +259,29 @@ static inline bool check_has(const struct check *check, struct hr_str key, struc
     return false;
 }
 
+/* Every name of the index is that of a record, and there are no more of them than records. */
+static inline void check_index(struct check *check)
+{
+    size_t names = 0;
+    for (size_t i = 0; i < check->fake->count; i++) {
+        struct fake_pair *pair = &check->fake->pairs[i];
+        struct hr_str leaf = hr_str_of(pair->value, pair->value_len);
+        if (pair->key[0] != 'k') {
+            continue;
+        }
+        CHECK(check, check_sealed(leaf) && check_be(leaf, 1, 4) > 0, "%s", pair->key);
+        for (size_t at = 5; at < leaf.len - 4; names++) {
+            char name[300];
+            size_t len = check_be(leaf, at, 2);
+            snprintf(name, sizeof name, "r/%.*s", (int)len, leaf.ptr + at + 2);
+            CHECK(check, check_value(check, name).ptr, "%s names %s", pair->key, name);
+            at += 2 + len;
+        }
+    }
+    CHECK(check, names == check->record_count, "%zu names, %zu records", names,
+          check->record_count);
+}
+
 static inline void check_indexed(struct check *check, struct hr_str key)
 {
     char name[16];
@@ -233,17 +300,30 @@ static inline void check_indexed(struct check *check, struct hr_str key)
     CHECK(check, check_sealed(check_value(check, name)), "%s", name);
 }
 
-/* What a record shows is what the replay gave. Returns how many members it shows. */
+/* What a record shows is what the replay gave, if @whole_feed. Returns how many members it shows. */
 static inline size_t check_record(struct check *check, struct fake_pair *pair,
-                                  const unsigned char *clear)
+                                  const unsigned char *clear, bool whole_feed)
 {
     struct hr_str b = hr_str_of(pair->value, pair->value_len);
     struct hr_str key = hr_str_of(pair->key + 2, pair->key_len - 2);
     size_t shown = 0;
     uint32_t crc = hr_crc32c(hr_str_of(b.ptr, 4)) ^ hr_crc32c(hr_str_from(b, 8));
     CHECK(check, b.len >= 24 && check_be(b, 4, 4) == crc, "%s", pair->key);
+    if (b.len < 24 || check_be(b, 4, 4) != crc) {
+        return 0;
+    }
     const char *dead = b.ptr + 8;
+    const char *newest = dead;
     size_t at = 24;
+    bool covered = check_be(b, 8, 8) > 0 && memcmp(dead, clear, 16) <= 0;
+    size_t deleted = 0;
+    for (uint64_t i = 0; i < check_be(b, 2, 2); i++) {
+        newest = memcmp(b.ptr + at + 1 + check_be(b, at, 1), newest, 16) > 0
+                     ? b.ptr + at + 1 + check_be(b, at, 1)
+                     : newest;
+        at += 22 + check_be(b, at, 1) + check_be(b, at + 1 + check_be(b, at, 1) + 17, 4);
+    }
+    at = 24;
     for (uint64_t i = 0; i < check_be(b, 2, 2); i++) {
         struct hr_str name = hr_str_of(b.ptr + at + 1, check_be(b, at, 1));
         at += 1 + name.len;
@@ -251,14 +331,19 @@ static inline size_t check_record(struct check *check, struct fake_pair *pair,
         unsigned type = (unsigned char)b.ptr[at + 16];
         struct hr_str value = hr_str_of(b.ptr + at + 21, check_be(b, at + 17, 4));
         at += 21 + value.len;
+        covered = covered || memcmp(stamp, clear, 16) <= 0;
+        deleted += type == 1 && memcmp(stamp, newest, 16) != 0;
         if (type == 0 && memcmp(stamp, dead, 16) > 0 && memcmp(stamp, clear, 16) > 0) {
-            CHECK(check, check_has(check, key, name, value), "%s shows %.*s", pair->key,
-                  HR_STR_ARG(name));
+            CHECK(check, !whole_feed || check_has(check, key, name, value), "%s shows %.*s",
+                  pair->key, HR_STR_ARG(name));
             shown++;
         }
     }
     CHECK(check, at == b.len, "%s", pair->key);
     check_indexed(check, key);
+    check->record_count++;
+    check->visible_count += shown > 0;
+    check->litter_count += shown == 0 || covered || deleted > 0;
     return shown;
 }
 
@@ -309,13 +394,18 @@ static inline struct check check_store(const struct fake *fake, bool whole_feed)
         CHECK(&check, check_sealed(mark) && mark.len == 21, "b/clear");
         memcpy(clear, mark.ptr + 1, 16);
     }
+    check_origins(&check);
     if (whole_feed) {
         check_replay(&check);
-        for (size_t i = 0; i < fake->count; i++) {
-            if (fake->pairs[i].key[0] == 'r') {
-                shown += check_record(&check, &fake->pairs[i], clear);
-            }
+    }
+    for (size_t i = 0; i < fake->count; i++) {
+        if (fake->pairs[i].key[0] == 'r') {
+            shown += check_record(&check, &fake->pairs[i], clear, whole_feed);
         }
+    }
+    check_index(&check);
+    check_tally(&check);
+    if (whole_feed) {
         CHECK(&check, shown == check.member_count, "records show %zu members, the feed gives %zu",
               shown, check.member_count);
     }

@@ -168,17 +168,18 @@ static void list_looks_at_so_many_records(void **state)
     (void)state;
     struct hr_str record;
     char name[32];
+    fake.sites = "2"; /* so that nothing is collected */
     set("k");
+    del("k");
     record = fake_get(&fake, "r/k");
     char *copy = fake_copy(record.ptr, record.len);
     record.ptr = copy;
-    /* Straight into the store, in order, which is quick; the clear makes them invisible. */
+    /* Straight into the store, in order, which is quick. */
     for (int i = 0; i < 21000; i++) {
         snprintf(name, sizeof name, "r/z%05d", i);
         fake_put(&fake, hr_str_c(name), record);
     }
     free(copy);
-    assert_non_null(strstr(fake_send(&fake, "wasmkv.del", ""), "\"count\":21001"));
     set("zz");
     assert_string_equal(keys_of(""), "|z19998");
     assert_string_equal(keys_of("{\"after\":\"z19998\"}"), "zz,|");

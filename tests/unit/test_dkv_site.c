@@ -112,10 +112,11 @@ static void site_never_reuses_an_incarnation(void **state)
     assert_int_equal(fake.warnings, 1);
 }
 
-/* A host whose store another host has taken over is fenced, and does not take it back. */
+/* A host of a group whose store another host has taken over is fenced, and does not take it back. */
 static void site_fences_the_host_that_was_overtaken(void **state)
 {
     (void)state;
+    fake.sites = "3";
     fake_send(&fake, "wasmkv.set.a", "{\"n\":1}");
     fake.nonce = OTHER_NONCE;
     fake_send(&fake, "wasmkv.set.a", "{\"n\":2}");
@@ -146,6 +147,7 @@ static void take_over(struct fake *other)
 static void site_fences_within_an_invocation(void **state)
 {
     (void)state;
+    fake.sites = "3";
     fake_send(&fake, "wasmkv.set.a", "{\"n\":1}");
     fake.intruder = take_over;
     fake.fault = FAKE_INTRUDER;
@@ -161,6 +163,7 @@ static void site_fences_within_an_invocation(void **state)
 static void site_fences_between_two_readings(void **state)
 {
     (void)state;
+    fake.sites = "3";
     struct hr_str ctr;
     assert_int_equal(open_site(), HR_OK);
     site.ctr.origin++;
@@ -173,6 +176,7 @@ static void site_fences_between_two_readings(void **state)
 static void site_remembers_past_starts(void **state)
 {
     (void)state;
+    fake.sites = "3";
     char nonce[33];
     fake.nonce = nonce;
     for (unsigned i = 0; i < 80; i++) {
@@ -217,6 +221,67 @@ static void site_refuses_corrupt_state(void **state)
     fake = fake_new(1);
 }
 
+/* Two hosts of a single site on one store share the newest incarnation, and lose no write. */
+static void site_is_shared_by_two_hosts(void **state)
+{
+    (void)state;
+    char body[32];
+    fake_send(&fake, "wasmkv.set.a", "{\"n\":0}");
+    fake.nonce = OTHER_NONCE;
+    assert_int_equal(open_site(), HR_OK);
+    dkv_origin origin = site.ctr.origin;
+    for (int i = 1; i <= 10; i++) {
+        fake.nonce = i % 2 ? FAKE_NONCE : OTHER_NONCE;
+        fake.wall += 1000;
+        snprintf(body, sizeof body, "{\"f%d\":1}", i);
+        assert_non_null(strstr(fake_send(&fake, "wasmkv.set.a", body), "\"value\":"));
+        assert_int_equal(open_site(), HR_OK);
+        assert_int_equal(site.ctr.origin, origin);
+        assert_int_equal(site.ctr.seq, i);
+    }
+    assert_int_equal(self().past_count, 1);
+}
+
+/* A host of a single site that is overtaken within an invocation does its write in the incarnation that
+ * is in force then. */
+static void site_goes_on_when_overtaken_within_an_invocation(void **state)
+{
+    (void)state;
+    fake_send(&fake, "wasmkv.set.a", "{\"n\":1}");
+    fake.intruder = take_over;
+    fake.fault = FAKE_INTRUDER;
+    fake.fault_at = fake.calls + 9;
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.set.a", "{\"m\":3}"), "{\"m\":3,\"n\":1}"));
+    assert_int_equal(self().past_count, 1);
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get.b", ""), "\"b\":1"));
+}
+
+/* A boot seals the incarnation before it, and forgets one that made no change. */
+static void site_seals_the_incarnation_before(void **state)
+{
+    (void)state;
+    struct dkv_progress progress;
+    char name[24];
+    fake_send(&fake, "wasmkv.set.a", "{\"n\":1}");
+    fake_send(&fake, "wasmkv.set.a", "{\"n\":2}");
+    snprintf(name, sizeof name, "v/%016llx", (unsigned long long)self().origin);
+    for (int i = 0; i < 5; i++) {
+        char nonce[33];
+        snprintf(nonce, sizeof nonce, "%032x", i);
+        fake.nonce = nonce;
+        assert_int_equal(open_site(), HR_OK);
+        size_t rows = 0;
+        for (size_t j = 0; j < fake.count; j++) {
+            rows += fake.pairs[j].key[0] == 'v';
+        }
+        assert_int_equal(rows, 2);
+    }
+    assert_int_equal(dkv_progress_decode(fake_get(&fake, name), &progress, &diag), HR_OK);
+    assert_true(progress.sealed);
+    assert_int_equal(progress.last, 2);
+    fake.nonce = FAKE_NONCE;
+}
+
 static unsigned races;
 
 static void race(struct fake *other)
@@ -257,6 +322,9 @@ int main(void)
         CASE(site_fences_within_an_invocation),
         CASE(site_fences_between_two_readings),
         CASE(site_remembers_past_starts),
+        CASE(site_is_shared_by_two_hosts),
+        CASE(site_goes_on_when_overtaken_within_an_invocation),
+        CASE(site_seals_the_incarnation_before),
         CASE(site_refuses_the_store_of_another),
         CASE(site_refuses_corrupt_state),
         CASE(site_boot_is_won_by_one),

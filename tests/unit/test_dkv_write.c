@@ -156,16 +156,14 @@ static void write_clears_in_one_change(void **state)
         fake_send(fake, subject, "{\"a\":1}");
     }
     fake_send(fake, "wasmkv.del.k3", "");
-    size_t records = fake->count;
+    fake->page_max = 1000;
     has(fake_send(fake, "wasmkv.del", ""),
         "{\"site\":\"here\",\"cleared\":true,\"count\":6,\"acks\":1,\"sites\":1}");
-    assert_int_equal(fake->count, records + 2); /* b/clear and one entry of the feed */
     has(fake_send(fake, "wasmkv.get", ""), "\"items\":[],\"next\":null");
     has(fake_send(fake, "wasmkv.get.k1", ""), "not-found");
     has(fake_send(fake, "wasmkv.del", ""), "\"count\":0");
     has(fake_send(fake, "wasmkv.set.k1", "{\"b\":2}"), "\"value\":{\"b\":2},\"created\":true");
     has(fake_send(fake, "wasmkv.get", ""), "\"key\":\"k1\"");
-    /* What the mark covers is dropped from a record that is written again: b and the mark stay. */
     assert_int_equal(fake_get(fake, "r/k1").len, 24 + 22 + 24);
 }
 
@@ -266,6 +264,7 @@ static void write_bounds_what_a_record_remembers(void **state)
     struct fake *fake = *state;
     char body[64];
     const char *reply = NULL;
+    fake->sites = "2"; /* so that nothing is collected */
     fake_send(fake, "wasmkv.set.k", "{}");
     for (int i = 0; i < 1023; i++) {
         snprintf(body, sizeof body, "{\"f%d\":null}", i);
@@ -275,6 +274,21 @@ static void write_bounds_what_a_record_remembers(void **state)
     has(fake_send(fake, "wasmkv.set.k", "{\"one-more\":null}"), "too-large");
     fake_send(fake, "wasmkv.del.k", "");
     has(fake_send(fake, "wasmkv.set.k", "{\"one-more\":1}"), "\"created\":true");
+}
+
+/* A site that is alone forgets removed fields with the next write of their value. */
+static void write_forgets_removed_fields(void **state)
+{
+    struct fake *fake = *state;
+    char body[64];
+    char before[33];
+    for (int i = 0; i < 3000; i++) {
+        snprintf(body, sizeof body, "{\"f%d\":null}", i);
+        version_of(fake_send(fake, "wasmkv.set.k", body), before);
+    }
+    /* The mark, and the field that bears the version. */
+    assert_int_equal(fake_get(fake, "r/k").len, 24 + 22 + 22 + 5);
+    has(fake_send(fake, "wasmkv.get.k", ""), before);
 }
 
 /* A record with a wrong bit is an error that names the key, and a deletion is the way out. */
@@ -306,7 +320,7 @@ static void write_cuts_the_feed(void **state)
     for (size_t i = 0; i < fake->count; i++) {
         entries += fake->pairs[i].key[0] == 'f';
     }
-    assert_int_equal(entries, 1024);
+    assert_in_range(entries, 1024, 1024 + 64);
     assert_int_equal(check_failures(fake, false), 0);
     /* The rest of the feed no longer gives the state; the teardown looks at a whole one. */
     fake_release(fake);
@@ -332,6 +346,7 @@ int main(void)
         CASE(write_goes_on_when_the_wall_goes_back),
         CASE(write_enforces_limits),
         CASE(write_bounds_what_a_record_remembers),
+        CASE(write_forgets_removed_fields),
         CASE(write_reports_corruption),
         CASE(write_cuts_the_feed),
     };

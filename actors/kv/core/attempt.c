@@ -1,28 +1,29 @@
 /* Beginning and committing of attempts. */
 #include "actors/kv/core/attempt.h"
 
+#include "actors/kv/core/feed.h"
 #include "actors/kv/core/leaf.h"
 #include "actors/kv/core/results.h"
 #include "actors/kv/core/text.h"
 
-/* m/ctr, v/ and what is cut off the feed. */
-#define CLOSING_OPS(changes) (2 + TRUNCATE_MAX(changes))
-#define CLOSING_BYTES ((size_t)8192)
-/* Two for each new entry, so that a feed that is too long gets shorter. */
-#define TRUNCATE_MAX(changes) (2 * (changes) + 2)
+/* m/ctr, v/, m/tally and what is cut off the feed: two for each new entry, so that a feed that is too
+ * long gets shorter. */
+#define CLOSING_OPS(changes) (3 + DKV_FEED_CUT_OPS(changes))
+#define CLOSING_BYTES(changes) (2048 + DKV_FEED_CUT_OPS(changes) * 256)
 #define PREFETCH_PER_REQUEST 4u
 
 static enum hr_err prefetch(struct dkv_attempt *attempt, const struct dkv_request *requests,
                             size_t count, struct hr_str progress_key, struct hr_diag *diag)
 {
     struct hr_arena *arena = attempt->arena;
-    size_t room = 2 + count * PREFETCH_PER_REQUEST;
+    size_t room = 3 + count * PREFETCH_PER_REQUEST;
     struct hr_str *keys = hr_arena_alloc(arena, room * sizeof *keys);
     size_t n = 0;
     if (!keys) {
         return HR_NO_MEMORY;
     }
     keys[n++] = DKV_KEY_CLEAR;
+    keys[n++] = DKV_KEY_TALLY;
     keys[n++] = progress_key;
     for (size_t i = 0; i < count; i++) {
         if (requests[i].patch.options.has_request_id) {
@@ -52,6 +53,22 @@ static enum hr_err load_progress(struct dkv_attempt *attempt, struct hr_str key,
     return err;
 }
 
+/* The tally, or a new one if there is none that can be read. */
+static enum hr_err load_tally(struct dkv_attempt *attempt, struct hr_diag *diag)
+{
+    struct dkv_value value;
+    enum hr_err err = dkv_txn_get(&attempt->txn, DKV_KEY_TALLY, &value, diag);
+    if (!err && value.present) {
+        err = dkv_tally_decode(value.bytes, &attempt->tally, diag);
+        if (err != HR_CORRUPT) {
+            return err;
+        }
+        attempt->env->log(attempt->env->arg, DKV_LOG_ERROR, hr_str_c(diag->text));
+        err = HR_OK;
+    }
+    return err ? err : dkv_tally_take(attempt->env, attempt->arena, &attempt->tally, diag);
+}
+
 enum hr_err dkv_attempt_begin(struct dkv_attempt *attempt, const struct dkv_env *env,
                               const struct dkv_config *config, const struct dkv_request *requests,
                               size_t count, struct hr_arena *arena, struct hr_diag *diag)
@@ -73,6 +90,9 @@ enum hr_err dkv_attempt_begin(struct dkv_attempt *attempt, const struct dkv_env 
         err = load_progress(attempt, progress_key, diag);
     }
     if (!err) {
+        err = load_tally(attempt, diag);
+    }
+    if (!err) {
         err = dkv_results_purge(attempt, count, diag);
     }
     return err;
@@ -80,7 +100,7 @@ enum hr_err dkv_attempt_begin(struct dkv_attempt *attempt, const struct dkv_env 
 
 struct dkv_attempt_mark dkv_attempt_mark(const struct dkv_attempt *attempt)
 {
-    return (struct dkv_attempt_mark){dkv_txn_mark(&attempt->txn), attempt->ctr,
+    return (struct dkv_attempt_mark){dkv_txn_mark(&attempt->txn), attempt->ctr, attempt->tally,
                                      attempt->change_count};
 }
 
@@ -88,6 +108,7 @@ void dkv_attempt_undo(struct dkv_attempt *attempt, struct dkv_attempt_mark mark)
 {
     dkv_txn_undo(&attempt->txn, mark.txn);
     attempt->ctr = mark.ctr;
+    attempt->tally = mark.tally;
     attempt->change_count = mark.change_count;
 }
 
@@ -137,11 +158,29 @@ enum hr_err dkv_attempt_log(struct dkv_attempt *attempt, const struct dkv_change
     if (err) {
         return err;
     }
+    attempt->tally.feed_count++;
+    attempt->tally.feed_bytes += key.len + bytes.len;
     if (attempt->change_count++ == 0) {
         attempt->first_key = key;
         attempt->first_change = bytes;
     }
     return HR_OK;
+}
+
+void dkv_attempt_count(struct dkv_attempt *attempt, bool before, bool after)
+{
+    struct dkv_tally *tally = &attempt->tally;
+    if (before && !after && tally->visible == 0) {
+        tally->counted = false; /* of what never was counted; it will be, at the next clear */
+    }
+    tally->visible += after;
+    tally->visible -= before && tally->visible > 0;
+}
+
+void dkv_attempt_litter(struct dkv_attempt *attempt, dkv_hlc made)
+{
+    attempt->tally.litter++;
+    attempt->tally.made = made; /* clocks grow */
 }
 
 bool dkv_attempt_fits(const struct dkv_attempt *attempt)
@@ -150,33 +189,31 @@ bool dkv_attempt_fits(const struct dkv_attempt *attempt)
     size_t bytes;
     dkv_txn_weigh(&attempt->txn, &ops, &bytes);
     return ops + CLOSING_OPS(attempt->change_count) <= DKV_COMMIT_OPS_MAX &&
-           bytes + CLOSING_BYTES <= DKV_COMMIT_BYTES_MAX;
+           bytes + CLOSING_BYTES(attempt->change_count) <= DKV_COMMIT_BYTES_MAX;
 }
 
-/* Cuts what is beyond feed-max off the feed's old end. */
-static enum hr_err truncate(struct dkv_attempt *attempt)
+void dkv_attempt_room(const struct dkv_attempt *attempt, size_t *ret_ops, size_t *ret_bytes)
 {
-    struct dkv_progress *progress = &attempt->progress;
-    enum hr_err err = HR_OK;
-    for (size_t i = 0; !err && i < TRUNCATE_MAX(attempt->change_count); i++) {
-        if (attempt->ctr.seq - progress->trunc_below < attempt->config->feed_max) {
-            break;
-        }
-        err = dkv_txn_delete(&attempt->txn, dkv_key_change(attempt->arena, attempt->ctr.origin,
-                                                           progress->trunc_below));
-        progress->trunc_below++;
-    }
-    return err;
+    size_t ops;
+    size_t bytes;
+    dkv_txn_weigh(&attempt->txn, &ops, &bytes);
+    ops += CLOSING_OPS(attempt->change_count);
+    bytes += CLOSING_BYTES(attempt->change_count);
+    *ret_ops = ops < DKV_COMMIT_OPS_MAX ? DKV_COMMIT_OPS_MAX - ops : 0;
+    *ret_bytes = bytes < DKV_COMMIT_BYTES_MAX ? DKV_COMMIT_BYTES_MAX - bytes : 0;
 }
 
 /* Writes what moves with every commit. */
-static enum hr_err close_changes(struct dkv_attempt *attempt)
+static enum hr_err close_changes(struct dkv_attempt *attempt, struct hr_diag *diag)
 {
     struct hr_str ctr;
     struct hr_str progress;
-    enum hr_err err = truncate(attempt);
-    attempt->progress.prefix = attempt->ctr.seq;
-    attempt->progress.hlc = attempt->ctr.hlc;
+    struct hr_str tally;
+    enum hr_err err = dkv_feed_cut(attempt, diag);
+    if (attempt->change_count > 0) {
+        attempt->progress.prefix = attempt->ctr.seq;
+        attempt->progress.hlc = attempt->ctr.hlc;
+    }
     if (!err) {
         err = dkv_ctr_encode(&attempt->ctr, attempt->arena, &ctr);
     }
@@ -190,7 +227,10 @@ static enum hr_err close_changes(struct dkv_attempt *attempt)
         err = dkv_txn_put(&attempt->txn, dkv_key_progress(attempt->arena, attempt->ctr.origin),
                           progress);
     }
-    return err;
+    if (!err) {
+        err = dkv_tally_encode(&attempt->tally, attempt->arena, &tally);
+    }
+    return err ? err : dkv_txn_put(&attempt->txn, DKV_KEY_TALLY, tally);
 }
 
 /* Whether the first change may have been in the feed and been cut off since. */
@@ -286,9 +326,23 @@ enum hr_err dkv_attempt_commit(struct dkv_attempt *attempt, struct hr_diag *diag
     if (attempt->change_count == 0) {
         return HR_OK;
     }
-    enum hr_err err = close_changes(attempt);
+    enum hr_err err = close_changes(attempt, diag);
     if (!err) {
         err = dkv_txn_commit(&attempt->txn, &commit);
     }
     return err ? err : settle(attempt, &commit, diag);
+}
+
+enum hr_err dkv_attempt_commit_alone(struct dkv_attempt *attempt, struct hr_diag *diag)
+{
+    struct dkv_commit commit;
+    size_t conflict;
+    enum hr_err err = dkv_clock_next(attempt->ctr.hlc, 0, attempt->site.wall, &attempt->ctr.hlc);
+    if (!err) {
+        err = close_changes(attempt, diag);
+    }
+    if (!err) {
+        err = dkv_txn_commit(&attempt->txn, &commit);
+    }
+    return err ? err : attempt->env->commit(attempt->env->arg, &commit, &conflict, diag);
 }

@@ -1,6 +1,6 @@
 /* One attempt to do a run of writes with one commit: the site as it was found, a transaction, and
- * the clock and feed as they move with every change. Every change gets a number, a stamp and a
- * feed entry of its own; m/ctr, v/ and the feed's truncation are stored at the end.
+ * the clock, feed and tally as they move with every change. Every change gets a number, a stamp and
+ * a feed entry of its own; m/ctr, v/, m/tally and the feed's cutting are stored at the end.
  *
  *   begin; for each write: mark, apply (write.c), undo on an error, forget if it is too much; commit
  *
@@ -12,6 +12,7 @@
 #include "actors/kv/core/config.h"
 #include "actors/kv/core/request.h"
 #include "actors/kv/core/site.h"
+#include "actors/kv/core/tally.h"
 #include "actors/kv/core/txn.h"
 
 /* Submissions of one commit whose answers keep being lost. */
@@ -27,6 +28,7 @@ struct dkv_attempt {
     struct dkv_txn txn;
     struct dkv_ctr ctr;
     struct dkv_progress progress;
+    struct dkv_tally tally;
     size_t change_count;
     struct hr_str first_key; /* of the first change: it tells whether the commit was done */
     struct hr_str first_change;
@@ -36,6 +38,7 @@ struct dkv_attempt {
 struct dkv_attempt_mark {
     struct dkv_txn_mark txn;
     struct dkv_ctr ctr;
+    struct dkv_tally tally;
     size_t change_count;
 };
 
@@ -59,10 +62,20 @@ HR_MUST_CHECK enum hr_err dkv_attempt_number(struct dkv_attempt *attempt, dkv_hl
 /* Puts the change into the feed. Errors: HR_TOO_BIG, HR_NO_MEMORY. */
 HR_MUST_CHECK enum hr_err dkv_attempt_log(struct dkv_attempt *attempt,
                                           const struct dkv_change *change, struct hr_diag *diag);
+/* Counts a value that was @before and is @after visible, and notes that a change with clock @made left
+ * something to collect, if it did. */
+void dkv_attempt_count(struct dkv_attempt *attempt, bool before, bool after);
+void dkv_attempt_litter(struct dkv_attempt *attempt, dkv_hlc made);
 /* Whether what was read and written so far goes into one commit. */
 bool dkv_attempt_fits(const struct dkv_attempt *attempt);
+/* What would go into the commit besides that. */
+void dkv_attempt_room(const struct dkv_attempt *attempt, size_t *ret_ops, size_t *ret_bytes);
 /* Stores it all; does nothing if there was no change. An answer that was lost is looked for.
  * Errors: HR_CONFLICT: nothing was done, begin anew. HR_UNKNOWN_OUTCOME. Others: nothing was done. */
 HR_MUST_CHECK enum hr_err dkv_attempt_commit(struct dkv_attempt *attempt, struct hr_diag *diag);
+/* Stores what was done without a change. The clock in m/ctr moves, as with every commit. Tries once: an
+ * answer that was lost stays so. Errors: as above. */
+HR_MUST_CHECK enum hr_err dkv_attempt_commit_alone(struct dkv_attempt *attempt,
+                                                   struct hr_diag *diag);
 
 #endif

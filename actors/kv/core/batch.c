@@ -5,6 +5,7 @@
 #include "actors/kv/core/list.h"
 #include "actors/kv/core/read.h"
 #include "actors/kv/core/reply.h"
+#include "actors/kv/core/sweep.h"
 #include "actors/kv/core/text.h"
 #include "actors/kv/core/write.h"
 
@@ -13,6 +14,7 @@ struct batch {
     const struct dkv_message *messages;
     struct dkv_handled *handled;
     struct dkv_config config;
+    bool sweeps_on; /* after everything else */
 };
 
 /* Writes that wait to be done together. */
@@ -102,10 +104,10 @@ static bool apply(struct dkv_attempt *attempt, const struct dkv_request *request
 
 /* Applies as many of @requests as go into one commit, and commits them. ret_done: how many
  * answers there are, at least one; they are true unless an error is returned, which then is
- * everybody's. */
+ * everybody's. @sweeps: a part of the sweep may come along. */
 static enum hr_err attempt_once(struct batch *batch, const struct dkv_request *requests,
-                                size_t count, struct hr_arena *arena, struct dkv_answer *answers,
-                                size_t *ret_done, struct hr_diag *diag)
+                                size_t count, bool sweeps, struct hr_arena *arena,
+                                struct dkv_answer *answers, size_t *ret_done, struct hr_diag *diag)
 {
     struct dkv_attempt attempt;
     size_t done = 0;
@@ -127,7 +129,14 @@ static enum hr_err attempt_once(struct batch *batch, const struct dkv_request *r
         done = 1;
     }
     *ret_done = done;
-    return dkv_attempt_commit(&attempt, diag);
+    if (sweeps && attempt.change_count > 0) {
+        dkv_sweep_step(&attempt);
+    }
+    err = dkv_attempt_commit(&attempt, diag);
+    if (!err) {
+        batch->sweeps_on = dkv_sweep_eager(&attempt);
+    }
+    return err;
 }
 
 /* Tries until a commit goes through. Returns how many requests that took care of: at least one. */
@@ -147,7 +156,7 @@ static size_t write_some(struct batch *batch, const struct dkv_request *requests
         }
         hr_arena_release(&arena);
         answers = hr_arena_alloc(&arena, count * sizeof *answers);
-        err = answers ? attempt_once(batch, requests, count, &arena, answers, &done, &diag)
+        err = answers ? attempt_once(batch, requests, count, i == 0, &arena, answers, &done, &diag)
                       : HR_NO_MEMORY;
     }
     if (err == HR_CONFLICT) {
@@ -228,6 +237,9 @@ void dkv_batch_handle(const struct dkv_env *env, const struct dkv_message *messa
         }
     }
     run_flush(&batch, &run);
+    if (batch.sweeps_on) {
+        dkv_sweep_on(env, &batch.config);
+    }
     hr_arena_release(&run.arena);
     hr_arena_release(&arena);
 }

@@ -1,4 +1,4 @@
-/* Counts what is there and sets the mark. */
+/* Counts what is there, if nobody did, and sets the mark. */
 #include "actors/kv/core/clear.h"
 
 #include "actors/kv/core/text.h"
@@ -86,6 +86,16 @@ static enum hr_err look_at_written(struct count *count)
     return err;
 }
 
+/* Nothing is visible, and a pass over all records has to begin. */
+static void start_anew(struct dkv_tally *tally, dkv_hlc made)
+{
+    tally->counted = true;
+    tally->visible = 0;
+    tally->made = made;
+    tally->began = 0;
+    tally->cursor = (struct hr_str){0};
+}
+
 enum hr_err dkv_clear_apply(struct dkv_attempt *attempt, const struct dkv_request *request,
                             struct dkv_answer *ret_answer)
 {
@@ -95,11 +105,13 @@ enum hr_err dkv_clear_apply(struct dkv_attempt *attempt, const struct dkv_reques
     struct hr_str mark;
     enum hr_err err = dkv_attempt_clear(attempt, &count.clear, diag);
     count.newest = count.clear.hlc;
-    if (!err) {
+    if (!err && attempt->tally.counted) {
+        count.visible = attempt->tally.visible;
+    } else if (!err) {
         err = look_at_store(&count, diag);
-    }
-    if (!err) {
-        err = look_at_written(&count);
+        if (!err) {
+            err = look_at_written(&count);
+        }
     }
     if (!err) {
         err = dkv_attempt_number(attempt, count.newest, &change, diag);
@@ -113,7 +125,11 @@ enum hr_err dkv_clear_apply(struct dkv_attempt *attempt, const struct dkv_reques
     if (!err) {
         err = dkv_txn_put(&attempt->txn, DKV_KEY_CLEAR, mark);
     }
+    if (err) {
+        return err;
+    }
+    start_anew(&attempt->tally, change.stamp.hlc);
     ret_answer->version = change.stamp;
     ret_answer->count = count.visible;
-    return err;
+    return HR_OK;
 }

@@ -6,9 +6,9 @@
 #include "actors/kv/core/answer.h"
 #include "actors/kv/core/attempt.h"
 
-/* Records looked at for the count that the reply gives; the rest of a larger bucket is deleted
- * all the same. */
-#define DKV_COUNT_RECORDS_MAX ((size_t)1000000)
+/* Records looked at for the count that the reply gives, if m/tally does not know it; the rest of a
+ * larger bucket is deleted all the same. */
+#define DKV_COUNT_RECORDS_MAX ((size_t)100000)
 
 /* As dkv_write_apply, for a clear. */
 HR_MUST_CHECK enum hr_err dkv_clear_apply(struct dkv_attempt *attempt,

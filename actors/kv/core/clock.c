@@ -19,8 +19,13 @@ enum hr_err dkv_clock_next(dkv_hlc now, dkv_hlc floor, dkv_wall_ms wall, dkv_hlc
     return HR_OK;
 }
 
+dkv_wall_ms dkv_clock_ms(dkv_hlc clock)
+{
+    return clock >> COUNTER_BITS;
+}
+
 uint64_t dkv_clock_ahead_ms(dkv_hlc now, dkv_wall_ms wall)
 {
-    uint64_t now_ms = now >> COUNTER_BITS;
+    uint64_t now_ms = dkv_clock_ms(now);
     return now_ms > wall ? now_ms - wall : 0;
 }

@@ -23,6 +23,8 @@ HR_MUST_CHECK enum hr_err dkv_clock_next(dkv_hlc now, dkv_hlc floor, dkv_wall_ms
                                          dkv_hlc *ret_next);
 /* @now, lifted to the wall's time if that is later. A wall that is out of range is ignored. */
 dkv_hlc dkv_clock_lift(dkv_hlc now, dkv_wall_ms wall);
+/* The milliseconds in a clock. */
+dkv_wall_ms dkv_clock_ms(dkv_hlc clock);
 /* Milliseconds by which @now is ahead of the wall; 0 if it is not. */
 uint64_t dkv_clock_ahead_ms(dkv_hlc now, dkv_wall_ms wall);
 

@@ -4,7 +4,7 @@
  *   site-id     1 to 65535; 1 if not set
  *   boot-nonce  required: 32 lower-case hexadecimal digits, drawn anew at every start of the host
  *   sites       how many sites there are, 1 to 32; 1 if not set
- *   feed-max    entries kept in the feed of one origin, 1024 or more; 1000000 if not set
+ *   feed-max    entries kept in the feed, of all origins, 1024 or more; 100000 if not set
  *
  * Must not know: the store. */
 #ifndef DKV_CONFIG_H
@@ -17,7 +17,7 @@
 
 #define DKV_SITE_NAME_BYTES_MAX 64u
 #define DKV_FEED_MAX_MIN 1024u
-#define DKV_FEED_MAX_DEFAULT 1000000u
+#define DKV_FEED_MAX_DEFAULT 100000u
 
 struct dkv_config {
     struct hr_str site; /* set as soon as it is known, also if the rest is wrong */

@@ -75,6 +75,14 @@ struct hr_str dkv_key_change(struct hr_arena *arena, dkv_origin origin, uint64_t
     return named(name, 2 + HEX64 + 1 + HEX64);
 }
 
+bool dkv_key_change_parse(struct hr_str name, dkv_origin *ret_origin, uint64_t *ret_seq)
+{
+    return name.len == 2 + HEX64 + 1 + HEX64 && hr_str_starts(name, DKV_KEYS_FEED) &&
+           name.ptr[2 + HEX64] == '/' &&
+           dkv_text_from_hex(hr_str_of(name.ptr + 2, HEX64), ret_origin) &&
+           dkv_text_from_hex(hr_str_from(name, 2 + HEX64 + 1), ret_seq);
+}
+
 struct hr_str dkv_key_progress(struct hr_arena *arena, dkv_origin origin)
 {
     return named(numbered(arena, 'v', origin, HEX64, 0), 2 + HEX64);

@@ -1,7 +1,7 @@
 /* Names in the store. They are text, and numbers in them are lower-case hexadecimal digits of a
  * fixed width, so that their bytewise order is the numbers' order:
  *
- *   m/self  m/ctr  m/cfg  b/clear
+ *   m/self  m/ctr  m/cfg  m/tally  m/S  b/clear
  *   r/<key>                       a record
  *   f/<origin 16>/<seq 16>        a change of the feed
  *   v/<origin 16>                 how far an origin's changes are applied here
@@ -30,8 +30,12 @@
 #define DKV_KEY_SELF HR_STR("m/self")
 #define DKV_KEY_CTR HR_STR("m/ctr")
 #define DKV_KEY_CFG HR_STR("m/cfg")
+#define DKV_KEY_TALLY HR_STR("m/tally")
+#define DKV_KEY_FLOOR HR_STR("m/S")
 #define DKV_KEY_CLEAR HR_STR("b/clear")
 #define DKV_KEYS_RECORDS HR_STR("r/")
+#define DKV_KEYS_FEED HR_STR("f/")
+#define DKV_KEYS_PROGRESS HR_STR("v/")
 #define DKV_KEYS_TIMES HR_STR("t/")
 
 /* What a client calls a value and a request. */
@@ -46,6 +50,8 @@ bool dkv_key_bytes_valid(struct hr_str text);
 
 struct hr_str dkv_key_record(struct hr_arena *arena, struct hr_str key);
 struct hr_str dkv_key_change(struct hr_arena *arena, dkv_origin origin, uint64_t seq);
+/* Reads what dkv_key_change made; false on anything else. */
+bool dkv_key_change_parse(struct hr_str name, dkv_origin *ret_origin, uint64_t *ret_seq);
 struct hr_str dkv_key_progress(struct hr_arena *arena, dkv_origin origin);
 struct hr_str dkv_key_names(struct hr_arena *arena, uint32_t leaf);
 struct hr_str dkv_key_generation(struct hr_arena *arena, uint32_t leaf);

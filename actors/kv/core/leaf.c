@@ -87,6 +87,44 @@ enum hr_err dkv_leaf_add(struct dkv_value old, struct hr_str name, struct hr_are
     return err;
 }
 
+enum hr_err dkv_leaf_remove(struct dkv_value old, struct hr_str name, struct hr_arena *arena,
+                            struct dkv_value *ret_new, struct hr_diag *diag)
+{
+    struct dkv_in in;
+    enum hr_err err = dkv_in_frame(old.bytes, VERSION, HR_STR("index leaf"), &in, diag);
+    if (err) {
+        return err;
+    }
+    uint32_t count = dkv_in_u32(&in);
+    uint32_t kept = 0;
+    struct dkv_out names = dkv_out_in(arena, old.bytes.len);
+    for (uint32_t i = 0; i < count && !in.failed; i++) {
+        struct hr_str each = dkv_in_bytes(&in, dkv_in_u16(&in));
+        if (!hr_str_eq(each, name)) {
+            write_name(&names, each);
+            kept++;
+        }
+    }
+    if (!dkv_in_done(&in)) {
+        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("index leaf: wrong length"));
+    }
+    struct dkv_value left = {.present = kept > 0};
+    struct hr_str run = {0};
+    err = dkv_out_take(&names, &run);
+    if (!err && kept > 0) {
+        struct dkv_out out = dkv_out_in(arena, run.len + 16);
+        dkv_out_uint(&out, VERSION, 1);
+        dkv_out_uint(&out, kept, 4);
+        dkv_out_bytes(&out, run);
+        dkv_out_seal(&out);
+        err = dkv_out_take(&out, &left.bytes);
+    }
+    if (!err) {
+        *ret_new = left;
+    }
+    return err;
+}
+
 enum hr_err dkv_leaf_count_up(struct dkv_value old, struct hr_arena *arena, struct hr_str *ret_new,
                               struct hr_diag *diag)
 {

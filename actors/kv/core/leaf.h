@@ -33,6 +33,11 @@ uint32_t dkv_leaf_of(struct hr_str key, unsigned leaf_bits);
 HR_MUST_CHECK enum hr_err dkv_leaf_add(struct dkv_value old, struct hr_str name,
                                        struct hr_arena *arena, struct dkv_value *ret_new,
                                        struct hr_diag *diag);
+/* The names @old, which are present, without @name, encoded; ret_new->present is false if none are
+ * left. Errors: HR_CORRUPT, HR_UNSUPPORTED, HR_NO_MEMORY. */
+HR_MUST_CHECK enum hr_err dkv_leaf_remove(struct dkv_value old, struct hr_str name,
+                                          struct hr_arena *arena, struct dkv_value *ret_new,
+                                          struct hr_diag *diag);
 /* The generation after @old (absent: 0), encoded. Errors: HR_CORRUPT, HR_UNSUPPORTED,
  * HR_NO_MEMORY. */
 HR_MUST_CHECK enum hr_err dkv_leaf_count_up(struct dkv_value old, struct hr_arena *arena,

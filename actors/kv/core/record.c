@@ -197,6 +197,63 @@ void dkv_record_strip(struct dkv_record *record, struct dkv_stamp clear)
     }
 }
 
+static bool forgettable(const struct dkv_field *field, dkv_hlc floor)
+{
+    return field->type == DKV_FIELD_DELETED && field->stamp.hlc <= floor;
+}
+
+/* Drops deleted fields of a visible record. */
+static void forget_fields(struct dkv_record *record, dkv_hlc floor)
+{
+    struct dkv_stamp newest = dkv_record_newest(record);
+    struct dkv_stamp newest_kept = record->dead;
+    size_t kept = 0;
+    for (size_t i = 0; i < record->count; i++) {
+        if (!forgettable(&record->fields[i], floor)) {
+            newest_kept = dkv_stamp_max(newest_kept, record->fields[i].stamp);
+        }
+    }
+    bool version_stays = dkv_stamp_cmp(newest_kept, newest) == 0;
+    for (size_t i = 0; i < record->count; i++) {
+        const struct dkv_field *field = &record->fields[i];
+        if (!forgettable(field, floor) ||
+            (!version_stays && dkv_stamp_cmp(field->stamp, newest) == 0)) {
+            record->fields[kept++] = *field;
+        }
+    }
+    record->count = kept;
+}
+
+bool dkv_record_collect(struct dkv_record *record, struct dkv_stamp clear, dkv_hlc floor)
+{
+    size_t count = record->count;
+    struct dkv_stamp dead = record->dead;
+    dkv_record_strip(record, clear);
+    if (dkv_record_visible(record, clear)) {
+        forget_fields(record, floor);
+    } else if (dkv_record_newest(record).hlc <= floor) {
+        record->count = 0;
+        record->dead = (struct dkv_stamp){0};
+    }
+    return record->count != count || dkv_stamp_cmp(record->dead, dead) != 0 ||
+           dkv_record_empty(record);
+}
+
+bool dkv_record_littered(const struct dkv_record *record, struct dkv_stamp clear)
+{
+    for (size_t i = 0; i < record->count; i++) {
+        if (record->fields[i].type == DKV_FIELD_DELETED) {
+            return true;
+        }
+    }
+    return !dkv_record_visible(record, clear);
+}
+
+bool dkv_record_empty(const struct dkv_record *record)
+{
+    return record->count == 0 && dkv_stamp_is_none(record->dead);
+}
+
 bool dkv_field_visible(const struct dkv_record *record, const struct dkv_field *field,
                        struct dkv_stamp clear)
 {

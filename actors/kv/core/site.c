@@ -48,6 +48,16 @@ static enum hr_err fenced(struct hr_diag *diag)
                     HR_STR("another host has taken this site's store over; stop one of them"));
 }
 
+static bool overtaken(const struct stored *stored, const struct dkv_config *config)
+{
+    for (size_t i = 0; i < stored->self.past_count; i++) {
+        if (nonce_eq(&stored->self.past[i], &config->nonce)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether this boot may go on with what is stored. */
 static enum hr_err admit(const struct stored *stored, const struct dkv_config *config,
                          struct hr_diag *diag)
@@ -60,10 +70,8 @@ static enum hr_err admit(const struct stored *stored, const struct dkv_config *c
                         dkv_text_dec(there, owner), HR_STR(", this host is configured as "),
                         dkv_text_dec(here, config->site_id));
     }
-    for (size_t i = 0; i < stored->self.past_count; i++) {
-        if (nonce_eq(&stored->self.past[i], &config->nonce)) {
-            return fenced(diag);
-        }
+    if (config->sites > 1 && overtaken(stored, config)) {
+        return fenced(diag);
     }
     if (!stored->values[CFG].present) {
         return HR_OK;
@@ -118,13 +126,61 @@ static enum hr_err mint(const struct dkv_env *env, const struct stored *stored,
     return HR_OK;
 }
 
+/* How the origin before this boot ends: v/ as it is and as it will be. */
+struct ending {
+    struct hr_str key; /* empty: there is nothing to do */
+    struct dkv_value before;
+    struct dkv_value after;
+};
+
+/* The origin before this boot makes no change after the one that m/ctr counts: every commit checks
+ * m/ctr, and this boot's replaces it. So it is sealed, or forgotten if nothing of it is in the feed and
+ * nobody else is there who might ask. A v/ that is not as it should be stays as it is. */
+static enum hr_err end_origin(const struct dkv_env *env, const struct stored *stored,
+                              const struct dkv_config *config, struct hr_arena *arena,
+                              struct ending *ret_ending, struct hr_diag *diag)
+{
+    struct dkv_progress progress;
+    struct ending ending = {.key = dkv_key_progress(arena, stored->ctr.origin)};
+    *ret_ending = (struct ending){0};
+    if (!stored->values[CTR].present) {
+        return HR_OK;
+    }
+    enum hr_err err = ending.key.ptr
+                          ? env->get_many(env->arg, &ending.key, 1, arena, &ending.before, diag)
+                          : HR_NO_MEMORY;
+    if (err || !ending.before.present) {
+        return err;
+    }
+    ending.after = ending.before;
+    err = dkv_progress_decode(ending.before.bytes, &progress, diag);
+    if (err || progress.prefix != stored->ctr.seq) {
+        /* Checked and put back, so that a wrong reading does not go through. */
+        env->log(env->arg, DKV_LOG_ERROR,
+                 HR_STR("event=not-sealed reason=\"v/ of the last boot's origin is damaged\""));
+        *ret_ending = ending;
+        return HR_OK;
+    }
+    progress.sealed = true;
+    progress.last = progress.prefix;
+    ending.after.present = config->sites > 1 || progress.trunc_below <= progress.prefix;
+    if (ending.after.present) {
+        err = dkv_progress_encode(&progress, arena, &ending.after.bytes);
+    }
+    if (!err) {
+        *ret_ending = ending;
+    }
+    return err;
+}
+
 /* Stores @next in place of @stored, or changes nothing. */
 static enum hr_err commit(const struct dkv_env *env, const struct stored *stored,
-                          const struct stored *next, struct hr_arena *arena, struct hr_diag *diag)
+                          const struct stored *next, const struct ending *ending,
+                          struct hr_arena *arena, struct hr_diag *diag)
 {
     struct dkv_progress progress = {.trunc_below = 1};
-    struct dkv_check checks[STORED_COUNT + 1];
-    struct dkv_pair puts[STORED_COUNT + 1];
+    struct dkv_check checks[STORED_COUNT + 2];
+    struct dkv_pair puts[STORED_COUNT + 2];
     for (size_t i = 0; i < STORED_COUNT; i++) {
         checks[i] = (struct dkv_check){stored->keys[i], stored->values[i]};
         puts[i].key = stored->keys[i];
@@ -151,6 +207,15 @@ static enum hr_err commit(const struct dkv_env *env, const struct stored *stored
                              .check_count = STORED_COUNT + 1,
                              .puts = puts,
                              .put_count = STORED_COUNT + 1};
+    if (ending->key.len > 0) {
+        checks[all.check_count++] = (struct dkv_check){ending->key, ending->before};
+    }
+    if (ending->key.len > 0 && ending->after.present) {
+        puts[all.put_count++] = (struct dkv_pair){ending->key, ending->after.bytes};
+    } else if (ending->key.len > 0) {
+        all.deletes = &ending->key;
+        all.delete_count = 1;
+    }
     size_t conflict;
     return env->commit(env->arg, &all, &conflict, diag);
 }
@@ -159,9 +224,13 @@ static enum hr_err boot(const struct dkv_env *env, const struct dkv_config *conf
                         const struct stored *stored, struct hr_arena *arena, struct hr_diag *diag)
 {
     struct stored next;
+    struct ending ending;
     enum hr_err err = mint(env, stored, config, &next, diag);
     if (!err) {
-        err = commit(env, stored, &next, arena, diag);
+        err = end_origin(env, stored, config, arena, &ending, diag);
+    }
+    if (!err) {
+        err = commit(env, stored, &next, &ending, arena, diag);
     }
     if (!err) {
         dkv_site_watch_clock(env, next.ctr.hlc, env->wall(env->arg));
@@ -169,6 +238,7 @@ static enum hr_err boot(const struct dkv_env *env, const struct dkv_config *conf
     return err;
 }
 
+/* HR_CONFLICT: another host took the store over between the readings of m/self and m/ctr. */
 static enum hr_err finish(const struct dkv_env *env, const struct stored *stored,
                           struct dkv_site *ret_site, struct hr_diag *diag)
 {
@@ -176,7 +246,7 @@ static enum hr_err finish(const struct dkv_env *env, const struct stored *stored
         return DKV_FAIL(diag, HR_CORRUPT, HR_STR("m/self is there, but m/ctr or m/cfg is not"));
     }
     if (stored->ctr.origin != stored->self.origin) {
-        return fenced(diag);
+        return HR_CONFLICT;
     }
     *ret_site = (struct dkv_site){.ctr = stored->ctr,
                                   .ctr_bytes = stored->values[CTR].bytes,
@@ -197,8 +267,13 @@ enum hr_err dkv_site_open(const struct dkv_env *env, const struct dkv_config *co
         if (err) {
             return err;
         }
-        if (stored.values[SELF].present && nonce_eq(&stored.self.nonce, &config->nonce)) {
-            return finish(env, &stored, ret_site, diag);
+        if (stored.values[SELF].present &&
+            (nonce_eq(&stored.self.nonce, &config->nonce) || overtaken(&stored, config))) {
+            err = finish(env, &stored, ret_site, diag);
+            if (err == HR_CONFLICT && config->sites == 1) {
+                continue;
+            }
+            return err == HR_CONFLICT ? fenced(diag) : err;
         }
         /* Whether it went through, was overtaken or nobody knows: the next reading tells. */
         err = boot(env, config, &stored, arena, diag);

@@ -4,8 +4,14 @@
  * changes numbered from 1. That is one commit; of several invocations that race for it one wins and
  * the others read again.
  *
- * A nonce that has been in force and was followed by another is fenced: a second host has taken the
- * store over, and the first one stops. m/self remembers the last DKV_BOOTS_MAX nonces for this.
+ * That commit also seals the incarnation before it, which can make no change any more: every commit
+ * checks m/ctr.
+ *
+ * A nonce that has been in force and was followed by another is that of a host whose store a second host
+ * has taken over. If the site is alone it goes on with the incarnation that is in force then, so
+ * that two hosts on one store share it instead of taking it from each other: the store puts their
+ * commits in an order. Of a group of sites it is fenced and stops, because to its peers an incarnation
+ * is one host. m/self remembers the last DKV_BOOTS_MAX nonces for this.
  * Must not know: records, messages. */
 #ifndef DKV_SITE_H
 #define DKV_SITE_H

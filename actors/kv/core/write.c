@@ -2,8 +2,9 @@
 #include "actors/kv/core/write.h"
 
 #include "actors/kv/core/clear.h"
+#include "actors/kv/core/floor.h"
+#include "actors/kv/core/index.h"
 #include "actors/kv/core/json.h"
-#include "actors/kv/core/leaf.h"
 #include "actors/kv/core/results.h"
 #include "actors/kv/core/text.h"
 
@@ -58,36 +59,21 @@ static enum hr_err judge(const struct dkv_options *options, const struct found *
     return HR_OK;
 }
 
-/* Keeps the index true: a name for each record, a generation for each change of one. */
-static enum hr_err index_key(struct dkv_attempt *attempt, struct hr_str key, bool stored,
-                             struct hr_diag *diag)
+/* Drops what @record need not remember any more, so that a value that is written again and again
+ * does not wait for a sweep that finds it at rest. */
+static enum hr_err tidy(struct dkv_attempt *attempt, struct dkv_record *record,
+                        struct dkv_stamp clear, struct hr_diag *diag)
 {
-    uint32_t leaf = dkv_leaf_of(key, attempt->site.cfg.leaf_bits);
-    struct hr_str names_key = dkv_key_names(attempt->arena, leaf);
-    struct hr_str generation_key = dkv_key_generation(attempt->arena, leaf);
-    struct dkv_value value;
-    struct dkv_value names = {0};
-    struct hr_str generation;
-    enum hr_err err = HR_OK;
-    if (!stored) {
-        err = dkv_txn_get(&attempt->txn, names_key, &value, diag);
-        if (!err) {
-            err = dkv_leaf_add(value, key, attempt->arena, &names, diag);
-        }
+    dkv_hlc floor;
+    dkv_record_strip(record, clear);
+    if (!dkv_record_littered(record, clear)) {
+        return HR_OK;
     }
-    if (!err && names.present) {
-        err = dkv_txn_put(&attempt->txn, names_key, names.bytes);
+    enum hr_err err = dkv_floor_read(attempt, &floor, diag);
+    if (err || !dkv_record_collect(record, clear, floor)) {
+        return err;
     }
-    if (!err) {
-        err = dkv_txn_get(&attempt->txn, generation_key, &value, diag);
-    }
-    if (!err) {
-        err = dkv_leaf_count_up(value, attempt->arena, &generation, diag);
-    }
-    if (!err) {
-        err = dkv_txn_put(&attempt->txn, generation_key, generation);
-    }
-    return err;
+    return dkv_floor_keep(attempt, floor, diag);
 }
 
 /* Merges @change, which has its number, into what was found, and stores all three: the record, the
@@ -100,11 +86,12 @@ static enum hr_err store(struct dkv_attempt *attempt, const struct found *found,
     struct dkv_record merged;
     struct dkv_record news = dkv_change_record(change);
     enum hr_err err = dkv_record_merge(&found->record, &news, attempt->arena, &merged, diag);
-    if (err) {
-        return err;
+    if (!err) {
+        err = tidy(attempt, &merged, found->clear, diag);
     }
-    dkv_record_strip(&merged, found->clear);
-    err = dkv_record_encode(&merged, attempt->arena, &bytes);
+    if (!err) {
+        err = dkv_record_encode(&merged, attempt->arena, &bytes);
+    }
     if (!err) {
         err = dkv_txn_put(&attempt->txn, found->name, bytes);
     }
@@ -112,12 +99,18 @@ static enum hr_err store(struct dkv_attempt *attempt, const struct found *found,
         err = dkv_attempt_log(attempt, change, diag);
     }
     if (!err) {
-        err = index_key(attempt, change->key, found->stored, diag);
+        err = found->stored ? dkv_index_touch(attempt, change->key, diag)
+                            : dkv_index_add(attempt, change->key, diag);
     }
-    if (!err) {
-        *ret_record = merged;
+    if (err) {
+        return err;
     }
-    return err;
+    dkv_attempt_count(attempt, found->visible, dkv_record_visible(&merged, found->clear));
+    if (dkv_record_littered(&merged, found->clear)) {
+        dkv_attempt_litter(attempt, change->stamp.hlc);
+    }
+    *ret_record = merged;
+    return HR_OK;
 }
 
 static dkv_hlc floor_of(const struct found *found)
@@ -236,6 +229,7 @@ static enum hr_err apply_del(struct dkv_attempt *attempt, const struct dkv_reque
         attempt->env->log(attempt->env->arg, DKV_LOG_ERROR, hr_str_c(diag->text));
         found.record = (struct dkv_record){0};
         found.visible = true;
+        attempt->tally.counted = false; /* it may have been none */
         err = HR_OK;
     }
     if (!err) {

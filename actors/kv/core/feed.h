@@ -1,0 +1,21 @@
+/* The feed's old end. Of the entries of all origins the newest `feed-max` stay, for others to catch up
+ * with and for whoever wants to know what happened; a site that is alone needs none of them. The
+ * oldest go first, which in the order of names are the first: a site's later incarnations are
+ * higher. An origin of an earlier boot whose entries are all gone is forgotten, if the site is alone.
+ * Must not know: what the changes are. */
+#ifndef DKV_FEED_H
+#define DKV_FEED_H
+
+#include "actors/kv/core/attempt.h"
+
+/* Names and contents of all entries together. */
+#define DKV_FEED_BYTES_MAX ((uint64_t)256 << 20)
+/* So many too many may lie there, so that not every commit has to look for some. */
+#define DKV_FEED_SLACK 64u
+/* What a commit with @changes new entries can surely cut; more if it has room. */
+#define DKV_FEED_CUT_OPS(changes) (2 * (changes) + 8)
+
+/* Cuts what is too much, as part of @attempt. Errors: HR_CORRUPT, HR_NO_MEMORY, the store's. */
+HR_MUST_CHECK enum hr_err dkv_feed_cut(struct dkv_attempt *attempt, struct hr_diag *diag);
+
+#endif

@@ -1,0 +1,39 @@
+/* Housekeeping: takes away what nobody needs any more, a bounded part of it with each commit. Passes go
+ * over the records in the order of their names, from a place that m/tally remembers. What may go:
+ *
+ *   whatever b/clear covers, at once;
+ *   a record without a visible field, once none of its stamps is above the floor (floor.h);
+ *   deleted fields of a visible record, once not above the floor; but not such as are alone in bearing
+ *   the record's newest stamp, which is the version that clients know.
+ *
+ * A pass begins only if some change since the last whole one left something to collect: otherwise the
+ * sweep costs a comparison. It begins when there is enough of that to be worth the looking, or some
+ * time after the last one began. After a deletion of everything it begins at once, its steps are
+ * longer, and every batch is followed by commits of nothing else until it is through.
+ *
+ * A commit checks what the sweep read as it checks everything, so that it never undoes another's
+ * write. The sweep never fails a write: what is wrong is logged, and a commit that was overtaken is
+ * done anew without it. Must not know: requests, replies. */
+#ifndef DKV_SWEEP_H
+#define DKV_SWEEP_H
+
+#include "actors/kv/core/attempt.h"
+
+/* Records that one commit looks at; after a deletion of everything. */
+#define DKV_SWEEP_RECORDS_MAX 64u
+#define DKV_SWEEP_EAGER_RECORDS_MAX 512u
+/* A pass is worth it with one such change for so many values, or so long after the last one began. */
+#define DKV_SWEEP_VALUES_PER_LITTER 64u
+#define DKV_SWEEP_PAUSE_MS 10000u
+/* Commits of nothing but sweeping after one batch, and the time for them. */
+#define DKV_SWEEP_ROUNDS_MAX 64u
+#define DKV_SWEEP_MS_MAX ((dkv_mono_ms)250)
+
+/* Adds one step of the sweep to @attempt, as far as there is room in its commit. */
+void dkv_sweep_step(struct dkv_attempt *attempt);
+/* Whether something that b/clear covers may be left. */
+bool dkv_sweep_eager(struct dkv_attempt *attempt);
+/* Sweeps what b/clear covers in commits of their own; ends early when others write. */
+void dkv_sweep_on(const struct dkv_env *env, const struct dkv_config *config);
+
+#endif

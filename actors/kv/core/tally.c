@@ -1,0 +1,95 @@
+/* Decoding, encoding and retaking of the tally. */
+#include "actors/kv/core/tally.h"
+
+#include "actors/kv/core/keys.h"
+#include "actors/kv/core/state.h"
+#include "actors/kv/core/text.h"
+
+#define VERSION 1u
+#define FIXED_BYTES 72u
+
+enum hr_err dkv_tally_decode(struct hr_str bytes, struct dkv_tally *ret_tally, struct hr_diag *diag)
+{
+    struct dkv_in in;
+    enum hr_err err = dkv_in_frame(bytes, VERSION, DKV_KEY_TALLY, &in, diag);
+    if (err) {
+        return err;
+    }
+    uint8_t counted = dkv_in_u8(&in);
+    struct dkv_tally tally = {.counted = counted == 1, .visible = dkv_in_u64(&in)};
+    tally.feed_count = dkv_in_u64(&in);
+    tally.feed_bytes = dkv_in_u64(&in);
+    tally.litter = dkv_in_u64(&in);
+    tally.made = dkv_in_u64(&in);
+    tally.began = dkv_in_u64(&in);
+    tally.done = dkv_in_u64(&in);
+    tally.cursor = dkv_in_bytes(&in, dkv_in_u16(&in));
+    bool placed =
+        tally.cursor.len == 0 || (tally.began > 0 && hr_str_starts(tally.cursor, DKV_KEYS_RECORDS));
+    if (!dkv_in_done(&in) || counted > 1 || !placed) {
+        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("m/tally: out of bounds"));
+    }
+    *ret_tally = tally;
+    return HR_OK;
+}
+
+enum hr_err dkv_tally_encode(const struct dkv_tally *tally, struct hr_arena *arena,
+                             struct hr_str *ret_bytes)
+{
+    struct dkv_out out = dkv_out_in(arena, FIXED_BYTES + tally->cursor.len);
+    dkv_out_uint(&out, VERSION, 1);
+    dkv_out_uint(&out, tally->counted, 1);
+    dkv_out_uint(&out, tally->visible, 8);
+    dkv_out_uint(&out, tally->feed_count, 8);
+    dkv_out_uint(&out, tally->feed_bytes, 8);
+    dkv_out_uint(&out, tally->litter, 8);
+    dkv_out_uint(&out, tally->made, 8);
+    dkv_out_uint(&out, tally->began, 8);
+    dkv_out_uint(&out, tally->done, 8);
+    dkv_out_uint(&out, tally->cursor.len, 2);
+    dkv_out_bytes(&out, tally->cursor);
+    dkv_out_seal(&out);
+    return dkv_out_take(&out, ret_bytes);
+}
+
+/* Adds up what v/ says of the feed's lengths. */
+static enum hr_err count_feed(const struct dkv_env *env, struct hr_arena *arena,
+                              struct dkv_tally *tally, struct hr_diag *diag)
+{
+    struct dkv_page page = {.more = true};
+    struct hr_str after = {0};
+    enum hr_err err = HR_OK;
+    while (!err && page.more) {
+        err = env->scan(env->arg, DKV_KEYS_PROGRESS, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
+        for (size_t i = 0; !err && i < page.count; i++) {
+            struct dkv_progress progress;
+            err = dkv_progress_decode(page.pairs[i].value, &progress, diag);
+            if (!err) {
+                tally->feed_count += progress.prefix + 1 - progress.trunc_below;
+                after = page.pairs[i].key;
+            }
+        }
+        if (!err && page.more && page.count == 0) {
+            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
+        }
+    }
+    return err;
+}
+
+enum hr_err dkv_tally_take(const struct dkv_env *env, struct hr_arena *arena,
+                           struct dkv_tally *ret_tally, struct hr_diag *diag)
+{
+    struct dkv_tally tally = {0};
+    struct dkv_page page;
+    enum hr_err err = count_feed(env, arena, &tally, diag);
+    if (!err) {
+        err = env->scan(env->arg, DKV_KEYS_RECORDS, (struct hr_str){0}, 1, arena, &page, diag);
+    }
+    if (!err) {
+        /* Without a record there is nothing to count, and nothing to collect. */
+        tally.counted = page.count == 0;
+        tally.made = page.count > 0;
+        *ret_tally = tally;
+    }
+    return err;
+}
