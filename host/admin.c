@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "host/metrics.h"
 #include "host/mhd.h"
 
 #define METRICS_BYTES_MAX (4u << 20)
@@ -35,7 +36,7 @@ static enum MHD_Result answer_metrics(const struct hr_admin *admin,
     enum hr_err err = admin->source.metrics(admin->source.arg, &buf);
     enum MHD_Result result =
         err ? answer(connection, 500, "text/plain", hr_str_c(hr_err_text(err)))
-            : answer(connection, 200, "text/plain; version=0.0.4; charset=utf-8", hr_buf_str(&buf));
+            : answer(connection, 200, HR_METRICS_CONTENT_TYPE, hr_buf_str(&buf));
     hr_buf_release(&buf);
     return result;
 }

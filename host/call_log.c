@@ -1,5 +1,5 @@
-/* Logging of failed and refused calls. A call that is cancelled because the host stops is no failure of
- * the actor's, and told at debug level. */
+/* Logging of calls: those that fail or are refused as warnings, those that end well at debug level, as a
+ * call does that is cancelled because the host stops: that is no failure of the actor's. */
 #include "host/call_log.h"
 
 #include "host/log.h"
@@ -15,6 +15,11 @@ void hr_call_ended(const struct hr_fiber *fiber, enum hr_err err, const char *ca
         hr_histogram_observe(actor->latency[fiber->export_id], took_ns);
     }
     if (!err) {
+        if (hr_log_enabled(HR_LOG_DEBUG)) {
+            HR_LOG(HR_LOG_DEBUG, "call.ended", HR_LOG_CSTR("actor", actor->name),
+                   HR_LOG_CSTR("export", hr_actor_export_name(fiber->export_id)),
+                   HR_LOG_INT("us", took_ns / 1000));
+        }
         return;
     }
     HR_LOG(err == HR_CANCELED ? HR_LOG_DEBUG : HR_LOG_WARN, "call.failed",

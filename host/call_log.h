@@ -1,5 +1,5 @@
 /* What is told about calls: one metric update each, one log line for each that fails, naming actor,
- * export and cause. Any loop thread. */
+ * export and cause, and at debug level one for each other. Any loop thread. */
 #ifndef HR_CALL_LOG_H
 #define HR_CALL_LOG_H
 

@@ -1,6 +1,6 @@
 /* Wiring. Start goes down this file, stop goes back up; each step frees what it made.
  *
- *   engine -> fibers -> actors -> sockets -> stores -> bus -> workers -> threads -> ready
+ *   process -> engine -> fibers -> actors -> sockets -> stores -> bus -> workers -> threads -> ready
  *
  * What can be wrong with the request itself (modules, links, addresses) comes before the stores, so that a
  * start that fails by it leaves no data folder behind.
@@ -10,7 +10,6 @@
  */
 #include "host/host.h"
 
-#include <signal.h>
 #include <sodium.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #include "base/alloc.h"
 #include "host/admin.h"
 #include "host/host_metrics.h"
+#include "host/host_process.h"
 #include "host/httpd.h"
 #include "host/link.h"
 #include "host/listen.h"
@@ -27,8 +27,9 @@
 #define DRAIN_CHECK_MS 5
 /* Instances that the pool holds besides those that the limits ask for: cancelled ones on their way out. */
 #define SPARE_SLOTS 16u
-#define STORES_MAX 16u
 #define ACTORS_MAX 64u
+#define ROUTES_MAX 64u
+#define FOLDER_BYTES_MAX 4096u
 
 enum stop_state { STOP_NOT, STOP_DRAINING, STOP_CLOSING };
 
@@ -36,7 +37,7 @@ struct host {
     const struct hr_plan *plan;
     struct hr_engine *engine;
     struct hr_fibers *fibers;
-    struct hr_kv *stores[STORES_MAX];
+    struct hr_kv *stores[HR_PLAN_STORES_MAX];
     size_t store_count;
     struct hr_bus *bus;
     struct hr_actor *actors[ACTORS_MAX];
@@ -46,6 +47,7 @@ struct host {
     size_t worker_count;               /* initialised */
     size_t thread_count;               /* running */
     int http_fds[HR_PLAN_WORKERS_MAX]; /* -1 once a worker has it */
+    int admin_fd;                      /* -1 if there is none, or once the admin address has it */
     char http_bound[HR_LISTEN_ADDRESS_BYTES_MAX];
     char admin_bound[HR_LISTEN_ADDRESS_BYTES_MAX];
 
@@ -123,19 +125,35 @@ static enum hr_err start_engine(struct host *host, struct hr_diag *diag)
     return err ? err : hr_fibers_new(host->engine, &host->fibers, diag);
 }
 
+/* A store's URL without user and password. */
+static struct hr_str without_secret(struct hr_str url)
+{
+    size_t scheme = hr_str_find(url, ':', 0);
+    size_t at = hr_str_find(url, '@', 0);
+    bool has_user = scheme != SIZE_MAX && at != SIZE_MAX &&
+                    hr_str_starts(hr_str_from(url, scheme), HR_STR("://"));
+    return has_user ? hr_str_from(url, at + 1) : url;
+}
+
+/* What an opening found matters to whoever finds the list empty, or shorter than it was. */
+static void log_store(struct hr_str url, enum hr_kv_past past)
+{
+    static const char *const names[] = {
+        [HR_KV_FRESH] = "fresh", [HR_KV_INTACT] = "intact", [HR_KV_LOSSY] = "lossy"};
+    HR_LOG(past == HR_KV_LOSSY ? HR_LOG_WARN : HR_LOG_INFO, "store.opened",
+           HR_LOG_STR("store", without_secret(url)), HR_LOG_CSTR("found", names[past]));
+}
+
 static enum hr_err open_stores(struct host *host, struct hr_diag *diag)
 {
-    if (host->plan->store_count > STORES_MAX) {
-        return hr_diag_set(diag, HR_BAD_INPUT, "%zu stores; the limit is %u",
-                           host->plan->store_count, STORES_MAX);
-    }
     for (size_t i = 0; i < host->plan->store_count; i++) {
-        enum hr_err err =
-            hr_kv_open(host->plan->stores[i], host->plan->durability, &host->stores[i], diag);
+        struct hr_str url = host->plan->stores[i];
+        enum hr_err err = hr_kv_open(url, host->plan->durability, &host->stores[i], diag);
         if (err) {
             return err;
         }
         host->store_count++;
+        log_store(url, host->stores[i]->past);
     }
     return HR_OK;
 }
@@ -199,13 +217,13 @@ static enum hr_err load_actors(struct host *host, struct hr_diag *diag)
 /* The routes of all actors, as lanes of one worker. */
 static enum hr_err serve(struct host *host, struct hr_worker *worker, struct hr_diag *diag)
 {
-    struct hr_httpd_route routes[ACTORS_MAX];
+    struct hr_httpd_route routes[ROUTES_MAX];
     size_t count = 0;
     for (size_t i = 0; i < host->plan->actor_count; i++) {
         const struct hr_plan_actor *actor = &host->plan->actors[i];
         for (size_t r = 0; r < actor->route_count; r++) {
-            if (count == ACTORS_MAX) {
-                return hr_diag_set(diag, HR_BAD_INPUT, "more than %u http routes", ACTORS_MAX);
+            if (count == ROUTES_MAX) {
+                return hr_diag_set(diag, HR_BAD_INPUT, "more than %u http routes", ROUTES_MAX);
             }
             routes[count++] = (struct hr_httpd_route){actor->routes[r], &worker->lanes[i]};
         }
@@ -286,20 +304,29 @@ static enum hr_err render_metrics(void *arg, struct hr_buf *buf)
     return hr_host_metrics_render(host->metrics, buf);
 }
 
-static enum hr_err open_admin(struct host *host, struct hr_diag *diag)
+static enum hr_err open_sockets(struct host *host, struct hr_diag *diag)
 {
-    if (host->plan->admin.len == 0) {
+    const struct hr_plan *plan = host->plan;
+    enum hr_err err = hr_listen(plan->http, plan->workers, host->http_fds, host->http_bound, diag);
+    if (err) {
+        return hr_diag_prefix(diag, err, "http");
+    }
+    if (plan->admin.len == 0) {
         return HR_OK;
     }
-    int fd;
-    enum hr_err err = hr_listen(host->plan->admin, 1, &fd, host->admin_bound, diag);
-    if (err) {
-        return err;
+    err = hr_listen(plan->admin, 1, &host->admin_fd, host->admin_bound, diag);
+    return err ? hr_diag_prefix(diag, err, "admin") : HR_OK;
+}
+
+static enum hr_err open_admin(struct host *host, struct hr_diag *diag)
+{
+    if (host->admin_fd < 0) {
+        return HR_OK;
     }
     const struct hr_admin_source source = {is_ready, render_metrics, host};
-    err = hr_admin_start(&host->loop, fd, &source, &host->admin, diag);
-    if (err) {
-        close(fd);
+    enum hr_err err = hr_admin_start(&host->loop, host->admin_fd, &source, &host->admin, diag);
+    if (!err) {
+        host->admin_fd = -1;
     }
     return err;
 }
@@ -313,10 +340,13 @@ static enum hr_err open_main_loop(struct host *host, struct hr_diag *diag)
     }
     host->loop_open = true;
     hr_timer_init(&host->check, check_drained, host);
-    for (size_t i = 0; i < 2; i++) {
-        uv_signal_init(&host->loop.uv, &host->signals[i]);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        int rc = uv_signal_init(&host->loop.uv, &host->signals[i]);
         host->signals[i].data = host;
-        uv_signal_start(&host->signals[i], on_signal, signals[i]);
+        rc = rc ? rc : uv_signal_start(&host->signals[i], on_signal, signals[i]);
+        if (rc) {
+            return hr_diag_set(diag, HR_IO, "wait for signals: %s", uv_strerror(rc));
+        }
     }
     return HR_OK;
 }
@@ -333,21 +363,19 @@ static enum hr_err start_threads(struct host *host, struct hr_diag *diag)
 
 static enum hr_err start(struct host *host, struct hr_diag *diag)
 {
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is an error of the store's, not our end */
-    if (sodium_init() < 0) {
-        return hr_diag_set(diag, HR_INTERNAL, "libsodium did not initialise");
+    enum hr_err err = hr_host_process_prepare(host->plan->workers, diag);
+    if (!err && sodium_init() < 0) {
+        err = hr_diag_set(diag, HR_INTERNAL, "libsodium did not initialise");
     }
-    enum hr_err err = start_engine(host, diag);
+    err = err ? err : start_engine(host, diag);
     err = err ? err : load_actors(host, diag);
-    err = err ? err
-              : hr_listen(host->plan->http, host->plan->workers, host->http_fds, host->http_bound,
-                          diag);
+    err = err ? err : open_sockets(host, diag);
     err = err ? err : open_stores(host, diag);
     err = err ? err : hr_bus_local_open(&host->bus, diag);
     err = err ? err : open_main_loop(host, diag);
     err = err ? err : open_workers(host, diag);
     const struct hr_host_metrics_sources sources = {
+        .site = host->plan->site,
         .actors = host->actors,
         .actor_count = host->actor_count,
         .stores = host->stores,
@@ -382,6 +410,9 @@ static void release(struct host *host)
             close(host->http_fds[i]);
         }
     }
+    if (host->admin_fd >= 0) {
+        close(host->admin_fd);
+    }
     if (host->loop_open) {
         hr_admin_stop(host->admin);
         hr_loop_release(&host->loop);
@@ -406,6 +437,7 @@ static struct host *host_new(const struct hr_plan *plan)
     if (host) {
         host->plan = plan;
         memset(host->http_fds, -1, sizeof host->http_fds);
+        host->admin_fd = -1;
     }
     return host;
 }
@@ -422,6 +454,14 @@ enum hr_err hr_host_check(const struct hr_plan *plan, struct hr_diag *diag)
     return err;
 }
 
+static void log_starting(void)
+{
+    char folder[FOLDER_BYTES_MAX];
+    HR_LOG(HR_LOG_INFO, "host.starting", HR_LOG_CSTR("version", HEDGEROW_VERSION),
+           HR_LOG_INT("pid", getpid()),
+           HR_LOG_CSTR("folder", getcwd(folder, sizeof folder) ? folder : "gone"));
+}
+
 enum hr_err hr_host_run(const struct hr_plan *plan, struct hr_diag *diag)
 {
     struct host *host = host_new(plan);
@@ -429,10 +469,12 @@ enum hr_err hr_host_run(const struct hr_plan *plan, struct hr_diag *diag)
         return hr_diag_set(diag, HR_NO_MEMORY, "host");
     }
     uint64_t began_ns = hr_now_ns();
+    log_starting();
     enum hr_err err = start(host, diag);
     if (!err) {
         HR_LOG(HR_LOG_INFO, "host.ready", HR_LOG_STR("site", plan->site),
-               HR_LOG_CSTR("http", host->http_bound), HR_LOG_CSTR("admin", host->admin_bound),
+               HR_LOG_CSTR("http", host->http_bound),
+               HR_LOG_CSTR("admin", host->admin_bound[0] ? host->admin_bound : "none"),
                HR_LOG_INT("workers", host->worker_count),
                HR_LOG_INT("ms", (hr_now_ns() - began_ns) / 1000000));
         hr_loop_run(&host->loop);

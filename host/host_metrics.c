@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "host/host_process.h"
 
 #define READERS_MAX 256u
 
@@ -39,10 +40,10 @@ static const struct statistic store_statistics[] = {
      offsetof(struct hr_kv_stats, errors)},
     {"hedgerow_store_syncs_total", "Group commits.", HR_METRIC_COUNTER,
      offsetof(struct hr_kv_stats, syncs)},
-    {"hedgerow_store_bytes", "Space that the store may use before it grows.", HR_METRIC_GAUGE,
+    {"hedgerow_store_bytes", "Space that the store has taken.", HR_METRIC_GAUGE,
      offsetof(struct hr_kv_stats, map_bytes)},
-    {"hedgerow_store_used_bytes", "Space that the store uses.", HR_METRIC_GAUGE,
-     offsetof(struct hr_kv_stats, map_bytes_used)},
+    {"hedgerow_store_used_bytes", "Space of it that holds data; the rest is used again.",
+     HR_METRIC_GAUGE, offsetof(struct hr_kv_stats, map_bytes_used)},
     {"hedgerow_store_queued", "Commits that wait.", HR_METRIC_GAUGE,
      offsetof(struct hr_kv_stats, queued)},
 };
@@ -110,6 +111,25 @@ static enum hr_err add_statistics(struct hr_host_metrics *metrics,
     return err;
 }
 
+/* A series that is always 1; its labels are what it tells. */
+static enum hr_err add_info(struct hr_metrics *registry, struct hr_str site, struct hr_diag *diag)
+{
+    const struct hr_metric_label labels[] = {
+        {HR_STR("version"), HR_STR(HEDGEROW_VERSION)},
+        {HR_STR("site"), site},
+    };
+    const struct hr_metric_desc desc = {.name = HR_STR("hedgerow_info"),
+                                        .help = HR_STR("Version and site of this host."),
+                                        .labels = labels,
+                                        .label_count = sizeof labels / sizeof *labels};
+    struct hr_gauge *info;
+    enum hr_err err = hr_metrics_gauge(registry, &desc, &info, diag);
+    if (!err) {
+        hr_gauge_set(info, 1);
+    }
+    return err;
+}
+
 static enum hr_err add_export(struct hr_metrics *registry, struct hr_actor *actor,
                               enum hr_export id, struct hr_diag *diag)
 {
@@ -171,7 +191,8 @@ enum hr_err hr_host_metrics_new(const struct hr_host_metrics_sources *sources,
         hr_free(metrics);
         return hr_diag_set(diag, HR_NO_MEMORY, "metrics");
     }
-    enum hr_err err = HR_OK;
+    enum hr_err err = add_info(metrics->registry, sources->site, diag);
+    err = err ? err : hr_host_process_metrics(metrics->registry, diag);
     for (size_t i = 0; i < sources->actor_count && !err; i++) {
         err = add_actor(metrics->registry, sources->actors[i], diag);
     }

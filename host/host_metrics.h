@@ -1,5 +1,6 @@
-/* The host's own metrics: calls, errors and latencies by actor and export, calls running and waiting by
- * actor, and what stores and bus report of themselves. */
+/* The host's own metrics: version and site, what the process takes, calls, errors and latencies by actor and
+ * export, calls running and waiting by actor, and what stores and bus report of themselves.
+ * docs/operating.md has them all. */
 #ifndef HR_HOST_METRICS_H
 #define HR_HOST_METRICS_H
 
@@ -11,6 +12,7 @@
 #include "host/metrics.h"
 
 struct hr_host_metrics_sources {
+    struct hr_str site;
     struct hr_actor **actors;
     size_t actor_count;
     struct hr_kv **stores;

@@ -110,16 +110,24 @@ static enum hr_err expand_config(struct making *making, const struct hr_manifest
 }
 
 /* The number of the store at @url, added to the plan's list if it is new. */
-static size_t store_index(struct making *making, struct hr_str url, struct hr_str *stores)
+static enum hr_err store_index(struct making *making, struct hr_str url, struct hr_str *stores,
+                               size_t *ret_index)
 {
     struct hr_plan *plan = making->plan;
-    for (size_t i = 0; i < plan->store_count; i++) {
-        if (hr_str_eq(stores[i], url)) {
-            return i;
-        }
+    size_t i = 0;
+    while (i < plan->store_count && !hr_str_eq(stores[i], url)) {
+        i++;
     }
-    stores[plan->store_count] = url;
-    return plan->store_count++;
+    if (i == HR_PLAN_STORES_MAX) {
+        return hr_diag_set(making->diag, HR_BAD_INPUT,
+                           "its store would be one more than the %u that a host can have",
+                           HR_PLAN_STORES_MAX);
+    }
+    if (i == plan->store_count) {
+        stores[plan->store_count++] = url;
+    }
+    *ret_index = i;
+    return HR_OK;
 }
 
 static enum hr_err expand_subscriptions(struct making *making, const struct hr_manifest_actor *from,
@@ -162,10 +170,11 @@ static enum hr_err plan_actor(struct making *making, const struct hr_manifest_ac
         .routes = from->routes.items,
         .route_count = from->routes.count,
     };
+    enum hr_err err = HR_OK;
     if (hr_manifest_has_link(from, HR_LINK_KEYVALUE)) {
-        to->links.store = store_index(making, from->store, stores);
+        err = store_index(making, from->store, stores, &to->links.store);
     }
-    enum hr_err err = read_module(making, from, to);
+    err = err ? err : read_module(making, from, to);
     err = err ? err : expand_interfaces(making, from, &to->links);
     err = err ? err : expand_config(making, from, &to->links);
     err = err ? err : expand_subscriptions(making, from, to);
@@ -188,11 +197,19 @@ static enum hr_err prepare(struct making *making)
     return making->boot_nonce.ptr && making->site_id.ptr ? HR_OK : no_memory(making);
 }
 
-static uint32_t worker_count(const struct hr_manifest *manifest)
+/* As many as asked for; if nothing was, one for each core, as far as that goes. */
+static enum hr_err count_workers(struct making *making)
 {
+    uint32_t asked = making->manifest->workers;
     uint32_t cores = uv_available_parallelism();
-    uint32_t count = manifest->workers ? manifest->workers : cores;
-    return count > HR_PLAN_WORKERS_MAX ? HR_PLAN_WORKERS_MAX : count;
+    if (asked > HR_PLAN_WORKERS_MAX) {
+        return hr_diag_set(making->diag, HR_BAD_INPUT,
+                           "workers: %u are more than the %u that can share a store", asked,
+                           HR_PLAN_WORKERS_MAX);
+    }
+    cores = cores > HR_PLAN_WORKERS_MAX ? HR_PLAN_WORKERS_MAX : cores;
+    making->plan->workers = asked ? asked : cores;
+    return HR_OK;
 }
 
 enum hr_err hr_plan_make(const struct hr_manifest *manifest, struct hr_plan *ret_plan,
@@ -203,7 +220,6 @@ enum hr_err hr_plan_make(const struct hr_manifest *manifest, struct hr_plan *ret
         .site = manifest->site,
         .http = manifest->http,
         .admin = manifest->admin,
-        .workers = worker_count(manifest),
         .durability = manifest->durability,
     };
     hr_arena_init(&plan.arena, 0);
@@ -212,13 +228,11 @@ enum hr_err hr_plan_make(const struct hr_manifest *manifest, struct hr_plan *ret
         return hr_diag_set(diag, HR_INTERNAL, "libsodium did not initialise");
     }
     enum hr_err err = prepare(&making);
-    struct hr_str *stores = array(&making, manifest->actor_count + 1, sizeof *stores);
+    err = err ? err : count_workers(&making);
+    struct hr_str *stores = array(&making, HR_PLAN_STORES_MAX, sizeof *stores);
     plan.actors = array(&making, manifest->actor_count, sizeof *plan.actors);
     if (!err && (!stores || !plan.actors)) {
         err = no_memory(&making);
-    }
-    if (!err) {
-        store_index(&making, manifest->store, stores);
     }
     for (size_t i = 0; i < manifest->actor_count && !err; i++) {
         err = plan_actor(&making, &manifest->actors[i], stores, &plan.actors[i]);

@@ -12,7 +12,8 @@
 #include "host/inbox.h"
 #include "host/kv.h"
 
-#define HR_PLAN_WORKERS_MAX 256u
+#define HR_PLAN_WORKERS_MAX HR_KV_PORTS_MAX /* each has a port of every store */
+#define HR_PLAN_STORES_MAX 16u
 
 struct hr_plan_actor {
     struct hr_str name;
@@ -33,7 +34,7 @@ struct hr_plan {
     struct hr_str admin; /* empty = none */
     uint32_t workers;    /* at least 1 */
     enum hr_kv_durability durability;
-    const struct hr_str *stores; /* URLs; the first is the site's */
+    const struct hr_str *stores; /* URLs of those that an actor's keyvalue link names */
     size_t store_count;
     struct hr_plan_actor *actors;
     size_t actor_count;

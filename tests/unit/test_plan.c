@@ -1,0 +1,168 @@
+/* links: hr_host */
+/* Plans made of manifests: stores, workers and what the host adds to a configuration. No plan starts
+ * anything, so the modules may be any bytes. */
+#include "manifest_fixture.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "host/plan.h"
+
+#define TEXT_BYTES 8192
+
+static char module_path[] = "/tmp/hedgerow-plan-XXXXXX";
+
+static int make_module(void **state)
+{
+    (void)state;
+    int fd = mkstemp(module_path);
+    return fd < 0 || write(fd, "x", 1) != 1 || close(fd) != 0;
+}
+
+static int remove_module(void **state)
+{
+    (void)state;
+    return unlink(module_path);
+}
+
+/* What comes of @count actors g0, g1, ... of which each has a store of its own. */
+static enum hr_err plan_stores(unsigned count, struct hr_diag *ret_diag)
+{
+    char text[TEXT_BYTES] = "actors:\n";
+    for (unsigned i = 0; i < count; i++) {
+        size_t len = strlen(text);
+        snprintf(text + len, sizeof text - len,
+                 "  g%u: {file: %s, links: {keyvalue: {store: \"lmdb:s%u\"}}}\n", i, module_path,
+                 i);
+    }
+    struct hr_manifest *manifest = parse_good(text, NULL);
+    struct hr_plan plan;
+    enum hr_err err = hr_plan_make(manifest, &plan, ret_diag);
+    if (!err) {
+        assert_int_equal(plan.store_count, count);
+        hr_plan_release(&plan);
+    }
+    hr_manifest_free(manifest);
+    return err;
+}
+
+/* Actors that name the same store share it, others have their own, and one that nobody uses is not in the
+ * plan: it would be a folder that nobody asked for. */
+static void plan_has_the_stores_that_are_used(void **state)
+{
+    (void)state;
+    char text[TEXT_BYTES];
+    snprintf(text, sizeof text,
+             "store: lmdb:site\n"
+             "actors:\n"
+             "  a: {file: %s, links: {keyvalue: {store: \"lmdb:own\"}}}\n"
+             "  b: {file: %s, links: {keyvalue: {}}}\n"
+             "  c: {file: %s}\n"
+             "  d: {file: %s, links: {keyvalue: {store: \"lmdb:own\"}}}\n",
+             module_path, module_path, module_path, module_path);
+    struct hr_manifest *manifest = parse_good(text, NULL);
+    struct hr_diag diag = {""};
+    struct hr_plan plan;
+    assert_int_equal(hr_plan_make(manifest, &plan, &diag), HR_OK);
+    assert_int_equal(plan.store_count, 2);
+    assert_str(plan.stores[0], "lmdb:own");
+    assert_str(plan.stores[1], "lmdb:site");
+    assert_int_equal(plan.actors[0].links.store, 0);
+    assert_int_equal(plan.actors[1].links.store, 1);
+    assert_int_equal(plan.actors[3].links.store, 0);
+    hr_plan_release(&plan);
+    hr_manifest_free(manifest);
+
+    snprintf(text, sizeof text, "actors:\n  c: {file: %s}\n", module_path);
+    manifest = parse_good(text, NULL);
+    assert_int_equal(hr_plan_make(manifest, &plan, &diag), HR_OK);
+    assert_int_equal(plan.store_count, 0);
+    hr_plan_release(&plan);
+    hr_manifest_free(manifest);
+}
+
+/* A host has so many stores and no more; the one too many is told by its actor. */
+static void plan_bounds_the_stores(void **state)
+{
+    (void)state;
+    struct hr_diag diag = {""};
+    assert_int_equal(plan_stores(HR_PLAN_STORES_MAX, &diag), HR_OK);
+    assert_int_equal(plan_stores(HR_PLAN_STORES_MAX + 1, &diag), HR_BAD_INPUT);
+    assert_string_equal(diag.text,
+                        "actor g16: its store would be one more than the 16 that a host can have");
+}
+
+static enum hr_err plan_workers(const char *text, uint32_t *ret_workers, struct hr_diag *ret_diag)
+{
+    struct hr_manifest *manifest = parse_good(text, NULL);
+    struct hr_plan plan;
+    enum hr_err err = hr_plan_make(manifest, &plan, ret_diag);
+    if (!err) {
+        *ret_workers = plan.workers;
+        hr_plan_release(&plan);
+    }
+    hr_manifest_free(manifest);
+    return err;
+}
+
+/* Every worker that is planned can use the stores: on a machine of any size, and when asked for too many. */
+static void plan_has_no_more_workers_than_a_store_has_ports(void **state)
+{
+    (void)state;
+    struct hr_diag diag = {""};
+    uint32_t workers = 0;
+    assert_int_equal(plan_workers("workers: 0\nactors: {kv: {}}\n", &workers, &diag), HR_OK);
+    assert_in_range(workers, 1, HR_KV_PORTS_MAX);
+    assert_int_equal(plan_workers("workers: 64\nactors: {kv: {}}\n", &workers, &diag), HR_OK);
+    assert_int_equal(workers, 64);
+    assert_int_equal(plan_workers("workers: 65\nactors: {kv: {}}\n", &workers, &diag),
+                     HR_BAD_INPUT);
+    assert_string_equal(diag.text, "workers: 65 are more than the 64 that can share a store");
+}
+
+static struct hr_str value_of(const struct hr_plan_actor *actor, const char *key)
+{
+    for (size_t i = 0; i < actor->links.config_count; i++) {
+        if (hr_str_eq(actor->links.config[i].key, hr_str_c(key))) {
+            return actor->links.config[i].value;
+        }
+    }
+    return (struct hr_str){0};
+}
+
+/* A config link has the site, its number and a nonce of this start; the manifest's own values come first. */
+static void plan_tells_actors_where_they_run(void **state)
+{
+    (void)state;
+    struct hr_diag diag = {""};
+    struct hr_plan plan;
+    struct hr_plan again;
+    struct hr_manifest *manifest =
+        parse_good("site: aws\nsite-id: 7\n"
+                   "actors: {kv: {links: {config: {values: {lattice: mine}}}}, ui: {}}\n",
+                   NULL);
+    assert_int_equal(hr_plan_make(manifest, &plan, &diag), HR_OK);
+    assert_int_equal(hr_plan_make(manifest, &again, &diag), HR_OK);
+    assert_str(value_of(&plan.actors[0], "site"), "aws");
+    assert_str(value_of(&plan.actors[0], "site-id"), "7");
+    assert_str(value_of(&plan.actors[0], "sites"), "1");
+    assert_str(value_of(&plan.actors[0], "lattice"), "mine");
+    struct hr_str nonce = value_of(&plan.actors[0], "boot-nonce");
+    assert_int_equal(nonce.len, 32);
+    assert_false(hr_str_eq(nonce, value_of(&again.actors[0], "boot-nonce")));
+    assert_int_equal(plan.actors[1].links.config_count, 0);
+    hr_plan_release(&plan);
+    hr_plan_release(&again);
+    hr_manifest_free(manifest);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plan_has_the_stores_that_are_used),
+        cmocka_unit_test(plan_bounds_the_stores),
+        cmocka_unit_test(plan_has_no_more_workers_than_a_store_has_ports),
+        cmocka_unit_test(plan_tells_actors_where_they_run),
+    };
+    return cmocka_run_group_tests_name("plan", tests, make_module, remove_module);
+}
