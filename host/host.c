@@ -473,8 +473,7 @@ enum hr_err hr_host_run(const struct hr_plan *plan, struct hr_diag *diag)
     enum hr_err err = start(host, diag);
     if (!err) {
         HR_LOG(HR_LOG_INFO, "host.ready", HR_LOG_STR("site", plan->site),
-               HR_LOG_CSTR("http", host->http_bound),
-               HR_LOG_CSTR("admin", host->admin_bound[0] ? host->admin_bound : "none"),
+               HR_LOG_CSTR("http", host->http_bound), HR_LOG_CSTR("admin", host->admin_bound),
                HR_LOG_INT("workers", host->worker_count),
                HR_LOG_INT("ms", (hr_now_ns() - began_ns) / 1000000));
         hr_loop_run(&host->loop);
