@@ -490,6 +490,7 @@ enum hr_err hr_httpd_start(struct hr_worker *worker, int fd, const struct hr_htt
         .completed = completed_callback,
         .begun = begun_callback,
         .arg = httpd,
+        .share = worker->worker_count,
     };
     enum hr_err err = hr_mhd_start(&httpd->mhd, &worker->loop, fd, &callbacks, diag);
     if (err) {

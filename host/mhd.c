@@ -2,6 +2,7 @@
 #include "host/mhd.h"
 
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define SWEEP_MS 1000
@@ -51,6 +52,20 @@ static size_t keep_escapes(void *arg, struct MHD_Connection *connection, char *t
     return strlen(text);
 }
 
+/* A daemon that runs into the process's limit asks again and again, and what opens files elsewhere fails
+ * with it; so it has a limit of its own below. */
+static unsigned connections_max(uint32_t share)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0) {
+        return HR_MHD_CONNECTIONS_MIN;
+    }
+    rlim_t left = files.rlim_cur > HR_MHD_FILES_KEPT ? files.rlim_cur - HR_MHD_FILES_KEPT : 0;
+    rlim_t own = left / (share > 0 ? share : 1);
+    own = own < HR_MHD_CONNECTIONS_MIN ? HR_MHD_CONNECTIONS_MIN : own;
+    return own < HR_MHD_CONNECTIONS_MAX ? (unsigned)own : HR_MHD_CONNECTIONS_MAX;
+}
+
 static struct MHD_Daemon *start(int fd, const struct hr_mhd_callbacks *callbacks)
 {
     return MHD_start_daemon(
@@ -59,7 +74,7 @@ static struct MHD_Daemon *start(int fd, const struct hr_mhd_callbacks *callbacks
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, callbacks->completed,
         callbacks->arg, MHD_OPTION_URI_LOG_CALLBACK, callbacks->begun, callbacks->arg,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT,
-        HR_MHD_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, HR_MHD_IDLE_S,
+        connections_max(callbacks->share), MHD_OPTION_CONNECTION_TIMEOUT, HR_MHD_IDLE_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HR_MHD_CONNECTION_BYTES, MHD_OPTION_END);
 }
 

@@ -10,6 +10,8 @@
 #include "host/loop.h"
 
 #define HR_MHD_CONNECTIONS_MAX 8192u
+#define HR_MHD_CONNECTIONS_MIN 16u
+#define HR_MHD_FILES_KEPT 256u /* open files of the process that are not for connections */
 #define HR_MHD_CONNECTION_BYTES (64u << 10) /* request line and header fields of one connection */
 #define HR_MHD_IDLE_S 75u                   /* a silent connection is closed after this */
 
@@ -28,6 +30,8 @@ struct hr_mhd_callbacks {
     MHD_RequestCompletedCallback completed;
     void *(*begun)(void *arg, const char *target, struct MHD_Connection *connection);
     void *arg;
+    uint32_t
+        share; /* of the open files that are left for connections, this daemon gets one in so many; 0: 1 */
 };
 
 /* Starts a daemon on the listening socket @fd, which it takes on success. */

@@ -125,6 +125,7 @@ enum hr_err hr_worker_init(struct hr_worker *worker, const struct hr_worker_opti
 {
     memset(worker, 0, sizeof *worker);
     worker->index = options->index;
+    worker->worker_count = options->worker_count;
     hr_list_init(&worker->inboxes);
     hr_task_init(&worker->drain, on_drain, worker);
     hr_task_init(&worker->close, on_close, worker);

@@ -34,6 +34,7 @@ enum hr_worker_state {
 struct hr_worker {
     enum hr_worker_state state;
     uint32_t index;
+    uint32_t worker_count; /* of the host */
     struct hr_loop loop;
     uv_thread_t thread;
     struct hr_bus_port *bus;

@@ -3,12 +3,14 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "host/http.h"
 #include "host/httpd.h"
 #include "host/listen.h"
+#include "host/mhd.h"
 
 #define TYPES "(import \"wasi:http/types@0.2.0\" "
 #define STREAMS "(import \"wasi:io/streams@0.2.0\" "
@@ -497,6 +499,53 @@ static void http_begins_no_call_while_it_stops(void **state)
     rig_close(&http.rig);
 }
 
+#define FEW 16 /* HR_MHD_CONNECTIONS_MIN */
+
+/* Runs the loop until so many requests have begun, and a while longer. */
+static void await_active(struct guest_rig *rig, uint32_t count)
+{
+    while (hr_httpd_active(rig->worker.httpd) != count) {
+        uv_run(&rig->worker.loop.uv, UV_RUN_ONCE);
+    }
+    for (int i = 0; i < 50; i++) {
+        uv_run(&rig->worker.loop.uv, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(hr_httpd_active(rig->worker.httpd), count);
+}
+
+/* Connections take no more of the process's open files than leaves some for the rest; those beyond wait
+ * for one to close. */
+static void http_leaves_open_files_to_others(void **state)
+{
+    (void)state;
+    struct hr_diag diag = {""};
+    struct http_rig http;
+    struct rlimit files;
+    int clients[FEW + 1];
+    int fd;
+    char bound[HR_LISTEN_ADDRESS_BYTES_MAX];
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    const struct rlimit few = {HR_MHD_FILES_KEPT + FEW, files.rlim_max};
+    rig_open(&http.rig, &(const struct guest_rig_options){.text = HELLO_GUEST});
+    assert_int_equal(hr_listen(HR_STR("127.0.0.1:0"), 1, &fd, bound, &diag), HR_OK);
+    http.port = (uint16_t)atoi(strrchr(bound, ':') + 1);
+    const struct hr_httpd_route route = {HR_STR("/"), http.rig.lane};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    assert_int_equal(hr_worker_serve(&http.rig.worker, fd, &route, 1, &diag), HR_OK);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    for (size_t i = 0; i <= FEW; i++) {
+        clients[i] = http_connect(&http);
+        http_send(clients[i], HR_STR("GET / HTTP/1.1\r\n"));
+    }
+    await_active(&http.rig, FEW);
+    for (size_t i = 0; i < FEW; i++) {
+        close(clients[i]);
+    }
+    await_active(&http.rig, 1); /* the last one's */
+    close(clients[FEW]);
+    rig_close(&http.rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -509,6 +558,7 @@ int main(void)
         cmocka_unit_test(http_sends_the_answers_own_body),
         cmocka_unit_test(http_bounds_the_bodies_that_it_holds),
         cmocka_unit_test(http_begins_no_call_while_it_stops),
+        cmocka_unit_test(http_leaves_open_files_to_others),
     };
     return cmocka_run_group_tests_name("http", tests, NULL, NULL);
 }
