@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "cli/verbs.h"
 #include "host/engine.h"
+#include "host/link.h"
 #include "host/module.h"
 
 static const char *kind_name(wasm_externkind_t kind)
@@ -23,6 +24,62 @@ static const char *kind_name(wasm_externkind_t kind)
     }
 }
 
+static struct hr_str interface_of(const wasm_importtype_t *import)
+{
+    const wasm_name_t *name = wasm_importtype_module(import);
+    return hr_str_of(name->data, name->size);
+}
+
+/* How many links grant @interface, of those in @among (NULL: of all). */
+static size_t count_links(struct hr_str interface, const bool *among)
+{
+    size_t count = 0;
+    for (int link = 0; link < HR_LINK_COUNT; link++) {
+        count += (!among || among[link]) && hr_link_grants((enum hr_link)link, interface);
+    }
+    return count;
+}
+
+/* Chooses links that together grant all imports: those that alone grant one, then the first that grants
+ * what is left. */
+static void choose_links(const wasm_importtype_vec_t *imports, bool ret_chosen[HR_LINK_COUNT])
+{
+    for (size_t pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < imports->size; i++) {
+            struct hr_str interface = interface_of(imports->data[i]);
+            enum hr_link link;
+            if ((pass == 1 || count_links(interface, NULL) == 1) &&
+                count_links(interface, ret_chosen) == 0 && hr_link_of_interface(interface, &link)) {
+                ret_chosen[link] = true;
+            }
+        }
+    }
+}
+
+static void print_links(const wasm_importtype_vec_t *imports)
+{
+    bool chosen[HR_LINK_COUNT] = {false};
+    size_t count = 0;
+    choose_links(imports, chosen);
+    for (int link = 0; link < HR_LINK_COUNT; link++) {
+        count += chosen[link];
+    }
+    printf("links    %zu that its imports need\n", count);
+    for (int link = 0; link < HR_LINK_COUNT; link++) {
+        if (chosen[link]) {
+            printf("  %-10s %s\n", hr_link_name((enum hr_link)link),
+                   hr_link_purpose((enum hr_link)link));
+        }
+    }
+    for (size_t i = 0; i < imports->size; i++) {
+        struct hr_str interface = interface_of(imports->data[i]);
+        bool told = i > 0 && hr_str_eq(interface, interface_of(imports->data[i - 1]));
+        if (!told && count_links(interface, NULL) == 0) {
+            printf("  no link of this version grants %.*s\n", HR_STR_ARG(interface));
+        }
+    }
+}
+
 static void print_module(const struct hr_module *module)
 {
     wasm_importtype_vec_t imports;
@@ -38,6 +95,7 @@ static void print_module(const struct hr_module *module)
                kind_name(wasm_externtype_kind(wasm_importtype_type(imports.data[i]))),
                (int)from->size, from->data, (int)name->size, name->data);
     }
+    print_links(&imports);
     printf("exports  %zu\n", exports.size);
     for (size_t i = 0; i < exports.size; i++) {
         const wasm_name_t *name = wasm_exporttype_name(exports.data[i]);

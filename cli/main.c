@@ -36,6 +36,16 @@ static bool hold_standard_streams(void)
     return fd >= 0;
 }
 
+/* What was printed may lie in a buffer still, and a full disk be found out only now. */
+static int printed(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return status;
+    }
+    fputs("hedgerow: standard output cannot be written\n", stderr);
+    return CLI_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     if (!hold_standard_streams()) {
@@ -47,7 +57,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         if (strcmp(argv[1], verbs[i].name) == 0) {
-            return verbs[i].run(argc - 2, argv + 2);
+            return printed(verbs[i].run(argc - 2, argv + 2));
         }
     }
     fprintf(stderr, "hedgerow: there is no verb \"%s\"; `hedgerow help` lists them\n", argv[1]);

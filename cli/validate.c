@@ -21,7 +21,8 @@ int cli_validate(int argc, char **argv)
     if (err) {
         fprintf(stderr, "hedgerow: %s\n", diag.text);
     } else {
-        printf("%s: %zu actors, all links are granted\n", argv[0], loaded.plan.actor_count);
+        printf("%s: %zu actor%s, every import has its link\n", argv[0], loaded.plan.actor_count,
+               loaded.plan.actor_count == 1 ? "" : "s");
     }
     cli_loaded_release(&loaded);
     return err ? CLI_FAILED : CLI_OK;
@@ -29,7 +30,11 @@ int cli_validate(int argc, char **argv)
 
 int cli_manifest(int argc, char **argv)
 {
-    (void)argc, (void)argv;
+    (void)argv;
+    if (argc != 0) {
+        fputs("hedgerow: usage: hedgerow manifest\n", stderr);
+        return CLI_USAGE;
+    }
     struct hr_str text = hr_manifest_default_text();
     fwrite(text.ptr, 1, text.len, stdout);
     return CLI_OK;
