@@ -32,8 +32,8 @@ struct hr_inbox {
     uint32_t batch;
     struct hr_list waiting;
     uint32_t waiting_count;
-    size_t waiting_bytes;
-    bool busy; /* a batch is in flight, or about to start */
+    size_t bytes; /* of letters that wait or are carried by a call */
+    bool busy;    /* a batch is in flight, or about to start */
     struct hr_task start;
 };
 
@@ -45,6 +45,12 @@ static void letter_free(struct letter *letter)
     }
 }
 
+/* What a letter takes, roughly: itself and its arena's first chunk besides the message. */
+static size_t letter_bytes(const struct hr_bus_msg *msg)
+{
+    return sizeof(struct letter) + 1024 + msg->subject.len + msg->body.len + msg->reply_to.len;
+}
+
 static enum hr_err letter_new(const struct hr_bus_msg *msg, struct letter **ret_letter)
 {
     struct letter *letter = hr_alloc(sizeof *letter);
@@ -53,7 +59,7 @@ static enum hr_err letter_new(const struct hr_bus_msg *msg, struct letter **ret_
     }
     hr_list_init(&letter->node);
     hr_arena_init(&letter->arena, 0);
-    letter->bytes = msg->subject.len + msg->body.len + msg->reply_to.len;
+    letter->bytes = letter_bytes(msg);
     enum hr_err err = hr_message_copy(&letter->arena, msg, &letter->message);
     if (err) {
         letter_free(letter);
@@ -66,6 +72,7 @@ static enum hr_err letter_new(const struct hr_bus_msg *msg, struct letter **ret_
 static void delivery_free(struct delivery *delivery)
 {
     for (uint32_t i = 0; i < delivery->count; i++) {
+        delivery->inbox->bytes -= delivery->letters[i]->bytes;
         letter_free(delivery->letters[i]);
     }
     hr_free(delivery);
@@ -111,7 +118,6 @@ static struct delivery *collect(struct hr_inbox *inbox, uint32_t max)
     while (delivery->count < max && (node = hr_list_pop_front(&inbox->waiting))) {
         struct letter *letter = HR_LIST_OWNER(node, struct letter, node);
         inbox->waiting_count--;
-        inbox->waiting_bytes -= letter->bytes;
         delivery->messages[delivery->count] = letter->message;
         delivery->letters[delivery->count++] = letter;
     }
@@ -169,9 +175,8 @@ static void schedule(struct hr_inbox *inbox)
 static void on_message(void *arg, const struct hr_bus_msg *msg)
 {
     struct hr_inbox *inbox = arg;
-    size_t bytes = msg->subject.len + msg->body.len + msg->reply_to.len;
     bool full = inbox->waiting_count >= HR_INBOX_WAITING_MAX ||
-                bytes > HR_INBOX_WAITING_BYTES_MAX - inbox->waiting_bytes;
+                letter_bytes(msg) > HR_INBOX_BYTES_MAX - inbox->bytes;
     struct letter *letter;
     if (hr_message_error(msg).len > 0) {
         return; /* a host's refusal that was sent to a subject of ours: no message, and no answer */
@@ -185,7 +190,7 @@ static void on_message(void *arg, const struct hr_bus_msg *msg)
     }
     hr_list_push_back(&inbox->waiting, &letter->node);
     inbox->waiting_count++;
-    inbox->waiting_bytes += letter->bytes;
+    inbox->bytes += letter->bytes;
     if (inbox->batch) {
         schedule(inbox);
     } else {

@@ -18,7 +18,8 @@
 
 #define HR_INBOX_BATCH_MAX 64u
 #define HR_INBOX_WAITING_MAX 4096u
-#define HR_INBOX_WAITING_BYTES_MAX (32u << 20)
+/* Of all messages of an inbox, from their coming to the end of their call. */
+#define HR_INBOX_BYTES_MAX ((size_t)64 << 20)
 
 struct hr_inbox_options {
     struct hr_str subject;
