@@ -223,7 +223,9 @@ static enum hr_err read_value(struct hr_fiber *fiber, struct hr_str bucket, stru
     return HR_OK;
 }
 
-static enum hr_err bucket_get(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
+/* result<option<list<u8>>, error>, or result<bool, error>: alike up to the value itself. */
+static enum hr_err read_and_answer(struct hr_fiber *fiber, const wasmtime_val_raw_t *values,
+                                   bool with_value)
 {
     struct bucket *bucket;
     struct hr_str key;
@@ -242,32 +244,20 @@ static enum hr_err bucket_get(struct hr_fiber *fiber, wasmtime_val_raw_t *values
     struct hr_abi_out out = hr_abi_out(fiber, values[3].i32);
     hr_abi_out_u8(&out, 0, 0);
     hr_abi_out_u8(&out, 4, read == HR_OK);
-    if (!read) {
+    if (!read && with_value) {
         hr_abi_out_bytes(&out, 8, value);
     }
     return hr_abi_out_end(&out);
 }
 
+static enum hr_err bucket_get(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
+{
+    return read_and_answer(fiber, values, true);
+}
+
 static enum hr_err bucket_exists(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
 {
-    struct bucket *bucket;
-    struct hr_str key;
-    struct hr_str value;
-    enum hr_err read = HR_OK;
-    enum hr_err err = lift_key(fiber, values, &bucket, &key);
-    if (!err) {
-        err = read_value(fiber, bucket->name, key, &value, &read);
-    }
-    if (err) {
-        return err;
-    }
-    if (read && read != HR_NOT_FOUND) {
-        return put_error(fiber, values[3].i32, 4, read, "");
-    }
-    struct hr_abi_out out = hr_abi_out(fiber, values[3].i32);
-    hr_abi_out_u8(&out, 0, 0);
-    hr_abi_out_u8(&out, 4, read == HR_OK);
-    return hr_abi_out_end(&out);
+    return read_and_answer(fiber, values, false);
 }
 
 /* What became of a commit; @detail and @conflict belong to it. */
