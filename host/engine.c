@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <uv.h>
 
 #include "base/alloc.h"
@@ -90,6 +91,15 @@ static enum hr_err start_ticker(struct hr_engine *engine, struct hr_diag *diag)
     return HR_OK;
 }
 
+/* Whether the address space that Wasmtime is going to reserve is there: where it is not, Wasmtime ends the
+ * process. */
+static bool has_room(uint32_t slots)
+{
+    size_t bytes = (size_t)slots * HR_ENGINE_SLOT_ADDRESS_BYTES;
+    void *probe = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return probe != MAP_FAILED && munmap(probe, bytes) == 0;
+}
+
 enum hr_err hr_engine_new(const struct hr_engine_options *options, struct hr_engine **ret_engine,
                           struct hr_diag *diag)
 {
@@ -102,18 +112,18 @@ enum hr_err hr_engine_new(const struct hr_engine_options *options, struct hr_eng
     if (options->memory_bytes_max > HR_ENGINE_MEMORY_BYTES_MAX) {
         return hr_diag_set(diag, HR_BAD_INPUT, "an actor's memory limit is above 4 GiB");
     }
+    if (!has_room(options->slots)) {
+        return hr_diag_set(diag, HR_NO_MEMORY,
+                           "no address space for %u calls at once; is it limited (ulimit -v)? "
+                           "Lower the actors' limits.concurrent",
+                           options->slots);
+    }
     struct hr_engine *engine = hr_alloc(sizeof *engine);
     if (!engine) {
         return hr_diag_set(diag, HR_NO_MEMORY, "engine");
     }
     atomic_store(&engine->slots_free, (int64_t)options->slots);
     engine->wasm = wasm_engine_new_with_config(config_of(options));
-    if (!engine->wasm) {
-        hr_free(engine);
-        return hr_diag_set(diag, HR_NO_MEMORY,
-                           "Wasmtime refused its configuration; is the address space limited "
-                           "(ulimit -v)?");
-    }
     enum hr_err err = start_ticker(engine, diag);
     if (err) {
         hr_engine_free(engine);

@@ -19,6 +19,8 @@
 #define HR_ENGINE_TICK_MS 5u
 #define HR_ENGINE_SLOTS_MAX 16384u
 #define HR_ENGINE_MEMORY_BYTES_MAX ((uint64_t)4 << 30)
+/* Address space of one slot: what 32 bits reach, guards, stack and table; not memory. */
+#define HR_ENGINE_SLOT_ADDRESS_BYTES (((size_t)4 << 30) + ((size_t)64 << 20))
 /* A guest's own stack; twice this (a call, and cabi_realloc within a host call) and the host's frames fit into
  * a fiber's. */
 #define HR_ENGINE_WASM_STACK_BYTES (256u << 10)
