@@ -1,4 +1,4 @@
-/* The verbs of `hedgerow`, one a file. Each gets the arguments after its own name, prints to standard
+/* The verbs of `hedgerow`. Each gets the arguments after its own name, prints to standard
  * output what was asked for and to standard error what went wrong, and returns the exit status: 0
  * done, 1 it failed, 2 it was asked wrongly. */
 #ifndef CLI_VERBS_H

@@ -176,7 +176,7 @@ uint64_t hr_engine_ticks(const struct hr_engine *engine)
 }
 
 /* Messages have their causes on further lines: the first says where, the last ones say why. They are
- * joined by "; " so that one event stays one log line. */
+ * joined by spaces, so that one event stays one log line. */
 static void one_line(const char *text, size_t len, struct hr_diag *diag)
 {
     size_t out = 0;

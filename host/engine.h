@@ -1,6 +1,6 @@
 /* The WebAssembly engine of the process: Wasmtime's, with a pool of instances, epochs for bounding
- * CPU time and fibers for calls that wait. This file and its neighbours module, fiber and abi are the
- * only ones that know Wasmtime's engine and error types.
+ * CPU time and fibers for calls that wait. This file and its neighbours module, actor, imports
+ * and fiber are the only ones that know Wasmtime's engine and error types.
  *
  * The epoch advances every HR_ENGINE_TICK_MS by a thread of its own; a running guest notices at
  * its next loop back-edge, function entry or import and yields to the loop (fiber.c).
@@ -48,7 +48,7 @@ uint64_t hr_engine_ticks(const struct hr_engine *engine);
 
 /* Puts Wasmtime's message into @diag and frees @error. Returns @err. */
 enum hr_err hr_engine_error(wasmtime_error_t *error, enum hr_err err, struct hr_diag *diag);
-/* As above for a trap: the first line of its message, which names the cause. */
+/* As above for a trap: the part of its message that names the cause. */
 enum hr_err hr_engine_trap(wasm_trap_t *trap, enum hr_err err, struct hr_diag *diag);
 
 #endif

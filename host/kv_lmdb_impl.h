@@ -5,7 +5,7 @@
  *   env_lock     the environment itself: the writer holds it for each group, growth and reopening
  *   ports_lock   the list of ports
  *   port->read_lock  the port's read transaction; its loop holds it for the length of one read.
- *                Taking all of them (hr_kv_lmdb_stop_reads) keeps every reader out of the map.
+ *                Taking all of them keeps every reader out of the map (kv_lmdb_env.c).
  *   queue_lock, port->done_lock: leaves, held for a few instructions.
  *
  * The way of a commit: its port's `staged` list -> (once a round of the loop, so that commits of one

@@ -1,5 +1,5 @@
-/* The event loop: libuv's, with posted tasks and a timer wheel. This file owns libuv's loop, async,
- * idle and timer handles; other files that use libuv take the loop's uv member for their own. */
+/* The event loop: libuv's, with posted tasks and a timer wheel. This file owns libuv's loop and the
+ * handles that drive it; other files put handles of their own on the loop's uv member. */
 #include "host/loop.h"
 
 #include <string.h>
