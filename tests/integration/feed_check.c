@@ -1,14 +1,19 @@
-/* feed_check STORE-URL BUCKET: whether what a site's store holds is one legal state of the Distributed-KV actor. Run on a
- * store that nobody has open, after its host was killed. It reads only, decodes with the actor's own core, and checks
+/* feed_check STORE-URL BUCKET: whether what a site's store holds is one legal state of the Distributed-KV
+ * actor. Run on a store that nobody has open, after its host was killed. It reads only, decodes with
+ * the actor's own core, and checks
  *
- *   feed    of every origin dense from its first kept number to v/<origin>'s prefix and not beyond, clocks growing with the
+ *   feed    of every origin dense from 1 to v/<origin>'s prefix and not beyond, clocks growing with the
  *           numbers, every stamp the origin's own; the present origin's prefix and clock those of m/ctr
  *   clear   b/clear is the newest CLEAR of the feed
- *   records each r/<key> is byte for byte what replaying the feed gives, and no other record is there
- *   index   each name of a record stands in its leaf, no other name does, and g/<leaf> counts the leaf's changes
+ *   records each shows what replaying the feed gives, its version too; it may lack what the sweep has
+ *           collected, but has nothing that no change made
+ *   index   each record stands in its leaf, nothing else does, and g/<leaf> has counted at least the
+ *           leaf's changes
+ *   tally   m/tally knows how many values are visible and how long the feed is
  *
- * Prints one line of JSON with what it counted; on standard error a line for each violation. Exit status 0 only if
- * there is none. A feed whose beginning was dropped (trunc below above 1) cannot be replayed and is itself a violation.
+ * Prints one line of JSON with what it counted; on standard error a line for each violation. Exit status
+ * 0 only if there is none. A feed whose beginning was cut cannot be replayed, so that is a violation
+ * too: run it on stores with fewer changes than `feed-max`.
  * One thread. */
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +23,7 @@
 #include "actors/kv/core/leaf.h"
 #include "actors/kv/core/record.h"
 #include "actors/kv/core/state.h"
+#include "actors/kv/core/tally.h"
 #include "base/alloc.h"
 #include "host/kv.h"
 
@@ -43,6 +49,7 @@ struct check {
     size_t records;
     size_t visible;
     size_t names;
+    uint64_t *leaf_changes; /* by leaf */
     size_t violations;
 };
 
@@ -118,14 +125,22 @@ static bool read_hex(struct hr_str text, uint64_t *ret_number)
 
 /* --- the site's own state --------------------------------------------------------------------------- */
 
-static void read_state(struct check *check)
+static void must_not_be(struct check *check, struct hr_str key, struct hr_str value)
+{
+    (void)value;
+    violation(check, "%.*s is there, the site's own state is not", HR_STR_ARG(key));
+}
+
+/* False if the site has never made a commit; then there is nothing at all. */
+static bool read_state(struct check *check)
 {
     struct hr_diag diag = {""};
     struct dkv_value self = get(check, DKV_KEY_SELF);
     struct dkv_value ctr = get(check, DKV_KEY_CTR);
     struct dkv_value cfg = get(check, DKV_KEY_CFG);
     if (!self.present || !ctr.present || !cfg.present) {
-        die("m/self, m/ctr, m/cfg", "not all there: has the site ever been written to?");
+        for_each(check, HR_STR(""), must_not_be);
+        return false;
     }
     enum hr_err err = dkv_self_decode(self.bytes, &check->self, &diag);
     err = err ? err : dkv_ctr_decode(ctr.bytes, &check->ctr, &diag);
@@ -137,6 +152,7 @@ static void read_state(struct check *check)
     if (check->self.origin != check->ctr.origin) {
         violation(check, "m/self and m/ctr are of different origins");
     }
+    return true;
 }
 
 /* --- the feed ----------------------------------------------------------------------------------------- */
@@ -271,13 +287,12 @@ static int by_key_and_stamp(const void *a, const void *b)
 }
 
 /* Replays the changes from @from on that have the same key; *@ret_end is the first of another. */
-static struct hr_str replay(struct check *check, size_t from, size_t *ret_end)
+static struct dkv_record replay(struct check *check, size_t from, size_t *ret_end)
 {
     const struct change_list *list = &check->changes;
     struct hr_str key = list->items[from].key;
     struct hr_diag diag = {""};
     struct dkv_record record = {0};
-    struct hr_str bytes = {0};
     size_t i = from;
     for (; i < list->count && hr_str_eq(list->items[i].key, key); i++) {
         struct dkv_record old = record;
@@ -286,47 +301,62 @@ static struct hr_str replay(struct check *check, size_t from, size_t *ret_end)
             violation(check, "replay of %.*s: %s", HR_STR_ARG(key), diag.text);
         }
     }
-    dkv_record_strip(&record, check->clear);
-    if (dkv_record_encode(&record, &check->arena, &bytes)) {
-        die("replay", "out of memory");
-    }
     *ret_end = i;
-    return bytes;
+    return record;
 }
 
-/* What is stored, as it is under the present clear mark: records are stripped when they are written. */
-static struct hr_str stored_now(struct check *check, struct hr_str key, struct hr_str bytes)
+static const struct dkv_field *field_of(const struct dkv_record *record, struct hr_str name)
 {
-    struct hr_diag diag = {""};
-    struct dkv_record record;
-    struct hr_str now = {0};
-    if (dkv_record_decode(bytes, &check->arena, &record, &diag)) {
-        violation(check, "r/%.*s: %s", HR_STR_ARG(key), diag.text);
-        return now;
+    for (size_t i = 0; i < record->count; i++) {
+        if (hr_str_eq(record->fields[i].name, name)) {
+            return &record->fields[i];
+        }
     }
-    check->visible += dkv_record_visible(&record, check->clear);
-    dkv_record_strip(&record, check->clear);
-    if (dkv_record_encode(&record, &check->arena, &now)) {
-        die("record", "out of memory");
-    }
-    return now;
+    return NULL;
 }
 
-static void check_generation(struct check *check, uint32_t leaf, uint64_t want)
+static bool same_field(const struct dkv_field *a, const struct dkv_field *b)
 {
-    struct hr_diag diag = {""};
-    struct hr_str name = dkv_key_generation(&check->arena, leaf);
-    struct dkv_value value = get(check, name);
-    struct dkv_in in;
-    if (!value.present || dkv_in_frame(value.bytes, 1, HR_STR("generation"), &in, &diag)) {
-        violation(check, "%.*s is missing or damaged", HR_STR_ARG(name));
-        return;
+    return a && b && a->type == b->type && dkv_stamp_cmp(a->stamp, b->stamp) == 0 &&
+           hr_str_eq(a->value, b->value);
+}
+
+/* Everything that one shows, the other has. */
+static bool shows_no_more(struct check *check, const struct dkv_record *one,
+                          const struct dkv_record *other)
+{
+    for (size_t i = 0; i < one->count; i++) {
+        const struct dkv_field *field = &one->fields[i];
+        if (dkv_field_visible(one, field, check->clear) &&
+            !same_field(field, field_of(other, field->name))) {
+            return false;
+        }
     }
-    uint64_t generation = dkv_in_u64(&in);
-    if (generation != want) {
-        violation(check, "%.*s is %llu after %llu changes", HR_STR_ARG(name),
-                  (unsigned long long)generation, (unsigned long long)want);
+    return true;
+}
+
+static void compare(struct check *check, struct hr_str key, const struct dkv_record *stored,
+                    const struct dkv_record *want)
+{
+    bool visible = dkv_record_visible(want, check->clear);
+    if (!shows_no_more(check, stored, want) || !shows_no_more(check, want, stored)) {
+        violation(check, "r/%.*s does not show what its feed says", HR_STR_ARG(key));
     }
+    for (size_t i = 0; i < stored->count; i++) {
+        const struct dkv_field *made = field_of(want, stored->fields[i].name);
+        bool over = dkv_stamp_cmp(stored->fields[i].stamp, want->dead) <= 0 ||
+                    dkv_stamp_cmp(stored->fields[i].stamp, check->clear) <= 0;
+        if (!over && !same_field(&stored->fields[i], made)) {
+            violation(check, "r/%.*s has a field that no change made", HR_STR_ARG(key));
+        }
+    }
+    if (dkv_stamp_cmp(stored->dead, want->dead) > 0) {
+        violation(check, "r/%.*s has a deletion that no change made", HR_STR_ARG(key));
+    }
+    if (visible && dkv_stamp_cmp(dkv_record_newest(stored), dkv_record_newest(want)) != 0) {
+        violation(check, "r/%.*s has another version than its feed", HR_STR_ARG(key));
+    }
+    check->visible += visible;
 }
 
 static void check_indexed(struct check *check, struct hr_str key)
@@ -343,41 +373,41 @@ static void check_indexed(struct check *check, struct hr_str key)
     }
 }
 
-/* Every key of the feed has its record, equal to the replay, and stands in the index. */
+/* A key of the feed: its record is what the replay says, or collected. */
+static void check_key(struct check *check, struct hr_str key, const struct dkv_record *want)
+{
+    struct hr_diag diag = {""};
+    struct dkv_record stored;
+    struct dkv_value value = get(check, dkv_key_record(&check->arena, key));
+    if (!value.present) {
+        if (dkv_record_visible(want, check->clear)) {
+            violation(check, "r/%.*s is missing", HR_STR_ARG(key));
+        }
+        return;
+    }
+    check->records++;
+    if (dkv_record_decode(value.bytes, &check->arena, &stored, &diag)) {
+        violation(check, "r/%.*s: %s", HR_STR_ARG(key), diag.text);
+        return;
+    }
+    compare(check, key, &stored, want);
+    check_indexed(check, key);
+}
+
 static void check_records(struct check *check)
 {
     struct change_list *list = &check->changes;
-    uint64_t *leaf_changes = hr_alloc_array((size_t)1 << DKV_LEAF_BITS_MAX, sizeof *leaf_changes);
-    if (!leaf_changes) {
-        die("records", "out of memory");
-    }
     if (list->count > 0) {
         qsort(list->items, list->count, sizeof *list->items, by_key_and_stamp);
     }
     for (size_t from = 0, end; from < list->count; from = end) {
         struct hr_str key = list->items[from].key;
-        struct hr_str want = replay(check, from, &end);
-        if (key.len == 0) {
-            continue; /* CLEAR, NOOP */
-        }
-        struct dkv_value value = get(check, dkv_key_record(&check->arena, key));
-        if (!value.present) {
-            violation(check, "r/%.*s is missing", HR_STR_ARG(key));
-            continue;
-        }
-        if (!hr_str_eq(stored_now(check, key, value.bytes), want)) {
-            violation(check, "r/%.*s is not what its feed says", HR_STR_ARG(key));
-        }
-        check->records++;
-        leaf_changes[dkv_leaf_of(key, check->cfg.leaf_bits)] += end - from;
-        check_indexed(check, key);
-    }
-    for (uint32_t leaf = 0; leaf < (uint32_t)1 << DKV_LEAF_BITS_MAX; leaf++) {
-        if (leaf_changes[leaf] > 0) {
-            check_generation(check, leaf, leaf_changes[leaf]);
+        struct dkv_record want = replay(check, from, &end);
+        if (key.len > 0) { /* no CLEAR, no NOOP */
+            check->leaf_changes[dkv_leaf_of(key, check->cfg.leaf_bits)] += end - from;
+            check_key(check, key, &want);
         }
     }
-    hr_free(leaf_changes);
 }
 
 static void count_record(struct check *check, struct hr_str key, struct hr_str value)
@@ -392,7 +422,26 @@ static void check_no_others(struct check *check)
     check->names = 0;
     for_each(check, DKV_KEYS_RECORDS, count_record);
     if (check->names != check->records) {
-        violation(check, "%zu records, and %zu keys in the feed", check->names, check->records);
+        violation(check, "%zu records, of which the feed knows %zu", check->names, check->records);
+    }
+}
+
+/* --- the index ---------------------------------------------------------------------------------------- */
+
+static void check_generation(struct check *check, uint32_t leaf)
+{
+    struct hr_diag diag = {""};
+    struct hr_str name = dkv_key_generation(&check->arena, leaf);
+    struct dkv_value value = get(check, name);
+    struct dkv_in in;
+    if (!value.present || dkv_in_frame(value.bytes, 1, HR_STR("generation"), &in, &diag)) {
+        violation(check, "%.*s is missing or damaged", HR_STR_ARG(name));
+        return;
+    }
+    uint64_t generation = dkv_in_u64(&in);
+    if (generation < check->leaf_changes[leaf]) {
+        violation(check, "%.*s is %llu after %llu changes", HR_STR_ARG(name),
+                  (unsigned long long)generation, (unsigned long long)check->leaf_changes[leaf]);
     }
 }
 
@@ -425,20 +474,54 @@ static void check_index(struct check *check)
     if (check->names != check->records) {
         violation(check, "%zu names in the index, %zu records", check->names, check->records);
     }
+    for (uint32_t leaf = 0; leaf < (uint32_t)1 << DKV_LEAF_BITS_MAX; leaf++) {
+        if (check->leaf_changes[leaf] > 0) {
+            check_generation(check, leaf);
+        }
+    }
+}
+
+/* --- the tally ---------------------------------------------------------------------------------------- */
+
+static void check_tally(struct check *check)
+{
+    struct hr_diag diag = {""};
+    struct dkv_tally tally;
+    struct dkv_value value = get(check, DKV_KEY_TALLY);
+    if (!value.present) {
+        if (check->changes.count > 0) {
+            violation(check, "m/tally is missing");
+        }
+        return;
+    }
+    if (dkv_tally_decode(value.bytes, &tally, &diag)) {
+        violation(check, "m/tally: %s", diag.text);
+        return;
+    }
+    if (tally.counted && tally.visible != check->visible) {
+        violation(check, "m/tally counts %llu visible values of %zu",
+                  (unsigned long long)tally.visible, check->visible);
+    }
+    if (tally.feed_count != check->changes.count) {
+        violation(check, "m/tally counts %llu entries of the feed's %zu",
+                  (unsigned long long)tally.feed_count, check->changes.count);
+    }
 }
 
 /* --- the store ---------------------------------------------------------------------------------------- */
 
 static void run(struct check *check)
 {
-    read_state(check);
-    for_each(check, HR_STR("f/"), take_change);
-    for_each(check, HR_STR("v/"), take_progress);
-    check_origins_known(check);
-    check_clear(check);
-    check_records(check);
-    check_no_others(check);
-    check_index(check);
+    if (read_state(check)) {
+        for_each(check, HR_STR("f/"), take_change);
+        for_each(check, HR_STR("v/"), take_progress);
+        check_origins_known(check);
+        check_clear(check);
+        check_records(check);
+        check_no_others(check);
+        check_index(check);
+        check_tally(check);
+    }
     printf("{\"origins\":%zu,\"changes\":%zu,\"records\":%zu,\"visible\":%zu,\"violations\":%zu}\n",
            check->origins, check->changes.count, check->records, check->visible, check->violations);
 }
@@ -464,6 +547,10 @@ int main(int argc, char **argv)
     if (hr_loop_init(&loop, &diag) || hr_kv_port_open(kv, &loop, &check.port, &diag)) {
         die("port", diag.text);
     }
+    check.leaf_changes = hr_alloc_array((size_t)1 << DKV_LEAF_BITS_MAX, sizeof *check.leaf_changes);
+    if (!check.leaf_changes) {
+        die("leaves", "out of memory");
+    }
     check.bucket = hr_str_c(argv[2]);
     hr_arena_init(&check.arena, 0);
     run(&check);
@@ -471,6 +558,7 @@ int main(int argc, char **argv)
     hr_loop_run(&loop);
     hr_loop_release(&loop);
     hr_kv_close(kv);
+    hr_free(check.leaf_changes);
     hr_free(check.changes.items);
     hr_arena_release(&check.arena);
     return check.violations ? 1 : 0;
