@@ -1,7 +1,8 @@
 /* links: core_kv */
 /* A script of writes by a client that repeats what was not answered, while calls of the env fail,
  * their answers get lost, commits come late, bits flip, another invocation comes in between, the
- * invocation dies, or the host starts anew: at every call in turn, and at many by chance. */
+ * invocation dies, or the host starts anew: at every call in turn, and at many by chance. Housekeeping
+ * goes on all the while. Some runs begin with a store whose feed is full, with boots before. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,6 +50,7 @@ struct plan {
     enum fake_fault fault;
     unsigned fault_per_mille;
     bool restarts; /* a crash is one of the host */
+    bool old;      /* begins with a store that has been in use */
     int64_t alloc_fails_at;
 };
 
@@ -160,7 +162,7 @@ static void do_step(struct run *run, const struct step *step)
 
 static void check_run(struct run *run)
 {
-    struct check check = check_store(&run->fake, true);
+    struct check check = check_store(&run->fake, !run->plan->old);
     assert_int_equal(check.failures, 0);
     for (int i = 1; i <= 12; i++) {
         char id[8];
@@ -187,6 +189,65 @@ static void has(const char *reply, const char *part)
     }
 }
 
+#define OLD_FEED_MAX "1024"
+
+static void has(const char *reply, const char *part);
+
+/* A store after many writes and a few boots: with a feed that is to be cut, in the boots before the
+ * last one, with tombstones, and with what a clear left. */
+static void use(struct fake *fake)
+{
+    char body[64];
+    char subject[32];
+    for (unsigned i = 0; i < 1083; i++) {
+        if (i % 340 == 0) {
+            fake->nonce = i == 0     ? "a0000000000000000000000000000000"
+                          : i == 340 ? "a1000000000000000000000000000000"
+                          : i == 680 ? "a2000000000000000000000000000000"
+                                     : "a3000000000000000000000000000000";
+        }
+        snprintf(subject, sizeof subject, "wasmkv.%s.old%02u", i % 7 == 6 ? "del" : "set", i % 40);
+        snprintf(body, sizeof body, i % 7 == 6 ? "" : "{\"i\":%u,\"x%u\":null}", i, i % 5);
+        fake->wall += 10;
+        has(fake_send(fake, subject, body), "\"key\":");
+    }
+}
+
+static struct fake old_store;
+
+static void copy_old_store(struct fake *fake)
+{
+    if (old_store.count == 0) {
+        old_store = fake_new(9);
+        old_store.feed_max = OLD_FEED_MAX;
+        use(&old_store);
+        fake_forget_replies(&old_store);
+    }
+    for (size_t i = 0; i < old_store.count; i++) {
+        const struct fake_pair *pair = &old_store.pairs[i];
+        fake_put(fake, hr_str_of(pair->key, pair->key_len),
+                 hr_str_of(pair->value, pair->value_len));
+    }
+    fake->wall = old_store.wall;
+    fake->feed_max = OLD_FEED_MAX;
+}
+
+/* After enough writes nothing is left of what was deleted or cleared, nor of the feed what is too
+ * much, and what is left is what it was. */
+static void settle(struct run *run)
+{
+    run->fake.page_max = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        run->fake.wall += 20000;
+        has(fake_send(&run->fake, "wasmkv.set.settle", "{\"n\":1}"), "\"value\":{\"n\":1}");
+    }
+    struct check check = check_store(&run->fake, !run->plan->old);
+    assert_int_equal(check.failures, 0);
+    assert_int_equal(check.litter_count, 0);
+    assert_true(!run->plan->old || check.change_count <= 1024 + 64);
+    check_release(&check);
+}
+
 /* Runs the script as planned and checks the store. Returns the number of env calls. */
 static uint64_t do_run(const struct plan *plan)
 {
@@ -196,6 +257,10 @@ static uint64_t do_run(const struct plan *plan)
     run.fake.fault_per_mille = plan->fault_per_mille;
     run.fake.intruder = intrude;
     run.fake.page_max = 2;
+    if (plan->old) {
+        run.fake.page_max = 0;
+        copy_old_store(&run.fake);
+    }
     boot_anew(&run);
     hr_alloc_fail_after(plan->alloc_fails_at - 1);
     for (size_t i = 0; i < sizeof script / sizeof script[0]; i++) {
@@ -208,6 +273,7 @@ static uint64_t do_run(const struct plan *plan)
     check_run(&run);
     fake_late_do(&run.fake); /* what is still on its way must not matter any more */
     check_run(&run);
+    settle(&run);
     has(fake_send(&run.fake, "wasmkv.get.e", ""), "\"value\":{\"e\":10,\"f\":12}");
     has(fake_send(&run.fake, "wasmkv.get.d", ""), "\"value\":{\"w\":1}");
     has(fake_send(&run.fake, "wasmkv.get.c", ""), "not-found");
@@ -238,6 +304,24 @@ static void faults_at_every_call_do_no_harm(void **state)
         }
     }
     print_message("%u runs over %llu calls\n", runs, (unsigned long long)calls);
+}
+
+/* The same on a store that has been in use, whose feed is cut all the while. */
+static void faults_on_an_old_store_do_no_harm(void **state)
+{
+    (void)state;
+    uint64_t calls = do_run(&(struct plan){.seed = 1, .old = true});
+    for (int fault = FAKE_NONE + 1; fault < FAKE_FAULTS; fault++) {
+        for (uint64_t at = 1; at <= calls + 4; at++) {
+            do_run(&(struct plan){.seed = at,
+                                  .fault_at = at,
+                                  .fault = (enum fake_fault)fault,
+                                  .restarts = at % 2,
+                                  .old = true});
+        }
+    }
+    fake_release(&old_store);
+    old_store = (struct fake){0};
 }
 
 static uint64_t last_seed;
@@ -305,6 +389,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(faults_at_every_call_do_no_harm),
+        cmocka_unit_test(faults_on_an_old_store_do_no_harm),
         cmocka_unit_test_teardown(faults_by_chance_do_no_harm, tell_seed),
         cmocka_unit_test_teardown(faults_of_old_do_no_harm, tell_seed),
         cmocka_unit_test(faults_of_memory_do_no_harm),

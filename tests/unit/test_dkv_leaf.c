@@ -70,6 +70,24 @@ static void leaf_keeps_names_in_order(void **state)
     }
 }
 
+/* A name that is removed leaves the others as they were, and the last one leaves nothing; a name that
+ * is not there changes nothing. */
+static void leaf_removes_names(void **state)
+{
+    (void)state;
+    struct dkv_value ab = add(add((struct dkv_value){0}, "a"), "b");
+    struct dkv_value abc = add(ab, "c");
+    struct dkv_value left = {0};
+    assert_int_equal(dkv_leaf_remove(abc, HR_STR("c"), &arena, &left, &diag), HR_OK);
+    assert_true(left.present && hr_str_eq(left.bytes, ab.bytes));
+    assert_int_equal(dkv_leaf_remove(ab, HR_STR("x"), &arena, &left, &diag), HR_OK);
+    assert_true(left.present && hr_str_eq(left.bytes, ab.bytes));
+    assert_int_equal(dkv_leaf_remove(left, HR_STR("a"), &arena, &left, &diag), HR_OK);
+    assert_true(hr_str_eq(left.bytes, add((struct dkv_value){0}, "b").bytes));
+    assert_int_equal(dkv_leaf_remove(left, HR_STR("b"), &arena, &left, &diag), HR_OK);
+    assert_false(left.present);
+}
+
 /* Every flipped bit of names and of a generation is noticed. */
 static void leaf_notices_every_bit(void **state)
 {
@@ -81,6 +99,7 @@ static void leaf_notices_every_bit(void **state)
     for (size_t bit = 0; bit < leaf.bytes.len * 8; bit++) {
         writable[bit / 8] ^= (char)(1 << bit % 8);
         assert_int_equal(dkv_leaf_add(leaf, HR_STR("x"), &arena, &new_value, &diag), HR_CORRUPT);
+        assert_int_equal(dkv_leaf_remove(leaf, HR_STR("x"), &arena, &new_value, &diag), HR_CORRUPT);
         writable[bit / 8] ^= (char)(1 << bit % 8);
     }
     assert_int_equal(dkv_leaf_count_up((struct dkv_value){0}, &arena, &generation, &diag), HR_OK);
@@ -141,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leaf_spreads_keys),
         cmocka_unit_test_teardown(leaf_keeps_names_in_order, release),
+        cmocka_unit_test_teardown(leaf_removes_names, release),
         cmocka_unit_test_teardown(leaf_notices_every_bit, release),
         cmocka_unit_test_teardown(leaf_counts_generations, release),
         cmocka_unit_test_teardown(leaf_has_a_limit, release),

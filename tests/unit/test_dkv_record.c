@@ -262,6 +262,68 @@ static void check_laws(uint64_t *random)
     assert_int_equal(dkv_record_visible(&early, clear), dkv_record_visible(&ba, clear));
 }
 
+static struct dkv_record of_fields(struct dkv_field *fields, size_t count, dkv_hlc dead)
+{
+    return (struct dkv_record){.dead = at(dead), .fields = fields, .count = count};
+}
+
+/* A tombstone goes when none of its stamps is above the floor, and not before. */
+static void record_collects_tombstones(void **state)
+{
+    (void)state;
+    struct dkv_field fields[] = {deleted_field("a", 7)};
+    struct dkv_record record = of_fields(fields, 1, 5);
+    assert_true(dkv_record_littered(&record, (struct dkv_stamp){0}));
+    assert_false(dkv_record_collect(&record, (struct dkv_stamp){0}, 6));
+    assert_int_equal(record.count, 1);
+    assert_true(dkv_record_collect(&record, (struct dkv_stamp){0}, 7));
+    assert_true(dkv_record_empty(&record));
+    record = of_fields(NULL, 0, 5);
+    assert_false(dkv_record_collect(&record, (struct dkv_stamp){0}, 4));
+    assert_true(dkv_record_collect(&record, (struct dkv_stamp){0}, 5));
+}
+
+/* Deleted fields go when not above the floor, unless the version would change. */
+static void record_collects_deleted_fields(void **state)
+{
+    (void)state;
+    struct dkv_stamp none = {0};
+    struct dkv_field fields[] = {bytes_field("", "", 2), deleted_field("a", 3),
+                                 deleted_field("b", 4), deleted_field("c", 4),
+                                 deleted_field("d", 6)};
+    struct dkv_record record = of_fields(fields, 4, 1);
+    assert_true(dkv_record_collect(&record, none, 4));
+    assert_int_equal(record.count, 3); /* b and c bear the version */
+    assert_int_equal(dkv_record_newest(&record).hlc, 4);
+    assert_false(dkv_record_collect(&record, none, 4));
+    struct dkv_field more[] = {bytes_field("", "", 2), deleted_field("a", 3),
+                               deleted_field("b", 6)};
+    record = of_fields(more, 3, 1);
+    assert_true(dkv_record_collect(&record, none, 5)); /* b is above the floor, a is not */
+    assert_int_equal(record.count, 2);
+    assert_true(hr_str_eq(record.fields[1].name, HR_STR("b")));
+    struct dkv_field newer[] = {bytes_field("", "", 7), deleted_field("a", 7)};
+    record = of_fields(newer, 2, 1);
+    assert_true(dkv_record_collect(&record, none, 7));
+    assert_int_equal(record.count, 1);
+    assert_false(dkv_record_littered(&record, none));
+    assert_false(dkv_record_collect(&record, none, UINT64_MAX));
+}
+
+/* What a clear covers goes, whatever the floor is; the rest stays. */
+static void record_collects_what_a_clear_covers(void **state)
+{
+    (void)state;
+    struct dkv_field fields[] = {bytes_field("", "", 2), bytes_field("a", "1", 6)};
+    struct dkv_record record = of_fields(fields, 2, 1);
+    assert_true(dkv_record_collect(&record, at(5), 0));
+    assert_int_equal(record.count, 1);
+    assert_true(dkv_stamp_is_none(record.dead));
+    assert_false(dkv_record_collect(&record, at(5), 0));
+    assert_true(dkv_record_collect(&record, at(6), 0));
+    assert_true(dkv_record_empty(&record));
+}
+
 /* Merging is commutative, associative and idempotent, whatever was merged before. */
 static void record_merge_obeys_its_laws(void **state)
 {
@@ -292,6 +354,9 @@ int main(void)
         cmocka_unit_test_teardown(record_merges_by_stamp, release),
         cmocka_unit_test_teardown(record_merge_refuses_a_stamp_used_twice, release),
         cmocka_unit_test_teardown(record_strip_drops_what_a_clear_covers, release),
+        cmocka_unit_test(record_collects_tombstones),
+        cmocka_unit_test(record_collects_deleted_fields),
+        cmocka_unit_test(record_collects_what_a_clear_covers),
         cmocka_unit_test_prestate_setup_teardown(record_merge_obeys_its_laws, NULL, tell_seed,
                                                  &seed),
     };

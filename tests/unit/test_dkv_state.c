@@ -5,7 +5,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "actors/kv/core/floor.h"
 #include "actors/kv/core/state.h"
+#include "actors/kv/core/tally.h"
 
 static struct hr_arena arena;
 static struct hr_diag diag;
@@ -47,6 +49,18 @@ static enum hr_err decode_clear(struct hr_str bytes)
 {
     struct dkv_stamp clear;
     return dkv_clear_decode((struct dkv_value){bytes, true}, &clear, &diag);
+}
+
+static enum hr_err decode_tally(struct hr_str bytes)
+{
+    struct dkv_tally tally;
+    return dkv_tally_decode(bytes, &tally, &diag);
+}
+
+static enum hr_err decode_floor(struct hr_str bytes)
+{
+    dkv_hlc floor;
+    return dkv_floor_decode((struct dkv_value){bytes, true}, &floor, &diag);
 }
 
 /* Whether each flipped bit and each cut of @bytes is HR_CORRUPT. */
@@ -155,6 +169,59 @@ static void state_clear_round_trips(void **state)
     assert_true(dkv_stamp_is_none(back));
 }
 
+/* m/tally comes back; a cursor without a pass, or that is no record's name, is refused. */
+static void state_tally_round_trips(void **state)
+{
+    (void)state;
+    struct dkv_tally tally = {.counted = true,
+                              .visible = 1,
+                              .feed_count = 2,
+                              .feed_bytes = 3,
+                              .litter = 4,
+                              .made = 5,
+                              .began = 6,
+                              .done = 7,
+                              .cursor = HR_STR("r/x")};
+    struct dkv_tally back = {0};
+    struct hr_str bytes;
+    assert_int_equal(dkv_tally_encode(&tally, &arena, &bytes), HR_OK);
+    assert_int_equal(dkv_tally_decode(bytes, &back, &diag), HR_OK);
+    assert_true(back.counted && hr_str_eq(back.cursor, tally.cursor));
+    assert_int_equal(back.visible, 1);
+    assert_int_equal(back.feed_count, 2);
+    assert_int_equal(back.feed_bytes, 3);
+    assert_int_equal(back.litter, 4);
+    assert_int_equal(back.made, 5);
+    assert_int_equal(back.began, 6);
+    assert_int_equal(back.done, 7);
+    notices_every_bit(bytes, decode_tally);
+    tally.began = 0;
+    assert_int_equal(dkv_tally_encode(&tally, &arena, &bytes), HR_OK);
+    assert_int_equal(decode_tally(bytes), HR_CORRUPT);
+    tally.began = 6;
+    tally.cursor = HR_STR("q/x");
+    assert_int_equal(dkv_tally_encode(&tally, &arena, &bytes), HR_OK);
+    assert_int_equal(decode_tally(bytes), HR_CORRUPT);
+}
+
+/* m/S as specified is read; nothing there is 0. */
+static void state_floor_is_read(void **state)
+{
+    (void)state;
+    dkv_hlc floor = 1;
+    struct hr_str bytes;
+    struct dkv_out out = dkv_out_in(&arena, 16);
+    dkv_out_uint(&out, 1, 1);
+    dkv_out_uint(&out, 77, 8);
+    dkv_out_seal(&out);
+    assert_int_equal(dkv_out_take(&out, &bytes), HR_OK);
+    assert_int_equal(dkv_floor_decode((struct dkv_value){bytes, true}, &floor, &diag), HR_OK);
+    assert_int_equal(floor, 77);
+    notices_every_bit(bytes, decode_floor);
+    assert_int_equal(dkv_floor_decode((struct dkv_value){0}, &floor, &diag), HR_OK);
+    assert_int_equal(floor, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +230,8 @@ int main(void)
         cmocka_unit_test_teardown(state_cfg_round_trips, release),
         cmocka_unit_test_teardown(state_progress_round_trips, release),
         cmocka_unit_test_teardown(state_clear_round_trips, release),
+        cmocka_unit_test_teardown(state_tally_round_trips, release),
+        cmocka_unit_test_teardown(state_floor_is_read, release),
     };
     return cmocka_run_group_tests_name("dkv_state", tests, NULL, NULL);
 }

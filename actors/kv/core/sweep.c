@@ -81,7 +81,8 @@ static enum hr_err collect(struct step *step, const struct dkv_pair *pair, struc
     return err ? err : dkv_floor_keep(attempt, step->floor, diag);
 }
 
-/* As collect; what cannot be read is said and passed over, so that it does not hold up the rest. */
+/* As collect; what cannot be read is said and passed over, so that it does not hold up the rest. It is
+ * still checked, so that a wrong reading of what is sound does not go through. */
 static enum hr_err look_at(struct step *step, const struct dkv_pair *pair, struct hr_diag *diag)
 {
     struct dkv_attempt *attempt = step->attempt;
@@ -92,7 +93,7 @@ static enum hr_err look_at(struct step *step, const struct dkv_pair *pair, struc
     enum hr_err err = collect(step, pair, diag);
     if (err == HR_CORRUPT || err == HR_UNSUPPORTED) {
         complain(attempt, HR_STR("not-collected"), pair->key, diag);
-        dkv_attempt_forget(attempt, mark);
+        dkv_attempt_undo(attempt, mark);
         err = HR_OK;
     }
     return err;
