@@ -119,29 +119,49 @@ static void abi_refuses_features_that_it_has_not(void **state)
     }
 }
 
-/* A guest without loops or functions of its own still has its CPU limit: every import is a place where
- * it may be stopped. The key is all of the guest's memory, so that each call takes its time. */
-static void abi_stops_a_guest_that_only_calls_imports(void **state)
+#define STEPS 4000
+
+/* A handler that does one thing many times over, without a loop. */
+static char *straight_guest(const char *step)
+{
+    size_t size = 512 + STEPS * strlen(step);
+    char *text = hr_alloc(size);
+    assert_non_null(text);
+    size_t len = (size_t)snprintf(
+        text, size,
+        "(module (import \"wasi:config/store@0.2.0-draft\" \"get\" (func $get (param i32 i32 "
+        "i32))) "
+        "(memory (export \"memory\") 16) (func (export "
+        "\"wasmcloud:messaging/handler@0.2.0#handle-message\") (param i32 i32 i32 i32 i32 i32 i32) "
+        "(result i32) ");
+    for (int i = 0; i < STEPS; i++) {
+        len += (size_t)snprintf(text + len, size - len, "%s", step);
+    }
+    snprintf(text + len, size - len, "(i32.const 0)))");
+    return text;
+}
+
+/* A guest without loops or functions of its own still has its CPU limit: every import and every
+ * instruction on much memory is a place where it may be stopped. The key, and what is filled, is all of
+ * the guest's memory, so that each step takes its time. */
+static void abi_stops_a_guest_without_loops(void **state)
 {
     (void)state;
-    static const char one[] = "(call $get (i32.const 0) (i32.const 1048576) (i32.const 0))";
-    static char text[256 + 4000 * sizeof one];
-    char *end = text;
-    end +=
-        sprintf(end, "(module (import \"wasi:config/store@0.2.0-draft\" \"get\" (func $get (param "
-                     "i32 i32 i32))) (memory (export \"memory\") 16) (func (export "
-                     "\"wasmcloud:messaging/handler@0.2.0#handle-message\") (param i32 i32 i32 "
-                     "i32 i32 i32 i32) (result i32) ");
-    for (int i = 0; i < 4000; i++) {
-        end += sprintf(end, "%s", one);
+    static const char *const steps[] = {
+        "(call $get (i32.const 0) (i32.const 1048576) (i32.const 0))",
+        "(memory.fill (i32.const 0) (i32.const 97) (i32.const 1048576))"
+        "(memory.copy (i32.const 0) (i32.const 8) (i32.const 1048000))",
+    };
+    for (size_t i = 0; i < 2; i++) {
+        struct guest_rig rig;
+        char *text = straight_guest(steps[i]);
+        rig_open(&rig, &(const struct guest_rig_options){.text = text, .limits = {.cpu_ms = 20}});
+        rig_call(&rig, rig_handler_body);
+        assert_int_equal(rig.err, HR_TIMEOUT);
+        assert_non_null(strstr(rig.cause, "CPU time limit of 20 ms"));
+        rig_close(&rig);
+        hr_free(text);
     }
-    sprintf(end, "(i32.const 0)))");
-    struct guest_rig rig;
-    rig_open(&rig, &(const struct guest_rig_options){.text = text, .limits = {.cpu_ms = 20}});
-    rig_call(&rig, rig_handler_body);
-    assert_int_equal(rig.err, HR_TIMEOUT);
-    assert_non_null(strstr(rig.cause, "CPU time limit of 20 ms"));
-    rig_close(&rig);
 }
 
 static void wake(void *arg)
@@ -302,6 +322,109 @@ static void abi_unwinds_calls_that_wait_for_one_another(void **state)
     }
 }
 
+#define HANDLER_TYPE "(param i32 i32 i32 i32 i32 i32 i32) (result i32)"
+#define ENDLESS "(loop $l (br $l))"
+#define ENDLESS_ALLOCATOR                                                                     \
+    "(module (import \"wasi:config/store@0.2.0-draft\" \"get-all\" (func $all (param i32))) " \
+    "(memory (export \"memory\") 1) (func (export \"cabi_realloc\") (param i32 i32 i32 i32) " \
+    "(result i32) " ENDLESS " unreachable) "                                                  \
+    "(func (export \"wasmcloud:messaging/handler@0.2.0#handle-message\") " HANDLER_TYPE       \
+    "(call $all (i32.const 0)) (i32.const 0)))"
+static const char *const endless_guests[] = {
+    RIG_GUEST("", ENDLESS " unreachable"),
+    ENDLESS_ALLOCATOR,
+    "(module " RIG_ALLOCATOR RIG_HANDLER("(i32.const 0)") "(func $s " ENDLESS ") (start $s))",
+    "(module " RIG_ALLOCATOR RIG_HANDLER("(i32.const 0)") "(func (export \"_initialize\") " ENDLESS
+                                                          "))",
+    RIG_GUEST("", "(loop $l (memory.fill (i32.const 0) (i32.const 1) (i32.const 65536)) (br $l)) "
+                  "unreachable"),
+};
+#define ENDLESS_COUNT (sizeof endless_guests / sizeof endless_guests[0])
+
+/* Wherever a guest computes for ever (its handler, its allocator in the middle of an import, its start
+ * function, its constructors), its CPU limit ends it. */
+static void abi_ends_what_computes_for_ever(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ENDLESS_COUNT; i++) {
+        struct guest_rig rig;
+        rig_open(&rig, &(const struct guest_rig_options){.text = endless_guests[i],
+                                                         .limits = {.cpu_ms = 20}});
+        rig_call(&rig, rig_handler_body);
+        assert_int_equal(rig.err, HR_TIMEOUT);
+        assert_string_equal(rig.cause, "CPU time limit of 20 ms reached");
+        rig_close(&rig);
+    }
+}
+
+struct stopper {
+    struct hr_task task;
+    struct guest_rig *rig;
+    struct hr_fiber *fiber;
+};
+
+static void stop_when_yielded(void *arg)
+{
+    struct stopper *stopper = arg;
+    if (stopper->fiber->state == HR_FIBER_YIELDED) {
+        hr_fiber_cancel(stopper->fiber, HR_CANCELED, "stopped");
+        return;
+    }
+    hr_loop_post(&stopper->rig->worker.loop, &stopper->task);
+}
+
+/* A call may be ended at any of those places while it gives others their turn. */
+static void abi_cancels_what_computes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ENDLESS_COUNT; i++) {
+        struct guest_rig rig;
+        struct stopper stopper = {.rig = &rig};
+        rig_open(&rig, &(const struct guest_rig_options){.text = endless_guests[i],
+                                                         .limits = {.cpu_ms = 10000}});
+        assert_int_equal(rig_submit(&rig, rig_handler_body, &stopper.fiber), HR_OK);
+        hr_task_init(&stopper.task, stop_when_yielded, &stopper);
+        hr_loop_post(&rig.worker.loop, &stopper.task);
+        rig_run(&rig);
+        assert_int_equal(rig.err, HR_CANCELED);
+        assert_string_equal(rig.cause, "stopped");
+        rig_close(&rig);
+    }
+}
+
+/* An instance that cannot be made ends its call, with the reason, and no other. */
+static void abi_reports_instances_that_cannot_be_made(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *guest;
+        const char *cause;
+    } cases[] = {
+        {"(module " RIG_ALLOCATOR RIG_HANDLER("(i32.const 0)") "(func $s unreachable) (start $s))",
+         "unreachable"},
+        {"(module (import \"wasi:clocks/monotonic-clock@0.2.0\" \"now\" (func $now (result i64))) "
+         "(func $s (drop (call $now))) (start $s)" RIG_HANDLER("(i32.const 0)") ")",
+         "called before the instance is ready"},
+        {"(module (memory (export \"memory\") 1) (data (i32.const 65530) "
+         "\"0123456789\")" RIG_HANDLER("(i32.const 0)") ")",
+         "out of bounds"},
+        {"(module (memory (export \"memory\") 9)" RIG_HANDLER("(i32.const 0)") ")",
+         "memory minimum size"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct guest_rig rig;
+        rig_open(&rig, &(const struct guest_rig_options){.text = cases[i].guest,
+                                                         .limits = {.memory_bytes = 8 << 16}});
+        for (int k = 0; k < 3; k++) {
+            rig_call(&rig, rig_handler_body);
+            if (rig.err != HR_TRAP || !strstr(rig.cause, cases[i].cause)) {
+                fail_msg("case %zu: %s %s", i, hr_err_name(rig.err), rig.cause);
+            }
+        }
+        rig_close(&rig);
+    }
+}
+
 static enum hr_err print_lines(struct hr_fiber *fiber, void *arg)
 {
     (void)arg;
@@ -352,7 +475,10 @@ int main(void)
         cmocka_unit_test(abi_ignores_exports_with_odd_versions),
         cmocka_unit_test(abi_refuses_a_memory_that_is_none),
         cmocka_unit_test(abi_refuses_features_that_it_has_not),
-        cmocka_unit_test(abi_stops_a_guest_that_only_calls_imports),
+        cmocka_unit_test(abi_stops_a_guest_without_loops),
+        cmocka_unit_test(abi_ends_what_computes_for_ever),
+        cmocka_unit_test(abi_cancels_what_computes),
+        cmocka_unit_test(abi_reports_instances_that_cannot_be_made),
         cmocka_unit_test(abi_is_busy_when_the_pool_is_used_up),
         cmocka_unit_test(abi_survives_recursion_in_guest_and_allocator),
         cmocka_unit_test(abi_bounds_what_one_actor_hands_another),
