@@ -25,6 +25,7 @@
 #include "host/worker.h"
 
 #define DRAIN_CHECK_MS 5
+#define NS_PER_MS ((uint64_t)1000000)
 /* Instances that the pool holds besides those that the limits ask for: cancelled ones on their way out. */
 #define SPARE_SLOTS 16u
 #define ACTORS_MAX 64u
@@ -57,6 +58,7 @@ struct host {
     uv_signal_t signals[2];
     struct hr_timer check;
     enum stop_state stop;
+    uint64_t drain_began_ns;
     uint64_t drain_until_ns;
 };
 
@@ -81,7 +83,8 @@ static void check_drained(void *arg)
         return;
     }
     if (!done) {
-        HR_LOG(HR_LOG_WARN, "host.drain_cut_short", HR_LOG_INT("limit_ms", HR_HOST_DRAIN_MS));
+        HR_LOG(HR_LOG_WARN, "host.drain_cut_short",
+               HR_LOG_INT("after_ms", (hr_now_ns() - host->drain_began_ns) / NS_PER_MS));
     }
     host->stop = STOP_CLOSING;
     for (size_t i = 0; i < host->worker_count; i++) {
@@ -102,7 +105,8 @@ static void on_signal(uv_signal_t *handle, int signum)
     }
     HR_LOG(HR_LOG_INFO, "host.stopping", HR_LOG_CSTR("signal", strsignal(signum)));
     host->stop = STOP_DRAINING;
-    host->drain_until_ns = hr_now_ns() + (uint64_t)HR_HOST_DRAIN_MS * 1000000u;
+    host->drain_began_ns = hr_now_ns();
+    host->drain_until_ns = host->drain_began_ns + HR_HOST_DRAIN_MS * NS_PER_MS;
     for (size_t i = 0; i < host->worker_count; i++) {
         hr_worker_drain(&host->workers[i]);
     }
@@ -209,7 +213,7 @@ static enum hr_err load_actors(struct host *host, struct hr_diag *diag)
                HR_LOG_CSTR("sha256", host->actors[i]->module.digest),
                HR_LOG_INT("bytes", host->actors[i]->module.size_bytes),
                HR_LOG_CSTR("code", host->actors[i]->module.from_cache ? "cached" : "compiled"),
-               HR_LOG_INT("ms", (hr_now_ns() - began_ns) / 1000000));
+               HR_LOG_INT("ms", (hr_now_ns() - began_ns) / NS_PER_MS));
     }
     return HR_OK;
 }
@@ -475,7 +479,7 @@ enum hr_err hr_host_run(const struct hr_plan *plan, struct hr_diag *diag)
         HR_LOG(HR_LOG_INFO, "host.ready", HR_LOG_STR("site", plan->site),
                HR_LOG_CSTR("http", host->http_bound), HR_LOG_CSTR("admin", host->admin_bound),
                HR_LOG_INT("workers", host->worker_count),
-               HR_LOG_INT("ms", (hr_now_ns() - began_ns) / 1000000));
+               HR_LOG_INT("ms", (hr_now_ns() - began_ns) / NS_PER_MS));
         hr_loop_run(&host->loop);
     }
     release(host);
