@@ -127,6 +127,18 @@ static void sweep_of_a_group_collects_what_a_clear_covers(void **state)
     assert_null(fake_get(&fake, "m/S").ptr);
     fake_send(&fake, "wasmkv.del", "");
     assert_int_equal(records(), 0);
+    /* A pass for a clear does not take what came after it. */
+    for (unsigned i = 0; i < 600; i++) {
+        set(i, "{\"n\":1}");
+    }
+    fake.mono_step = 1000; /* so that there is no time for more than one round */
+    fake_send(&fake, "wasmkv.del", "");
+    set(900, "{\"n\":1}");
+    del(900);
+    assert_false(swept_to_the_end());
+    fake.mono_step = 0;
+    set(1, "{}");
+    assert_int_equal(records(), 2);
 }
 
 /* Removed fields of a value at rest go, but not the one that bears the version. */
