@@ -117,3 +117,32 @@ function listeningPort(pid) {
   }
   return 0;
 }
+
+describe("the deletion of very many todos", () => {
+  const COUNT = 12_000;
+
+  it("refuses no write that comes while they are swept away, and leaves reads as quick as they were", async () => {
+    const host = await Host.start({ cwd: folder, env });
+    let left = COUNT;
+    await Promise.all(Array.from({ length: 64 }, async () => {
+      while (left-- > 0) assert.equal((await json("POST", `${host.url}/api`, { title: "one of many" })).status, 201);
+    }));
+    for (let i = 0; i < 2; i++) {
+      assert.equal((await request("DELETE", `${host.url}/api`)).status, 204);
+      if (i === 0) for (let read = 0; read < 4; read++) assert.deepEqual(await titles(host), []);
+    }
+    const answers = [];
+    for (let i = 0; i < 50; i++) answers.push(await json("POST", `${host.url}/api`, { title: `${i}` }));
+    assert.deepEqual(answers.filter((answer) => answer.status !== 201).map((answer) => answer.text), []);
+    assert.deepEqual(await titles(host), answers.map((_, i) => `${i}`));
+    const swept = await until("a list of 50 without the weight of what was deleted", async () => {
+      const began = performance.now();
+      await request("GET", `${host.url}/api`);
+      const took = performance.now() - began;
+      assert.equal((await json("PATCH", answers[0].json().url, { order: began })).status, 200); // the sweep goes on with writes
+      return took < 10 && took;
+    }, 30_000);
+    console.log(`# a list of 50 after the deletion of ${COUNT}: ${swept.toFixed(1)} ms`);
+    assert.deepEqual(await host.stop(), clean);
+  });
+});
