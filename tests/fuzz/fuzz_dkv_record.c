@@ -1,6 +1,6 @@
 /* links: core_kv */
 /* Any bytes as records: they are refused or have one encoding, and merge by the laws. The checksum is
- * made right first, so that the rest of the decoder is reached. */
+ * made right first, so that the rest of the decoder is reached. Collecting keeps what is visible. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -53,6 +53,24 @@ static void check_merges(struct hr_arena *arena, const struct dkv_record *a,
     HR_ASSERT(dkv_record_visible(&again, a->dead) == dkv_record_visible(&ab, a->dead));
 }
 
+/* Collecting changes neither what is visible nor its version, and has nothing to do a second time. */
+static void check_collects(struct hr_arena *arena, struct hr_str bytes, struct dkv_stamp mark)
+{
+    struct hr_diag diag;
+    struct dkv_record before, record, back;
+    struct dkv_stamp clear = {mark.hlc / 2, mark.origin};
+    HR_ASSERT(dkv_record_decode(bytes, arena, &before, &diag) == HR_OK);
+    HR_ASSERT(dkv_record_decode(bytes, arena, &record, &diag) == HR_OK);
+    bool visible = dkv_record_visible(&before, clear);
+    bool changed = dkv_record_collect(&record, clear, mark.hlc);
+    HR_ASSERT(changed || hr_str_eq(encode(arena, &record), bytes));
+    HR_ASSERT(dkv_record_visible(&record, clear) == visible);
+    HR_ASSERT(!visible ||
+              dkv_stamp_cmp(dkv_record_newest(&record), dkv_record_newest(&before)) == 0);
+    HR_ASSERT(dkv_record_decode(encode(arena, &record), arena, &back, &diag) == HR_OK);
+    HR_ASSERT(dkv_record_collect(&back, clear, mark.hlc) == dkv_record_empty(&back));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct hr_arena arena;
@@ -69,6 +87,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct hr_str bytes = sound(&arena, parts[i]);
         if (dkv_record_decode(bytes, &arena, &records[decoded], &diag) == HR_OK) {
             HR_ASSERT(hr_str_eq(encode(&arena, &records[decoded]), bytes));
+            check_collects(&arena, bytes, dkv_record_newest(&records[0]));
+            check_collects(&arena, bytes, records[0].dead);
             decoded++;
         }
     }
