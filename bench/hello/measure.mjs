@@ -1,9 +1,10 @@
 // Measures the three servers in turn, round after round, so that whatever else the machine does falls on all of them.
 // Prints each round, then medians and ratios.
-import { execFileSync, spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 import { Host, removeFolder, root, tempFolder, within } from "../../tests/integration/host.mjs";
 import { request } from "../../tests/integration/http.mjs";
@@ -38,8 +39,9 @@ async function startHedgerow(folder) {
   return { url: host.url, stop: () => host.stop() };
 }
 
-function measure(url) {
-  const text = execFileSync("wrk", ["-t", "2", "-c", `${CONNECTIONS}`, "-d", `${SECONDS_EACH}s`, "--latency", url], { encoding: "utf8" });
+// Not execFileSync: the servers' own output has to be read meanwhile, or they stop when its pipe is full.
+async function measure(url) {
+  const { stdout: text } = await promisify(execFile)("wrk", ["-t", "2", "-c", `${CONNECTIONS}`, "-d", `${SECONDS_EACH}s`, "--latency", url], { encoding: "utf8" });
   if (/Non-2xx|Socket errors/.test(text)) throw new Error(`not every answer was good:\n${text}`);
   const milliseconds = (label) => {
     const [, number, unit] = new RegExp(`${label}\\s+([\\d.]+)(us|ms|s)`).exec(text);
@@ -66,7 +68,7 @@ try {
   for (let round = 1; round <= ROUNDS; round++) {
     const line = [];
     for (const [name, server] of servers) {
-      const result = measure(server.url);
+      const result = await measure(server.url);
       results.get(name).push(result);
       line.push(`${name} ${Math.round(result.rate)}/s`);
     }
