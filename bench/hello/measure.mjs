@@ -69,6 +69,7 @@ try {
     const line = [];
     for (const [name, server] of servers) {
       const result = await measure(server.url);
+      if (!(result.rate > 0)) throw new Error(`${name} answered nothing in round ${round}`);
       results.get(name).push(result);
       line.push(`${name} ${Math.round(result.rate)}/s`);
     }
