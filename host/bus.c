@@ -54,13 +54,13 @@ static enum hr_err check_headers(const struct hr_bus_msg *msg)
     return HR_OK;
 }
 
-static enum hr_err check_message(const struct hr_bus_msg *msg)
+static enum hr_err check_message(const struct hr_bus_msg *msg, size_t body_bytes_max)
 {
     enum hr_err err = check_literal(msg->subject);
     if (!err && msg->reply_to.len > 0) {
         err = check_literal(msg->reply_to);
     }
-    if (!err && msg->body.len > HR_BUS_PAYLOAD_BYTES_MAX) {
+    if (!err && msg->body.len > body_bytes_max) {
         err = HR_TOO_BIG;
     }
     return err ? err : check_headers(msg);
@@ -72,7 +72,7 @@ static enum hr_err check_request(const struct hr_bus_msg *msg, uint32_t timeout_
     if (msg->reply_to.len > 0 || timeout_ms == 0) {
         return HR_BAD_INPUT;
     }
-    return check_message(msg);
+    return check_message(msg, HR_BUS_LARGE_BYTES_MAX);
 }
 
 void hr_bus_close(struct hr_bus *bus)
@@ -116,7 +116,9 @@ void hr_bus_unsubscribe(struct hr_bus_sub *sub)
 
 enum hr_err hr_bus_publish(struct hr_bus_port *port, const struct hr_bus_msg *msg)
 {
-    enum hr_err err = check_message(msg);
+    bool is_reply = hr_str_starts(msg->subject, HR_STR("_INBOX."));
+    enum hr_err err =
+        check_message(msg, is_reply ? HR_BUS_LARGE_BYTES_MAX : HR_BUS_PAYLOAD_BYTES_MAX);
     return err ? err : port->bus->ops->publish(port, msg);
 }
 
@@ -144,6 +146,11 @@ void hr_bus_cancel(struct hr_bus_request *request)
     if (request) {
         request->port->bus->ops->cancel(request);
     }
+}
+
+bool hr_bus_has_interest(struct hr_bus *bus, struct hr_str subject)
+{
+    return bus->ops->has_interest(bus, subject);
 }
 
 void hr_bus_stats(struct hr_bus *bus, struct hr_bus_stats *ret_stats)

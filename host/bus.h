@@ -1,6 +1,6 @@
 /* Messages between actors, hosts and anyone else: one table of operations, one implementation a
- * file (bus_local.c inside the process; later bus_nats.c). Subjects, wildcards, queue groups and
- * request/reply are as NATS defines them (docs.nats.io, "Subject-Based Messaging"): tokens between
+ * file (bus_local.c inside the process, bus_nats.c over NATS, bus_lattice.c both, with a choice of
+ * responders). Subjects, wildcards, queue groups and request/reply are as NATS defines them (docs.nats.io, "Subject-Based Messaging"): tokens between
  * dots, `*` for one token, `>` for one or more at the end (host/subject.h).
  *
  * A bus is shared by all loops of a host; each loop uses it through a port of its own. Every callback
@@ -29,6 +29,8 @@
 #define HR_BUS_SUBJECT_BYTES_MAX 512u
 #define HR_BUS_QUEUE_BYTES_MAX 64u
 #define HR_BUS_PAYLOAD_BYTES_MAX (1u << 20) /* subject and headers not counted, as NATS' default */
+/* Of a request and of what is published to an inbox: over NATS they travel in pieces. */
+#define HR_BUS_LARGE_BYTES_MAX ((size_t)64 << 20)
 #define HR_BUS_HEADERS_MAX 32u
 #define HR_BUS_HEADER_BYTES_MAX 4096u /* names and values of one message together */
 #define HR_BUS_PENDING_MESSAGES_MAX 65536u
@@ -37,6 +39,18 @@
 #define HR_BUS_REQUESTS_MAX 65536u          /* requests and gathers in flight of one port */
 #define HR_BUS_GATHER_REPLIES_MAX 1024u     /* the most that can be wanted */
 #define HR_BUS_GATHER_BYTES_MAX (64u << 20) /* a gather ends early rather than pass this */
+
+/* Headers that hosts give to messages for each other. */
+/* Milliseconds that the requester goes on waiting, as of the message's sending; decimal. */
+#define HR_BUS_HEADER_TIMEOUT "Hedgerow-Timeout-Ms"
+/* W3C Trace Context, section 3.2. */
+#define HR_BUS_HEADER_TRACE "traceparent"
+/* A reply that says no, of whoever could not do it: its body is for people and for the actor that asked, if
+ * nobody else can do better. The value is a reason. */
+#define HR_BUS_HEADER_REFUSED "Hedgerow-Refused"
+
+/* Subjects of this first token never leave the host. */
+#define HR_BUS_LOCAL_TOKEN "_LOCAL"
 
 struct hr_bus;      /* any thread */
 struct hr_bus_port; /* one loop's use of it; that loop's thread */
@@ -48,6 +62,13 @@ struct hr_bus_header {
     struct hr_str value;
 };
 
+/* How often a request may be handed to somebody. */
+enum hr_bus_repeat {
+    HR_BUS_ONCE,       /* to the next only if the one before cannot have got it */
+    HR_BUS_IDEMPOTENT, /* to the next if the one before fails (RFC 9110, section 9.2.2) */
+    HR_BUS_SAFE        /* to two at a time, too: it changes nothing (RFC 9110, section 9.2.1) */
+};
+
 /* What is published, and what a callback gets: borrowed for the call. */
 struct hr_bus_msg {
     struct hr_str subject;
@@ -55,6 +76,7 @@ struct hr_bus_msg {
     struct hr_str body;
     const struct hr_bus_header *headers;
     size_t header_count;
+    enum hr_bus_repeat repeat; /* of a request; nothing in other messages */
 };
 
 typedef void (*hr_bus_msg_cb)(void *arg, const struct hr_bus_msg *msg);
@@ -72,6 +94,7 @@ struct hr_bus_sub_options {
     struct hr_str queue;           /* empty = every message; else one member of the group gets it */
     uint32_t pending_messages_max; /* 0 = HR_BUS_PENDING_MESSAGES_MAX */
     size_t pending_bytes_max;      /* 0 = HR_BUS_PENDING_BYTES_MAX */
+    bool no_echo; /* not what this host itself publishes; as NATS' option of that name */
 };
 
 struct hr_bus_stats {
@@ -120,6 +143,7 @@ struct hr_bus_ops {
                           uint32_t timeout_ms, hr_bus_gather_cb cb, void *arg,
                           struct hr_bus_request **ret_request);
     void (*cancel)(struct hr_bus_request *request);
+    bool (*has_interest)(struct hr_bus *bus, struct hr_str subject);
     void (*stats)(struct hr_bus *bus, struct hr_bus_stats *ret_stats);
     void (*close)(struct hr_bus *bus);
 };
@@ -170,6 +194,9 @@ HR_MUST_CHECK enum hr_err hr_bus_gather(struct hr_bus_port *port, const struct h
                                         void *arg, struct hr_bus_request **ret_request);
 /* Forgets a pending request or gather: its callback does not run. Accepts NULL. */
 void hr_bus_cancel(struct hr_bus_request *request);
+/* Whether something on this bus, a port's own inbox included, would get a message on @subject now, as
+ * far as this host can know. Any thread. */
+bool hr_bus_has_interest(struct hr_bus *bus, struct hr_str subject);
 /* Any thread. */
 void hr_bus_stats(struct hr_bus *bus, struct hr_bus_stats *ret_stats);
 

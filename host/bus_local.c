@@ -232,6 +232,17 @@ static enum hr_err publish(struct hr_bus_port *base, const struct hr_bus_msg *ms
     return err;
 }
 
+static bool has_interest(struct hr_bus *base, struct hr_str subject)
+{
+    struct hr_bus_local *bus = (struct hr_bus_local *)base;
+    struct hr_bus_index_walk walk;
+    uv_rwlock_rdlock(&bus->lock);
+    hr_bus_index_walk_init(&walk, &bus->index, subject);
+    bool found = hr_bus_index_walk_next(&walk) != NULL;
+    uv_rwlock_rdunlock(&bus->lock);
+    return found;
+}
+
 static uint64_t count_of(_Atomic uint64_t *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
@@ -262,6 +273,7 @@ static const struct hr_bus_ops ops = {
     .request = hr_bus_local_request,
     .gather = hr_bus_local_gather,
     .cancel = hr_bus_local_cancel,
+    .has_interest = has_interest,
     .stats = stats,
     .close = close_bus,
 };

@@ -20,13 +20,16 @@ static struct hr_bus_local_sub *new_sub(const struct hr_bus_sub_options *options
         options->pending_messages_max ? options->pending_messages_max : HR_BUS_PENDING_MESSAGES_MAX;
     sub->bytes_max =
         options->pending_bytes_max ? options->pending_bytes_max : HR_BUS_PENDING_BYTES_MAX;
+    hr_list_init(&sub->entry.node);
     hr_list_init(&sub->in_port);
     hr_list_init(&sub->queued);
     return sub;
 }
 
-/* Under the bus' lock, so that the count and the index agree. */
-static enum hr_err enter(struct hr_bus_local *bus, struct hr_bus_local_sub *sub, size_t pattern_len)
+/* Under the bus' lock, so that the count and the index agree. Who does not want what this process
+ * publishes gets nothing here, and is in no index. */
+static enum hr_err enter(struct hr_bus_local *bus, struct hr_bus_local_sub *sub, size_t pattern_len,
+                         bool no_echo)
 {
     uint64_t count = atomic_load_explicit(&bus->subscriptions, memory_order_relaxed);
     if (!sub->internal && count >= HR_BUS_SUBSCRIPTIONS_MAX) {
@@ -36,7 +39,9 @@ static enum hr_err enter(struct hr_bus_local *bus, struct hr_bus_local_sub *sub,
         atomic_store_explicit(&bus->subscriptions, count + 1, memory_order_relaxed);
     }
     sub->id = bus->next_sub_id++;
-    hr_bus_index_add(&bus->index, &sub->entry, hr_str_of(sub->text, pattern_len));
+    if (!no_echo) {
+        hr_bus_index_add(&bus->index, &sub->entry, hr_str_of(sub->text, pattern_len));
+    }
     return HR_OK;
 }
 
@@ -54,7 +59,7 @@ enum hr_err hr_bus_local_sub_open(struct hr_bus_local_port *port,
     sub->arg = arg;
     sub->internal = internal;
     uv_rwlock_wrlock(&bus->lock);
-    enum hr_err err = enter(bus, sub, options->subject.len);
+    enum hr_err err = enter(bus, sub, options->subject.len, options->no_echo);
     uv_rwlock_wrunlock(&bus->lock);
     if (err) {
         hr_free(sub);

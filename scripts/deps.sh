@@ -26,7 +26,8 @@ install_debian_packages() {
         as_root=(sudo)
     fi
     "${as_root[@]}" apt-get update -q >&2
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" >&2
+    # RUNLEVEL=1: servers are installed for their programs, none is started.
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -q -y --no-install-recommends "${missing[@]}" >&2
 }
 
 need() { command -v "$1" >/dev/null || { say "$1 is missing: $2"; exit 1; }; }
