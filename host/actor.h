@@ -46,6 +46,10 @@ struct hr_actor_links {
     size_t interface_count;
     const struct hr_str *publish; /* subject patterns that may be published or requested */
     size_t publish_count;
+    const struct hr_str *safe; /* of those, whose requests change nothing */
+    size_t safe_count;
+    const struct hr_str *idempotent; /* and which may be repeated */
+    size_t idempotent_count;
     const struct hr_str *gather;
     size_t gather_count;
     const struct hr_str *buckets;

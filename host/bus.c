@@ -153,6 +153,16 @@ bool hr_bus_has_interest(struct hr_bus *bus, struct hr_str subject)
     return bus->ops->has_interest(bus, subject);
 }
 
+struct hr_str hr_bus_header(const struct hr_bus_msg *msg, struct hr_str name)
+{
+    for (size_t i = 0; i < msg->header_count; i++) {
+        if (hr_str_eq_nocase(msg->headers[i].name, name)) {
+            return msg->headers[i].value;
+        }
+    }
+    return HR_STR("");
+}
+
 void hr_bus_stats(struct hr_bus *bus, struct hr_bus_stats *ret_stats)
 {
     bus->ops->stats(bus, ret_stats);

@@ -197,6 +197,8 @@ void hr_bus_cancel(struct hr_bus_request *request);
 /* Whether something on this bus, a port's own inbox included, would get a message on @subject now, as
  * far as this host can know. Any thread. */
 bool hr_bus_has_interest(struct hr_bus *bus, struct hr_str subject);
+/* The value of the header called @name, whatever its case; empty if there is none. */
+struct hr_str hr_bus_header(const struct hr_bus_msg *msg, struct hr_str name);
 /* Any thread. */
 void hr_bus_stats(struct hr_bus *bus, struct hr_bus_stats *ret_stats);
 

@@ -18,7 +18,8 @@ void hr_call_ended(const struct hr_fiber *fiber, enum hr_err err, const char *ca
         if (hr_log_enabled(HR_LOG_DEBUG)) {
             HR_LOG(HR_LOG_DEBUG, "call.ended", HR_LOG_CSTR("actor", actor->name),
                    HR_LOG_CSTR("export", hr_actor_export_name(fiber->export_id)),
-                   HR_LOG_INT("us", took_ns / 1000));
+                   HR_LOG_INT("us", took_ns / 1000),
+                   HR_LOG_STR("trace", hr_trace_id(&fiber->trace)));
         }
         return;
     }
@@ -26,7 +27,7 @@ void hr_call_ended(const struct hr_fiber *fiber, enum hr_err err, const char *ca
            HR_LOG_CSTR("actor", actor->name),
            HR_LOG_CSTR("export", hr_actor_export_name(fiber->export_id)),
            HR_LOG_CSTR("error", hr_err_name(err)), HR_LOG_CSTR("cause", cause),
-           HR_LOG_INT("ms", took_ns / 1000000));
+           HR_LOG_INT("ms", took_ns / 1000000), HR_LOG_STR("trace", hr_trace_id(&fiber->trace)));
 }
 
 void hr_call_refused(const struct hr_actor *actor, enum hr_export id, enum hr_err err)

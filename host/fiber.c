@@ -443,6 +443,7 @@ enum hr_err hr_fiber_new(struct hr_lane *lane, const struct hr_fiber_options *op
         wall_ms = options->wall_ms;
     }
     hr_loop_timer_start(lane->loop, &fiber->deadline, wall_ms);
+    hr_trace_begin(&fiber->trace, options->trace);
     *ret_fiber = fiber;
     return HR_OK;
 }

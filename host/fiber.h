@@ -31,6 +31,7 @@
 #include "host/actor.h"
 #include "host/handles.h"
 #include "host/loop.h"
+#include "host/trace.h"
 
 #define HR_FIBER_ARENA_BYTES_MAX (96u << 20)
 
@@ -93,6 +94,7 @@ struct hr_fiber {
     uint64_t resumed_tick; /* the engine's */
     uint64_t cpu_ns;
     uint32_t log_lines; /* written in the guest's name */
+    struct hr_trace trace;
     enum hr_err ending; /* why the fiber is being cancelled, or HR_OK */
     enum hr_err outcome;
     struct hr_diag cause;
@@ -105,7 +107,8 @@ struct hr_fiber_options {
     hr_fiber_body body;
     hr_fiber_done done;
     void *arg;
-    uint32_t wall_ms; /* 0 = the actor's own limit; never more than that */
+    uint32_t wall_ms;    /* 0 = the actor's own limit; never more than that */
+    struct hr_str trace; /* the traceparent that it goes below; empty = it begins a trace */
 };
 
 /* Makes what all fibers of @engine share. Returns own: hr_fibers_free. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host/abi.h"
+#include "host/bus.h"
 #include "host/call_log.h"
 #include "host/imports_http.h"
 
@@ -219,6 +220,11 @@ enum hr_err hr_http_call(struct hr_lane *lane, struct hr_http_exchange *exchange
     }
     *call = (struct http_call){exchange, cb, arg};
     const struct hr_fiber_options options = {
-        .export_id = HR_EXPORT_HTTP_HANDLE, .body = body, .done = done, .arg = call};
+        .export_id = HR_EXPORT_HTTP_HANDLE,
+        .body = body,
+        .done = done,
+        .arg = call,
+        .trace = hr_http_fields_get(&exchange->request_fields, HR_STR(HR_BUS_HEADER_TRACE)),
+    };
     return hr_lane_submit(lane, &options, ret_fiber);
 }

@@ -28,7 +28,8 @@ static enum hr_err log_line(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
     }
     if (hr_log_enabled((enum hr_log_level)level) && hr_imports_may_log(fiber)) {
         HR_LOG((enum hr_log_level)level, "actor.log", HR_LOG_CSTR("actor", fiber->actor->name),
-               HR_LOG_STR("context", cut(context)), HR_LOG_STR("message", cut(message)));
+               HR_LOG_STR("context", cut(context)), HR_LOG_STR("message", cut(message)),
+               HR_LOG_STR("trace", hr_trace_id(&fiber->trace)));
     }
     return HR_OK;
 }

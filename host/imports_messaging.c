@@ -21,6 +21,37 @@ static enum hr_err put_error(struct hr_fiber *fiber, int32_t ret, enum hr_err er
     return hr_abi_out_end(&out);
 }
 
+/* What the host adds to what an actor sends: the trace that it belongs to and, where an answer is wanted, for
+ * how long. */
+struct envelope {
+    struct hr_bus_header headers[2];
+    char timeout[12];
+};
+
+static void address(const struct hr_fiber *fiber, uint32_t timeout_ms, struct envelope *envelope,
+                    struct hr_bus_msg *msg)
+{
+    envelope->headers[0] =
+        (struct hr_bus_header){HR_STR(HR_BUS_HEADER_TRACE), hr_trace_str(&fiber->trace)};
+    msg->headers = envelope->headers;
+    msg->header_count = 1;
+    if (timeout_ms > 0) {
+        snprintf(envelope->timeout, sizeof envelope->timeout, "%u", timeout_ms);
+        envelope->headers[msg->header_count++] =
+            (struct hr_bus_header){HR_STR(HR_BUS_HEADER_TIMEOUT), hr_str_c(envelope->timeout)};
+    }
+}
+
+static enum hr_bus_repeat repeat_of(const struct hr_actor_links *links, struct hr_str subject)
+{
+    if (hr_actor_subject_allowed(links->safe, links->safe_count, subject)) {
+        return HR_BUS_SAFE;
+    }
+    return hr_actor_subject_allowed(links->idempotent, links->idempotent_count, subject)
+               ? HR_BUS_IDEMPOTENT
+               : HR_BUS_ONCE;
+}
+
 static enum hr_err lift_message(struct hr_fiber *fiber, const wasmtime_val_raw_t *values,
                                 struct hr_bus_msg *ret_msg)
 {
@@ -65,6 +96,8 @@ static enum hr_err consumer_publish(struct hr_fiber *fiber, wasmtime_val_raw_t *
         return put_error(fiber, values[7].i32, HR_DENIED,
                          HR_STR("the link does not name its reply-to"));
     }
+    struct envelope envelope;
+    address(fiber, 0, &envelope, &msg);
     enum hr_err failed = hr_bus_publish(fiber->worker->bus, &msg);
     if (failed) {
         return put_error(fiber, values[7].i32, failed, HR_STR(""));
@@ -130,8 +163,12 @@ static enum hr_err consumer_request(struct hr_fiber *fiber, wasmtime_val_raw_t *
     }
     struct asking asking = {.fiber = fiber};
     struct hr_bus_request *request;
-    enum hr_err failed = hr_bus_request(fiber->worker->bus, &msg, bounded_ms(fiber, values[4].i32),
-                                        on_reply, &asking, &request);
+    struct envelope envelope;
+    uint32_t timeout_ms = bounded_ms(fiber, values[4].i32);
+    msg.repeat = repeat_of(links, msg.subject);
+    address(fiber, timeout_ms, &envelope, &msg);
+    enum hr_err failed =
+        hr_bus_request(fiber->worker->bus, &msg, timeout_ms, on_reply, &asking, &request);
     if (failed) {
         return put_error(fiber, ret, failed, HR_STR(""));
     }
@@ -206,10 +243,12 @@ static enum hr_err gather(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
     }
     struct gathering gathering = {.fiber = fiber};
     struct hr_bus_request *request;
+    struct envelope envelope;
     uint32_t want = (uint32_t)values[4].i32;
-    enum hr_err failed =
-        hr_bus_gather(fiber->worker->bus, &msg, want ? want : 1, bounded_ms(fiber, values[5].i32),
-                      on_replies, &gathering, &request);
+    uint32_t timeout_ms = bounded_ms(fiber, values[5].i32);
+    address(fiber, timeout_ms, &envelope, &msg);
+    enum hr_err failed = hr_bus_gather(fiber->worker->bus, &msg, want ? want : 1, timeout_ms,
+                                       on_replies, &gathering, &request);
     if (failed) {
         return put_error(fiber, ret, failed, HR_STR(""));
     }

@@ -19,11 +19,19 @@ enum setting {
     SETTING_LATTICE,
     SETTING_SITE,
     SETTING_SITE_ID,
+    SETTING_HOST,
     SETTING_HTTP,
     SETTING_ADMIN,
     SETTING_STORE,
     SETTING_DURABILITY,
     SETTING_NATS, /* in the file a list */
+    SETTING_NATS_CREDS,
+    SETTING_NATS_NKEY,
+    SETTING_NATS_CA,
+    SETTING_NATS_CERT,
+    SETTING_NATS_KEY,
+    SETTING_WRITE_ACKS,
+    SETTING_HEDGE,
     SETTING_WORKERS,
     SETTING_LOG,
     SETTING_COUNT
@@ -36,11 +44,19 @@ static const struct {
     [SETTING_LATTICE] = {"lattice", "HEDGEROW_LATTICE"},
     [SETTING_SITE] = {"site", "HEDGEROW_SITE"},
     [SETTING_SITE_ID] = {"site-id", "HEDGEROW_SITE_ID"},
+    [SETTING_HOST] = {"host", "HEDGEROW_HOST"},
     [SETTING_HTTP] = {"http", "HEDGEROW_HTTP"},
     [SETTING_ADMIN] = {"admin", "HEDGEROW_ADMIN"},
     [SETTING_STORE] = {"store", "HEDGEROW_STORE"},
     [SETTING_DURABILITY] = {"durability", "HEDGEROW_DURABILITY"},
     [SETTING_NATS] = {"nats", "HEDGEROW_NATS"},
+    [SETTING_NATS_CREDS] = {"nats-creds", "HEDGEROW_NATS_CREDS"},
+    [SETTING_NATS_NKEY] = {"nats-nkey", "HEDGEROW_NATS_NKEY"},
+    [SETTING_NATS_CA] = {"nats-ca", "HEDGEROW_NATS_CA"},
+    [SETTING_NATS_CERT] = {"nats-cert", "HEDGEROW_NATS_CERT"},
+    [SETTING_NATS_KEY] = {"nats-key", "HEDGEROW_NATS_KEY"},
+    [SETTING_WRITE_ACKS] = {"write-acks", "HEDGEROW_WRITE_ACKS"},
+    [SETTING_HEDGE] = {"hedge", "HEDGEROW_HEDGE"},
     [SETTING_WORKERS] = {"workers", "HEDGEROW_WORKERS"},
     [SETTING_LOG] = {"log", "HEDGEROW_LOG"},
 };
@@ -112,6 +128,8 @@ static void set_defaults(struct hr_manifest *manifest)
     manifest->admin = HR_STR("127.0.0.1:9090");
     manifest->durability = HR_KV_SYNC;
     manifest->log = HR_LOG_INFO;
+    manifest->write_acks = HR_STR("2");
+    manifest->hedge = true;
 }
 
 static void read_names(struct hr_manifest_reader *reader, const struct hr_manifest_node *root)
@@ -128,6 +146,9 @@ static void read_names(struct hr_manifest_reader *reader, const struct hr_manife
     if (find_setting(reader, root, SETTING_SITE_ID, &item) &&
         hr_manifest_read_number(reader, &item, 1, UINT16_MAX, &number)) {
         manifest->site_id = (uint16_t)number;
+    }
+    if (find_setting(reader, root, SETTING_HOST, &item)) {
+        hr_manifest_read_name(reader, &item, &manifest->host);
     }
 }
 
@@ -255,6 +276,57 @@ static void read_nats(struct hr_manifest_reader *reader, const struct hr_manifes
     reader->manifest->nats = (struct hr_manifest_list){urls, count};
 }
 
+static void read_nats_files(struct hr_manifest_reader *reader, const struct hr_manifest_node *root)
+{
+    struct hr_manifest_nats_files *files = &reader->manifest->nats_files;
+    struct hr_str *const paths[] = {&files->creds, &files->nkey, &files->ca, &files->cert,
+                                    &files->key};
+    for (size_t i = 0; i < COUNT(paths); i++) {
+        struct hr_manifest_item item;
+        if (find_setting(reader, root, (enum setting)(SETTING_NATS_CREDS + i), &item)) {
+            HR_IGNORE(hr_manifest_read_file(reader, &item, paths[i])); /* it has told the problem */
+        }
+    }
+    if (files->creds.len > 0 && files->nkey.len > 0) {
+        hr_manifest_problem(reader, root, "give nats-creds or nats-nkey, not both");
+    }
+    if ((files->cert.len > 0) != (files->key.len > 0)) {
+        hr_manifest_problem(reader, root, "nats-cert and nats-key go together");
+    }
+}
+
+/* ---- What is asked of the lattice ---- */
+
+static void read_write_acks(struct hr_manifest_reader *reader, const struct hr_manifest_item *item)
+{
+    uint64_t number;
+    bool good =
+        hr_str_eq(item->text, HR_STR("majority")) || hr_str_eq(item->text, HR_STR("all")) ||
+        (hr_str_to_u64(item->text, &number) && number >= 1 && number <= HR_MANIFEST_WRITE_ACKS_MAX);
+    if (good) {
+        reader->manifest->write_acks = hr_manifest_copy(reader, item->text);
+    } else {
+        char quote[HR_MANIFEST_QUOTE_BYTES_MAX];
+        hr_manifest_item_problem(reader, item,
+                                 "`%s` is not a number of sites from 1 to %u, "
+                                 "`majority` or `all`",
+                                 hr_manifest_quote(item->text, quote), HR_MANIFEST_WRITE_ACKS_MAX);
+    }
+}
+
+static void read_lattice(struct hr_manifest_reader *reader, const struct hr_manifest_node *root)
+{
+    struct hr_manifest_item item;
+    read_nats(reader, root);
+    read_nats_files(reader, root);
+    if (find_setting(reader, root, SETTING_WRITE_ACKS, &item)) {
+        read_write_acks(reader, &item);
+    }
+    if (find_setting(reader, root, SETTING_HEDGE, &item)) {
+        HR_IGNORE(hr_manifest_read_switch(reader, &item, &reader->manifest->hedge)); /* told */
+    }
+}
+
 /* ---- The whole ---- */
 
 /* The built-in manifest's actors. */
@@ -280,7 +352,7 @@ static void read_root(struct hr_manifest_reader *reader, struct hr_str text)
     read_names(reader, root);
     read_addresses(reader, root);
     read_store(reader, root);
-    read_nats(reader, root);
+    read_lattice(reader, root);
     read_process(reader, root);
     const struct hr_manifest_node *actors = hr_manifest_child(root, "actors");
     actors = actors ? actors : default_actors(reader);
@@ -364,11 +436,6 @@ static bool is_supported_store(struct hr_str url)
 
 enum hr_err hr_manifest_check_supported(const struct hr_manifest *manifest, struct hr_diag *diag)
 {
-    if (manifest->nats.count > 0) {
-        return hr_diag_set(diag, HR_UNSUPPORTED,
-                           "nats: this version runs a lattice within one process only; leave "
-                           "`nats` and HEDGEROW_NATS empty");
-    }
     if (!is_supported_store(manifest->store)) {
         return hr_diag_set(diag, HR_UNSUPPORTED,
                            "store: this version has lmdb:<folder> only, not Redis");

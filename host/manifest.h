@@ -29,6 +29,9 @@
 #define HR_MANIFEST_NATS_MAX 16u
 #define HR_MANIFEST_WORKERS_MAX 256u
 #define HR_MANIFEST_BATCH_MAX 64u
+#define HR_MANIFEST_EVERY_MS_MIN 10u
+#define HR_MANIFEST_EVERY_MS_MAX 3600000u
+#define HR_MANIFEST_WRITE_ACKS_MAX 32u
 #define HR_MANIFEST_CONFIG_BYTES_MAX (64u << 10) /* a value, or a link's JSON file */
 #define HR_MANIFEST_DIGEST_BYTES 32u
 
@@ -50,6 +53,8 @@ struct hr_manifest_subscription {
     struct hr_str subject;
     struct hr_str queue; /* empty = every message */
     uint32_t batch;      /* 0 = one call a message */
+    uint32_t every_ms;   /* not 0: no subscription; the host calls that often */
+    bool no_echo;        /* not what this host publishes */
 };
 
 struct hr_manifest_value {
@@ -65,8 +70,10 @@ struct hr_manifest_actor {
     struct hr_manifest_limits limits;
     uint32_t links; /* bit 1 << enum hr_link */
     /* What the links say; empty for those that are not there. */
-    struct hr_manifest_list routes;                       /* http */
-    struct hr_manifest_list publish;                      /* messaging: subject patterns */
+    struct hr_manifest_list routes;     /* http */
+    struct hr_manifest_list publish;    /* messaging: subject patterns */
+    struct hr_manifest_list safe;       /* messaging: of requests, hr_bus_repeat */
+    struct hr_manifest_list idempotent; /* messaging: the same */
     const struct hr_manifest_subscription *subscriptions; /* messaging */
     size_t subscription_count;
     struct hr_manifest_list gather;         /* subject patterns */
@@ -75,6 +82,15 @@ struct hr_manifest_actor {
     const struct hr_manifest_value *values; /* config */
     size_t value_count;
     struct hr_str assets; /* the actor that is called */
+};
+
+/* Paths; empty = none. */
+struct hr_manifest_nats_files {
+    struct hr_str creds; /* a user's JWT and seed */
+    struct hr_str nkey;  /* a user's seed */
+    struct hr_str ca;    /* PEM: who may have signed the servers' certificates */
+    struct hr_str cert;  /* PEM: this host's own */
+    struct hr_str key;
 };
 
 /* Strings and lists live in the arena and end with a terminator that is not counted. */
@@ -87,8 +103,12 @@ struct hr_manifest {
     struct hr_str admin; /* the same; empty = none */
     struct hr_str store; /* "lmdb:<folder>" or "redis://..." */
     enum hr_kv_durability durability;
+    struct hr_str host;           /* its id in the lattice; empty = drawn at each start */
     struct hr_manifest_list nats; /* URLs; none = a lattice within this process */
-    uint32_t workers;             /* 0 = one for each core */
+    struct hr_manifest_nats_files nats_files;
+    struct hr_str write_acks; /* a number, "majority" or "all" */
+    bool hedge;               /* slow safe requests go to a second responder */
+    uint32_t workers;         /* 0 = one for each core */
     enum hr_log_level log;
     const struct hr_manifest_actor *actors; /* in the order of the file */
     size_t actor_count;

@@ -153,11 +153,12 @@ static bool is_actor(const struct hr_manifest_node *actors, struct hr_str name)
     return false;
 }
 
-/* An actor-to-actor call needs somebody to call; circles are fine. */
+/* An actor-to-actor call needs somebody to call, here or at another host; circles are fine. */
 static void check_assets(struct hr_manifest_reader *reader, const struct hr_manifest_node *actors,
                          const struct hr_manifest_node *node, const struct hr_manifest_actor *actor)
 {
-    if (actor->assets.len > 0 && !is_actor(actors, actor->assets)) {
+    bool elsewhere = reader->manifest->nats.count > 0;
+    if (actor->assets.len > 0 && !elsewhere && !is_actor(actors, actor->assets)) {
         hr_manifest_problem(reader, hr_manifest_child(link_node(node, "assets"), "actor"),
                             "there is no actor `%.*s` under actors", HR_STR_ARG(actor->assets));
     }

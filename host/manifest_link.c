@@ -102,12 +102,12 @@ static void read_http(struct hr_manifest_reader *reader, const struct hr_manifes
 
 /* ---- messaging and gather ---- */
 
-static void read_publish(struct hr_manifest_reader *reader, const struct hr_manifest_node *node,
-                         struct hr_manifest_list *ret_list)
+static void read_subjects(struct hr_manifest_reader *reader, const struct hr_manifest_node *node,
+                          const char *key, struct hr_manifest_list *ret_list)
 {
-    const struct hr_manifest_node *publish = hr_manifest_child(node, "publish");
-    if (publish) {
-        read_list(reader, publish, HR_MANIFEST_LIST_MAX, check_subject, ret_list);
+    const struct hr_manifest_node *subjects = hr_manifest_child(node, key);
+    if (subjects) {
+        read_list(reader, subjects, HR_MANIFEST_LIST_MAX, check_subject, ret_list);
     }
 }
 
@@ -121,14 +121,33 @@ static void read_queue(struct hr_manifest_reader *reader, const struct hr_manife
     }
 }
 
-/* A subject alone, or {subject, queue, batch}. */
+static void read_every(struct hr_manifest_reader *reader, const struct hr_manifest_item *item,
+                       struct hr_manifest_subscription *subscription)
+{
+    uint64_t every_ms;
+    if (!hr_manifest_read_duration(reader, item, HR_MANIFEST_EVERY_MS_MIN, HR_MANIFEST_EVERY_MS_MAX,
+                                   &every_ms)) {
+        return;
+    }
+    if (subscription->queue.len > 0 || subscription->batch > 0 ||
+        hr_subject_has_wildcard(subscription->subject)) {
+        hr_manifest_item_problem(reader, item,
+                                 "goes with a subject without wildcards and nothing else: the host "
+                                 "itself makes the message");
+        return;
+    }
+    subscription->every_ms = (uint32_t)every_ms;
+}
+
+/* A subject alone, or {subject, queue, batch, echo}, or {subject, every}. */
 static void read_subscription(struct hr_manifest_reader *reader,
                               const struct hr_manifest_node *node,
                               struct hr_manifest_subscription *ret_subscription)
 {
-    static const char *const keys[] = {"subject", "queue", "batch"};
+    static const char *const keys[] = {"subject", "queue", "batch", "echo", "every"};
     struct hr_manifest_item item;
     uint64_t batch;
+    bool echo = true;
     if (node->kind == HR_MANIFEST_SCALAR && !hr_manifest_is_null(node)) {
         if (hr_manifest_scalar(reader, node, &item) && check_subject(reader, &item)) {
             ret_subscription->subject = item.text;
@@ -149,6 +168,13 @@ static void read_subscription(struct hr_manifest_reader *reader,
     if (hr_manifest_member(reader, node, "batch", &item) &&
         hr_manifest_read_number(reader, &item, 1, HR_MANIFEST_BATCH_MAX, &batch)) {
         ret_subscription->batch = (uint32_t)batch;
+    }
+    if (hr_manifest_member(reader, node, "echo", &item) &&
+        hr_manifest_read_switch(reader, &item, &echo)) {
+        ret_subscription->no_echo = !echo;
+    }
+    if (hr_manifest_member(reader, node, "every", &item)) {
+        read_every(reader, &item, ret_subscription);
     }
 }
 
@@ -179,12 +205,14 @@ static void read_subscriptions(struct hr_manifest_reader *reader,
 static void read_messaging(struct hr_manifest_reader *reader, const struct hr_manifest_node *node,
                            struct hr_manifest_actor *actor)
 {
-    static const char *const keys[] = {"publish", "subscribe"};
+    static const char *const keys[] = {"publish", "subscribe", "safe", "idempotent"};
     if (!hr_manifest_is_mapping(reader, node, keys, COUNT(keys))) {
         return;
     }
     const struct hr_manifest_node *subscribe = hr_manifest_child(node, "subscribe");
-    read_publish(reader, node, &actor->publish);
+    read_subjects(reader, node, "publish", &actor->publish);
+    read_subjects(reader, node, "safe", &actor->safe);
+    read_subjects(reader, node, "idempotent", &actor->idempotent);
     if (subscribe) {
         read_subscriptions(reader, subscribe, actor);
     }
@@ -195,7 +223,7 @@ static void read_gather(struct hr_manifest_reader *reader, const struct hr_manif
 {
     static const char *const keys[] = {"publish"};
     if (hr_manifest_is_mapping(reader, node, keys, COUNT(keys))) {
-        read_publish(reader, node, &actor->gather);
+        read_subjects(reader, node, "publish", &actor->gather);
     }
 }
 

@@ -124,6 +124,9 @@ bool hr_manifest_read_duration(struct hr_manifest_reader *reader,
 /* One of @names; its index. */
 bool hr_manifest_read_choice(struct hr_manifest_reader *reader, const struct hr_manifest_item *item,
                              const char *const *names, size_t count, size_t *ret_index);
+/* `true` or `on`, `false` or `off`. */
+bool hr_manifest_read_switch(struct hr_manifest_reader *reader, const struct hr_manifest_item *item,
+                             bool *ret_on);
 /* ---- manifest_address.c, the same ---- */
 
 bool hr_manifest_read_address(struct hr_manifest_reader *reader,

@@ -266,3 +266,15 @@ bool hr_manifest_read_choice(struct hr_manifest_reader *reader, const struct hr_
                              hr_manifest_hint(item->text, names, count, hint, sizeof hint));
     return false;
 }
+
+bool hr_manifest_read_switch(struct hr_manifest_reader *reader, const struct hr_manifest_item *item,
+                             bool *ret_on)
+{
+    static const char *const names[] = {"false", "true", "off", "on"};
+    size_t index;
+    if (!hr_manifest_read_choice(reader, item, names, sizeof names / sizeof names[0], &index)) {
+        return false;
+    }
+    *ret_on = index % 2 == 1;
+    return true;
+}

@@ -35,12 +35,7 @@ enum hr_err hr_message_copy(struct hr_arena *arena, const struct hr_bus_msg *msg
 
 struct hr_str hr_message_error(const struct hr_bus_msg *msg)
 {
-    for (size_t i = 0; i < msg->header_count; i++) {
-        if (hr_str_eq_nocase(msg->headers[i].name, HR_STR(HR_MESSAGE_ERROR_HEADER))) {
-            return msg->headers[i].value;
-        }
-    }
-    return HR_STR("");
+    return hr_bus_header(msg, HR_STR(HR_MESSAGE_ERROR_HEADER));
 }
 
 void hr_message_refuse(struct hr_bus_port *port, struct hr_str reply_to, enum hr_err err,
