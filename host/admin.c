@@ -1,4 +1,4 @@
-/* Three small documents over libmicrohttpd. */
+/* Four small documents over libmicrohttpd. */
 #include "host/admin.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "host/metrics.h"
 #include "host/mhd.h"
 
-#define METRICS_BYTES_MAX (4u << 20)
+#define DOCUMENT_BYTES_MAX (4u << 20)
 
 struct hr_admin {
     struct hr_mhd mhd;
@@ -29,14 +29,16 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
     return result;
 }
 
-static enum MHD_Result answer_metrics(const struct hr_admin *admin,
-                                      struct MHD_Connection *connection)
+/* What @render writes. */
+static enum MHD_Result answer_document(const struct hr_admin *admin,
+                                       struct MHD_Connection *connection,
+                                       enum hr_err (*render)(void *arg, struct hr_buf *buf),
+                                       const char *content_type)
 {
-    struct hr_buf buf = {.max = METRICS_BYTES_MAX};
-    enum hr_err err = admin->source.metrics(admin->source.arg, &buf);
-    enum MHD_Result result =
-        err ? answer(connection, 500, "text/plain", hr_str_c(hr_err_text(err)))
-            : answer(connection, 200, HR_METRICS_CONTENT_TYPE, hr_buf_str(&buf));
+    struct hr_buf buf = {.max = DOCUMENT_BYTES_MAX};
+    enum hr_err err = render(admin->source.arg, &buf);
+    enum MHD_Result result = err ? answer(connection, 500, "text/plain", hr_str_c(hr_err_text(err)))
+                                 : answer(connection, 200, content_type, hr_buf_str(&buf));
     hr_buf_release(&buf);
     return result;
 }
@@ -63,9 +65,13 @@ static enum MHD_Result access_callback(void *arg, struct MHD_Connection *connect
                       ready ? HR_STR("ready\n") : HR_STR("not ready\n"));
     }
     if (strcmp(url, "/metrics") == 0) {
-        return answer_metrics(admin, connection);
+        return answer_document(admin, connection, admin->source.metrics, HR_METRICS_CONTENT_TYPE);
     }
-    return answer(connection, 404, "text/plain", HR_STR("there are /healthz, /readyz, /metrics\n"));
+    if (strcmp(url, "/lattice") == 0) {
+        return answer_document(admin, connection, admin->source.lattice, "application/json");
+    }
+    return answer(connection, 404, "text/plain",
+                  HR_STR("there are /healthz, /readyz, /metrics, /lattice\n"));
 }
 
 static void completed_callback(void *arg, struct MHD_Connection *connection, void **state,

@@ -1,5 +1,5 @@
 /* The operator's HTTP address: /healthz (the process lives), /readyz (it serves), /metrics
- * (Prometheus text format). On the host's main loop, apart from the workers, so that it answers when
+ * (Prometheus text format), /lattice (hosts and sites, as JSON). On the host's main loop, apart from the workers, so that it answers when
  * they are busy. */
 #ifndef HR_ADMIN_H
 #define HR_ADMIN_H
@@ -16,6 +16,7 @@ struct hr_admin;
 struct hr_admin_source {
     bool (*ready)(void *arg);
     enum hr_err (*metrics)(void *arg, struct hr_buf *buf);
+    enum hr_err (*lattice)(void *arg, struct hr_buf *buf);
     void *arg;
 };
 

@@ -1,6 +1,7 @@
 /* Wiring. Start goes down this file, stop goes back up; each step frees what it made.
  *
- *   process -> engine -> fibers -> actors -> sockets -> stores -> bus -> workers -> threads -> ready
+ *   process -> engine -> fibers -> actors -> sockets -> stores -> bus -> lattice -> workers -> threads ->
+ *   ready
  *
  * What can be wrong with the request itself (modules, links, addresses) comes before the stores, so that a
  * start that fails by it leaves no data folder behind.
@@ -11,17 +12,21 @@
 #include "host/host.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "host/admin.h"
+#include "host/asset.h"
+#include "host/host_lattice.h"
 #include "host/host_metrics.h"
 #include "host/host_process.h"
 #include "host/httpd.h"
 #include "host/link.h"
 #include "host/listen.h"
 #include "host/log.h"
+#include "host/store_id.h"
 #include "host/worker.h"
 
 #define DRAIN_CHECK_MS 5
@@ -40,7 +45,9 @@ struct host {
     struct hr_fibers *fibers;
     struct hr_kv *stores[HR_PLAN_STORES_MAX];
     size_t store_count;
-    struct hr_bus *bus;
+    struct hr_bus *local_bus;
+    struct hr_host_lattice *lattice;  /* NULL: the lattice is this process */
+    char conflict[HR_DIAG_BYTES_MAX]; /* why the lattice made this host stop; empty = it did not */
     struct hr_actor *actors[ACTORS_MAX];
     size_t actor_count;
     struct hr_host_metrics *metrics;
@@ -93,6 +100,20 @@ static void check_drained(void *arg)
     hr_loop_stop(&host->loop);
 }
 
+static void begin_stop(struct host *host)
+{
+    host->stop = STOP_DRAINING;
+    if (host->lattice) {
+        hr_host_lattice_leave(host->lattice);
+    }
+    host->drain_began_ns = hr_now_ns();
+    host->drain_until_ns = host->drain_began_ns + HR_HOST_DRAIN_MS * NS_PER_MS;
+    for (size_t i = 0; i < host->worker_count; i++) {
+        hr_worker_drain(&host->workers[i]);
+    }
+    hr_loop_timer_start(&host->loop, &host->check, DRAIN_CHECK_MS);
+}
+
 static void on_signal(uv_signal_t *handle, int signum)
 {
     struct host *host = handle->data;
@@ -100,17 +121,21 @@ static void on_signal(uv_signal_t *handle, int signum)
         host->drain_until_ns = 0; /* asked twice: no more waiting */
         return;
     }
-    if (host->stop != STOP_NOT) {
-        return;
+    if (host->stop == STOP_NOT) {
+        HR_LOG(HR_LOG_INFO, "host.stopping", HR_LOG_CSTR("signal", strsignal(signum)));
+        begin_stop(host);
     }
-    HR_LOG(HR_LOG_INFO, "host.stopping", HR_LOG_CSTR("signal", strsignal(signum)));
-    host->stop = STOP_DRAINING;
-    host->drain_began_ns = hr_now_ns();
-    host->drain_until_ns = host->drain_began_ns + HR_HOST_DRAIN_MS * NS_PER_MS;
-    for (size_t i = 0; i < host->worker_count; i++) {
-        hr_worker_drain(&host->workers[i]);
+}
+
+/* Another host was there before this one: it has to go. */
+static void on_conflict(void *arg, const char *why)
+{
+    struct host *host = arg;
+    snprintf(host->conflict, sizeof host->conflict, "%s", why);
+    HR_LOG(HR_LOG_ERROR, "lattice.conflict", HR_LOG_CSTR("reason", why));
+    if (host->stop == STOP_NOT) {
+        begin_stop(host);
     }
-    hr_loop_timer_start(&host->loop, &host->check, DRAIN_CHECK_MS);
 }
 
 /* --- starting ------------------------------------------------------------------------------------------- */
@@ -240,6 +265,70 @@ static enum hr_err serve(struct host *host, struct hr_worker *worker, struct hr_
     return err;
 }
 
+/* Calls in flight, roughly: what other hosts see as this one's load. */
+static uint32_t load_of(void *arg)
+{
+    const struct host *host = arg;
+    uint32_t calls = 0;
+    for (size_t i = 0; i < host->actor_count; i++) {
+        int64_t running = host->actors[i]->running ? hr_gauge_get(host->actors[i]->running) : 0;
+        calls += running > 0 ? (uint32_t)running : 0;
+    }
+    return calls;
+}
+
+static enum hr_err join_lattice(struct host *host, struct hr_diag *diag)
+{
+    const struct hr_plan *plan = host->plan;
+    struct hr_host_lattice_options options = {
+        .plan = plan,
+        .local = host->local_bus,
+        .loop = &host->loop,
+        .load = load_of,
+        .conflict = on_conflict,
+        .arg = host,
+    };
+    enum hr_err err = HR_OK;
+    if (plan->nats_count == 0) {
+        return HR_OK;
+    }
+    if (plan->site_store < host->store_count) {
+        err = hr_store_id_read(host->stores[plan->site_store], options.store_id, diag);
+    }
+    return err ? err : hr_host_lattice_open(&options, &host->lattice, diag);
+}
+
+/* What other hosts call by name. */
+static enum hr_err offer_assets(struct host *host, struct hr_worker *worker, struct hr_diag *diag)
+{
+    enum hr_err err = HR_OK;
+    for (size_t i = 0; host->lattice && i < worker->lane_count && !err; i++) {
+        if (host->actors[i]->exports[HR_EXPORT_GET_ASSET]) {
+            err = hr_asset_service_open(worker, &worker->lanes[i], host->plan->lattice);
+        }
+    }
+    return err ? hr_diag_set(diag, err, "offer assets to other hosts: %s", hr_err_text(err))
+               : HR_OK;
+}
+
+static struct hr_bus *bus_of(const struct host *host)
+{
+    return host->lattice ? hr_host_lattice_bus(host->lattice) : host->local_bus;
+}
+
+static struct hr_lattice *members_of(const struct host *host)
+{
+    return host->lattice ? hr_host_lattice_members(host->lattice) : NULL;
+}
+
+/* What is known of this site without a lattice. */
+static struct hr_lattice_site describe_site(const struct hr_plan *plan)
+{
+    struct hr_lattice_site site = {.id = plan->site_id, .here = true, .alive = true, .hosts = 1};
+    snprintf(site.name, sizeof site.name, "%.*s", HR_STR_ARG(plan->site));
+    return site;
+}
+
 /* A subscription of a queue group has a member on every worker; one without, and a batch, exactly one
  * on the host: the first worker's. */
 static enum hr_err subscribe(struct host *host, struct hr_worker *worker, struct hr_diag *diag)
@@ -248,7 +337,8 @@ static enum hr_err subscribe(struct host *host, struct hr_worker *worker, struct
         const struct hr_plan_actor *actor = &host->plan->actors[i];
         for (size_t s = 0; s < actor->subscription_count; s++) {
             const struct hr_inbox_options *options = &actor->subscriptions[s];
-            bool everywhere = options->queue.len > 0 && options->batch == 0;
+            bool everywhere =
+                options->queue.len > 0 && options->batch == 0 && options->every_ms == 0;
             if (!everywhere && worker->index != 0) {
                 continue;
             }
@@ -274,7 +364,10 @@ static enum hr_err open_workers(struct host *host, struct hr_diag *diag)
             .index = i,
             .worker_count = host->plan->workers,
             .fibers = host->fibers,
-            .bus = host->bus,
+            .bus = bus_of(host),
+            .lattice = members_of(host),
+            .lattice_name = host->plan->lattice,
+            .here = describe_site(host->plan),
             .stores = host->stores,
             .store_count = host->store_count,
             .actors = host->actors,
@@ -289,6 +382,9 @@ static enum hr_err open_workers(struct host *host, struct hr_diag *diag)
         if (!err) {
             err = subscribe(host, &host->workers[i], diag);
         }
+        if (!err) {
+            err = offer_assets(host, &host->workers[i], diag);
+        }
         if (err) {
             return err;
         }
@@ -299,7 +395,17 @@ static enum hr_err open_workers(struct host *host, struct hr_diag *diag)
 static bool is_ready(void *arg)
 {
     const struct host *host = arg;
-    return host->stop == STOP_NOT && host->thread_count == host->worker_count;
+    return host->stop == STOP_NOT && host->thread_count == host->worker_count &&
+           (!host->lattice || hr_host_lattice_ready(host->lattice));
+}
+
+static enum hr_err render_lattice(void *arg, struct hr_buf *buf)
+{
+    const struct host *host = arg;
+    return host->lattice
+               ? hr_lattice_render_json(hr_host_lattice_members(host->lattice), buf)
+               : hr_buf_printf(buf, "{\"lattice\":\"%.*s\",\"site\":\"%.*s\",\"nats\":null}\n",
+                               HR_STR_ARG(host->plan->lattice), HR_STR_ARG(host->plan->site));
 }
 
 static enum hr_err render_metrics(void *arg, struct hr_buf *buf)
@@ -327,7 +433,7 @@ static enum hr_err open_admin(struct host *host, struct hr_diag *diag)
     if (host->admin_fd < 0) {
         return HR_OK;
     }
-    const struct hr_admin_source source = {is_ready, render_metrics, host};
+    const struct hr_admin_source source = {is_ready, render_metrics, render_lattice, host};
     enum hr_err err = hr_admin_start(&host->loop, host->admin_fd, &source, &host->admin, diag);
     if (!err) {
         host->admin_fd = -1;
@@ -375,8 +481,9 @@ static enum hr_err start(struct host *host, struct hr_diag *diag)
     err = err ? err : load_actors(host, diag);
     err = err ? err : open_sockets(host, diag);
     err = err ? err : open_stores(host, diag);
-    err = err ? err : hr_bus_local_open(&host->bus, diag);
+    err = err ? err : hr_bus_local_open(&host->local_bus, diag);
     err = err ? err : open_main_loop(host, diag);
+    err = err ? err : join_lattice(host, diag);
     err = err ? err : open_workers(host, diag);
     const struct hr_host_metrics_sources sources = {
         .site = host->plan->site,
@@ -384,7 +491,8 @@ static enum hr_err start(struct host *host, struct hr_diag *diag)
         .actor_count = host->actor_count,
         .stores = host->stores,
         .store_count = host->store_count,
-        .bus = host->bus,
+        .bus = bus_of(host),
+        .lattice = members_of(host),
     };
     err = err ? err : hr_host_metrics_new(&sources, &host->metrics, diag);
     err = err ? err : open_admin(host, diag);
@@ -409,6 +517,7 @@ static void release(struct host *host)
         hr_worker_release(&host->workers[i]);
     }
     hr_free(host->workers);
+    hr_host_lattice_close(host->lattice);
     for (size_t i = 0; i < HR_PLAN_WORKERS_MAX; i++) {
         if (host->http_fds[i] >= 0) {
             close(host->http_fds[i]);
@@ -426,7 +535,7 @@ static void release(struct host *host)
         hr_actor_free(host->actors[i]);
     }
     hr_host_metrics_free(host->metrics);
-    hr_bus_close(host->bus);
+    hr_bus_close(host->local_bus);
     for (size_t i = 0; i < host->store_count; i++) {
         hr_kv_close(host->stores[i]);
     }
@@ -481,6 +590,12 @@ enum hr_err hr_host_run(const struct hr_plan *plan, struct hr_diag *diag)
                HR_LOG_INT("workers", host->worker_count),
                HR_LOG_INT("ms", (hr_now_ns() - began_ns) / NS_PER_MS));
         hr_loop_run(&host->loop);
+        if (host->conflict[0]) {
+            err = hr_diag_set(diag, HR_CONFLICT, "%s", host->conflict);
+        }
+    }
+    if (err == HR_CANCELED && host->stop != STOP_NOT) {
+        err = HR_OK; /* told to stop before it was ready */
     }
     release(host);
     if (!err) {

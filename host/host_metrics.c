@@ -5,14 +5,24 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "host/bus_lattice.h"
 #include "host/host_process.h"
 
 #define READERS_MAX 256u
 
-/* One number of a store's or the bus' statistics, found by its offset in that struct. */
+/* Statistics are structs whose members are all uint64_t; each number is found by its offset there. */
+union statistics {
+    struct hr_kv_stats store;
+    struct hr_bus_stats bus;
+    struct hr_lattice_stats lattice;
+    struct hr_bus_lattice_stats choice;
+};
+
+typedef void (*statistics_read)(void *source, union statistics *ret);
+
 struct reader {
-    struct hr_kv *store; /* NULL: the bus' */
-    struct hr_bus *bus;
+    statistics_read read;
+    void *source;
     size_t offset;
 };
 
@@ -67,30 +77,80 @@ static const struct statistic bus_statistics[] = {
      offsetof(struct hr_bus_stats, pending)},
 };
 
-/* All members of both structs are uint64_t. */
+static const struct statistic lattice_statistics[] = {
+    {"hedgerow_lattice_hosts_alive", "Hosts of the lattice, this one among them.", HR_METRIC_GAUGE,
+     offsetof(struct hr_lattice_stats, hosts_alive)},
+    {"hedgerow_lattice_sites_alive", "Sites of the lattice, this one among them.", HR_METRIC_GAUGE,
+     offsetof(struct hr_lattice_stats, sites_alive)},
+    {"hedgerow_lattice_conflicts_total", "Hosts that could not be together with one before them.",
+     HR_METRIC_COUNTER, offsetof(struct hr_lattice_stats, conflicts)},
+    {"hedgerow_lattice_malformed_total", "Announcements that were not understood.",
+     HR_METRIC_COUNTER, offsetof(struct hr_lattice_stats, malformed)},
+};
+
+static const struct statistic choice_statistics[] = {
+    {"hedgerow_requests_local_total", "Requests first sent to this host.", HR_METRIC_COUNTER,
+     offsetof(struct hr_bus_lattice_stats, requests_local)},
+    {"hedgerow_requests_remote_total", "Requests first sent to another host.", HR_METRIC_COUNTER,
+     offsetof(struct hr_bus_lattice_stats, requests_remote)},
+    {"hedgerow_requests_plain_total", "Requests whose subject no host announced.",
+     HR_METRIC_COUNTER, offsetof(struct hr_bus_lattice_stats, requests_plain)},
+    {"hedgerow_hedges_total", "Second attempts beside a slow first one.", HR_METRIC_COUNTER,
+     offsetof(struct hr_bus_lattice_stats, hedges)},
+    {"hedgerow_hedges_won_total", "Of those, the ones that answered first.", HR_METRIC_COUNTER,
+     offsetof(struct hr_bus_lattice_stats, hedges_won)},
+    {"hedgerow_hedges_saved_total", "Hedges that the budget did not allow.", HR_METRIC_COUNTER,
+     offsetof(struct hr_bus_lattice_stats, hedges_saved)},
+    {"hedgerow_failovers_total", "Further attempts after a failure.", HR_METRIC_COUNTER,
+     offsetof(struct hr_bus_lattice_stats, failovers)},
+    {"hedgerow_refusals_total", "Attempts that were refused.", HR_METRIC_COUNTER,
+     offsetof(struct hr_bus_lattice_stats, refusals)},
+    {"hedgerow_replies_dropped_total", "Replies that came after a better one.", HR_METRIC_COUNTER,
+     offsetof(struct hr_bus_lattice_stats, replies_dropped)},
+    {"hedgerow_explorations_total", "Copies of requests that measure a responder.",
+     HR_METRIC_COUNTER, offsetof(struct hr_bus_lattice_stats, explorations)},
+    {"hedgerow_stalls_total", "Responders that stopped answering.", HR_METRIC_COUNTER,
+     offsetof(struct hr_bus_lattice_stats, stalls)},
+};
+
+static void read_store(void *source, union statistics *ret)
+{
+    hr_kv_stats(source, &ret->store);
+}
+
+static void read_bus(void *source, union statistics *ret)
+{
+    hr_bus_stats(source, &ret->bus);
+}
+
+static void read_lattice(void *source, union statistics *ret)
+{
+    hr_lattice_stats(source, &ret->lattice);
+}
+
+static void read_choice(void *source, union statistics *ret)
+{
+    hr_bus_lattice_stats(source, &ret->choice);
+}
+
 static double read_statistic(void *arg)
 {
     const struct reader *reader = arg;
-    union {
-        struct hr_kv_stats store;
-        struct hr_bus_stats bus;
-    } stats;
-    if (reader->store) {
-        hr_kv_stats(reader->store, &stats.store);
-    } else {
-        hr_bus_stats(reader->bus, &stats.bus);
-    }
+    union statistics stats;
+    reader->read(reader->source, &stats);
     uint64_t value;
     memcpy(&value, (const char *)&stats + reader->offset, sizeof value);
     return (double)value;
 }
 
+/* @store_index: the label of a store's, NULL for others. */
 static enum hr_err add_statistics(struct hr_host_metrics *metrics,
                                   const struct statistic *statistics, size_t count,
                                   const struct reader *prototype, const char *store_index,
                                   struct hr_diag *diag)
 {
-    const struct hr_metric_label label = {HR_STR("store"), hr_str_c(store_index)};
+    const struct hr_metric_label label = {HR_STR("store"),
+                                          hr_str_c(store_index ? store_index : "")};
     enum hr_err err = HR_OK;
     for (size_t i = 0; i < count && !err; i++) {
         if (metrics->reader_count == READERS_MAX) {
@@ -103,7 +163,7 @@ static enum hr_err add_statistics(struct hr_host_metrics *metrics,
             .name = hr_str_c(statistics[i].name),
             .help = hr_str_c(statistics[i].help),
             .labels = &label,
-            .label_count = prototype->store ? 1 : 0,
+            .label_count = store_index ? 1 : 0,
         };
         err = hr_metrics_read(metrics->registry, statistics[i].type, &desc, read_statistic, reader,
                               diag);
@@ -180,6 +240,26 @@ static enum hr_err add_actor(struct hr_metrics *registry, struct hr_actor *actor
     return err;
 }
 
+static enum hr_err add_buses(struct hr_host_metrics *metrics,
+                             const struct hr_host_metrics_sources *sources, struct hr_diag *diag)
+{
+    const struct reader bus = {.read = read_bus, .source = sources->bus};
+    const struct reader lattice = {.read = read_lattice, .source = sources->lattice};
+    const struct reader choice = {.read = read_choice, .source = sources->bus};
+    enum hr_err err = add_statistics(
+        metrics, bus_statistics, sizeof bus_statistics / sizeof *bus_statistics, &bus, NULL, diag);
+    if (err || !sources->lattice) {
+        return err;
+    }
+    err = add_statistics(metrics, lattice_statistics,
+                         sizeof lattice_statistics / sizeof *lattice_statistics, &lattice, NULL,
+                         diag);
+    return err ? err
+               : add_statistics(metrics, choice_statistics,
+                                sizeof choice_statistics / sizeof *choice_statistics, &choice, NULL,
+                                diag);
+}
+
 enum hr_err hr_host_metrics_new(const struct hr_host_metrics_sources *sources,
                                 struct hr_host_metrics **ret_metrics, struct hr_diag *diag)
 {
@@ -197,18 +277,14 @@ enum hr_err hr_host_metrics_new(const struct hr_host_metrics_sources *sources,
         err = add_actor(metrics->registry, sources->actors[i], diag);
     }
     for (size_t i = 0; i < sources->store_count && !err; i++) {
-        const struct reader prototype = {.store = sources->stores[i]};
+        const struct reader prototype = {.read = read_store, .source = sources->stores[i]};
         char index[16];
         snprintf(index, sizeof index, "%zu", i);
         err = add_statistics(metrics, store_statistics,
                              sizeof store_statistics / sizeof *store_statistics, &prototype, index,
                              diag);
     }
-    if (!err) {
-        const struct reader prototype = {.bus = sources->bus};
-        err = add_statistics(metrics, bus_statistics,
-                             sizeof bus_statistics / sizeof *bus_statistics, &prototype, "", diag);
-    }
+    err = err ? err : add_buses(metrics, sources, diag);
     if (err) {
         hr_host_metrics_free(metrics);
         return hr_diag_prefix(diag, err, "metrics");

@@ -9,6 +9,7 @@
 #include "host/actor.h"
 #include "host/bus.h"
 #include "host/kv.h"
+#include "host/lattice.h"
 #include "host/metrics.h"
 
 struct hr_host_metrics_sources {
@@ -18,6 +19,7 @@ struct hr_host_metrics_sources {
     struct hr_kv **stores;
     size_t store_count;
     struct hr_bus *bus;
+    struct hr_lattice *lattice; /* NULL: none, and the bus is a local one */
 };
 
 struct hr_host_metrics;

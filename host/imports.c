@@ -9,7 +9,7 @@
 static const struct hr_imports_table *const tables[] = {
     &hr_imports_http,      &hr_imports_io,      &hr_imports_clocks, &hr_imports_random,
     &hr_imports_cli,       &hr_imports_logging, &hr_imports_config, &hr_imports_keyvalue,
-    &hr_imports_messaging, &hr_imports_assets,
+    &hr_imports_messaging, &hr_imports_lattice, &hr_imports_assets,
 };
 
 void hr_imports_split(struct hr_str name, struct hr_str *ret_interface, struct hr_str *ret_version)

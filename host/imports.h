@@ -41,6 +41,7 @@ extern const struct hr_imports_table hr_imports_logging;
 extern const struct hr_imports_table hr_imports_config;
 extern const struct hr_imports_table hr_imports_keyvalue;
 extern const struct hr_imports_table hr_imports_messaging;
+extern const struct hr_imports_table hr_imports_lattice;
 extern const struct hr_imports_table hr_imports_assets;
 
 #define HR_IMPORTS_TABLE(array)                     \

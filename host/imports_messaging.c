@@ -1,4 +1,4 @@
-/* wasmcloud:messaging/consumer and hedgerow:lattice/gather. An actor may publish to, or ask, only
+/* wasmcloud:messaging/consumer, hedgerow:lattice/gather and hedgerow:lattice/replies. An actor may publish to, or ask, only
  * the subjects that its link names. A request's own time limit never exceeds what is left to the call. */
 #include <stdio.h>
 
@@ -76,6 +76,16 @@ static uint32_t bounded_ms(const struct hr_fiber *fiber, int32_t asked)
 
 /* --- publish ---------------------------------------------------------------------------------------- */
 
+static enum hr_err put_published(struct hr_fiber *fiber, int32_t ret, enum hr_err failed)
+{
+    if (failed) {
+        return put_error(fiber, ret, failed, HR_STR(""));
+    }
+    struct hr_abi_out out = hr_abi_out(fiber, ret);
+    hr_abi_out_u8(&out, 0, 0);
+    return hr_abi_out_end(&out);
+}
+
 static enum hr_err consumer_publish(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
 {
     struct hr_bus_msg msg;
@@ -98,13 +108,7 @@ static enum hr_err consumer_publish(struct hr_fiber *fiber, wasmtime_val_raw_t *
     }
     struct envelope envelope;
     address(fiber, 0, &envelope, &msg);
-    enum hr_err failed = hr_bus_publish(fiber->worker->bus, &msg);
-    if (failed) {
-        return put_error(fiber, values[7].i32, failed, HR_STR(""));
-    }
-    struct hr_abi_out out = hr_abi_out(fiber, values[7].i32);
-    hr_abi_out_u8(&out, 0, 0);
-    return hr_abi_out_end(&out);
+    return put_published(fiber, values[7].i32, hr_bus_publish(fiber->worker->bus, &msg));
 }
 
 /* --- request ---------------------------------------------------------------------------------------- */
@@ -262,10 +266,53 @@ static enum hr_err gather(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
     return put_replies(fiber, ret, &gathering);
 }
 
+/* --- refuse ----------------------------------------------------------------------------------------- */
+
+/* A header's value holds neither line breaks nor much. */
+static struct hr_str reason_of(struct hr_str text, char *ret_reason, size_t size)
+{
+    size_t len = 0;
+    for (; len < text.len && len < size; len++) {
+        unsigned char c = (unsigned char)text.ptr[len];
+        ret_reason[len] = c < ' ' || c > '~' ? '?' : (char)c;
+    }
+    return len > 0 ? hr_str_of(ret_reason, len) : HR_STR("refused");
+}
+
+static enum hr_err refuse(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
+{
+    struct hr_bus_msg msg = {0};
+    struct hr_str text = {0};
+    char reason[200];
+    enum hr_err err =
+        hr_abi_string(fiber, (uint32_t)values[0].i32, (uint32_t)values[1].i32, &msg.subject);
+    if (!err) {
+        err = hr_abi_string(fiber, (uint32_t)values[2].i32, (uint32_t)values[3].i32, &text);
+    }
+    if (!err) {
+        err = hr_abi_bytes(fiber, (uint32_t)values[4].i32, (uint32_t)values[5].i32, &msg.body);
+    }
+    if (err) {
+        return err;
+    }
+    const struct hr_actor_links *links = &fiber->actor->links;
+    if (!hr_actor_subject_allowed(links->publish, links->publish_count, msg.subject)) {
+        return put_error(fiber, values[6].i32, HR_DENIED, HR_STR("the link does not name it"));
+    }
+    const struct hr_bus_header headers[] = {
+        {HR_STR(HR_BUS_HEADER_REFUSED), reason_of(text, reason, sizeof reason)},
+        {HR_STR(HR_BUS_HEADER_TRACE), hr_trace_str(&fiber->trace)},
+    };
+    msg.headers = headers;
+    msg.header_count = sizeof headers / sizeof headers[0];
+    return put_published(fiber, values[6].i32, hr_bus_publish(fiber->worker->bus, &msg));
+}
+
 static const struct hr_import imports[] = {
     {"wasmcloud:messaging/consumer", "0.2", "request", "iiiiii>", consumer_request},
     {"wasmcloud:messaging/consumer", "0.2", "publish", "iiiiiiii>", consumer_publish},
     {"hedgerow:lattice/gather", "0.1", "gather", "iiiiiii>", gather},
+    {"hedgerow:lattice/replies", "0.1", "refuse", "iiiiiii>", refuse},
 };
 
 const struct hr_imports_table hr_imports_messaging = HR_IMPORTS_TABLE(imports);

@@ -21,6 +21,7 @@ enum hr_link {
     HR_LINK_RANDOM,
     HR_LINK_CLI,
     HR_LINK_GATHER,
+    HR_LINK_LATTICE,
     HR_LINK_ASSETS,
     HR_LINK_COUNT
 };

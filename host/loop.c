@@ -7,6 +7,8 @@
 
 #include "base/assert.h"
 
+#define ROUND_NS_MAX ((uint64_t)10 * 1000 * 1000)
+
 /* The loop that this thread runs, if any: how a post tells its own thread from others. */
 static _Thread_local const struct hr_loop *running_loop;
 
@@ -15,37 +17,35 @@ static uint64_t now_ms(void)
     return hr_now_ns() / 1000000;
 }
 
-static void run_tasks(struct hr_list *tasks)
-{
-    struct hr_list *node;
-    while ((node = hr_list_pop_front(tasks))) {
-        struct hr_task *task = HR_LIST_OWNER(node, struct hr_task, node);
-        task->cb(task->arg);
-    }
-}
-
-static void on_wake(uv_async_t *wake)
-{
-    struct hr_loop *loop = wake->data;
-    struct hr_list tasks;
-    hr_list_init(&tasks);
-    uv_mutex_lock(&loop->lock);
-    hr_list_move_all(&tasks, &loop->remote);
-    uv_mutex_unlock(&loop->lock);
-    run_tasks(&tasks);
-}
-
-/* One round of local tasks; those that they post wait for the next round, so that input and output
- * get their turn in between. */
+/* One round of local tasks: those that wait now, as far as they take no longer than a round may. The
+ * others, and those that they post, wait for the next one, so that input and output get their turn in
+ * between. */
 static void on_idle(uv_idle_t *idle)
 {
     struct hr_loop *loop = idle->data;
-    struct hr_list tasks;
-    hr_list_init(&tasks);
-    hr_list_move_all(&tasks, &loop->local);
-    run_tasks(&tasks);
+    uint64_t until_ns = hr_now_ns() + ROUND_NS_MAX;
+    const struct hr_list *last = loop->local.prev; /* if it is taken out, time ends the round */
+    const struct hr_list *ran = NULL;
+    while (ran != last && !hr_list_empty(&loop->local) && hr_now_ns() < until_ns) {
+        struct hr_list *node = hr_list_pop_front(&loop->local);
+        struct hr_task *task = HR_LIST_OWNER(node, struct hr_task, node);
+        ran = node;
+        task->cb(task->arg);
+    }
     if (hr_list_empty(&loop->local)) {
         uv_idle_stop(&loop->idle);
+    }
+}
+
+/* What other threads have posted goes behind what waits already. */
+static void on_wake(uv_async_t *wake)
+{
+    struct hr_loop *loop = wake->data;
+    uv_mutex_lock(&loop->lock);
+    hr_list_move_all(&loop->local, &loop->remote);
+    uv_mutex_unlock(&loop->lock);
+    if (!hr_list_empty(&loop->local)) {
+        uv_idle_start(&loop->idle, on_idle);
     }
 }
 

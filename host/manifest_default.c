@@ -5,34 +5,60 @@
 /* The actors that are built into the program, each under its own name. */
 static const char *const built_in[] = {"todo", "ui", "kv"};
 
-#define LINE(text) text "\n"
-
-static const char text[] = LINE("lattice: default") LINE("site: local") LINE(
-    "http: 127.0.0.1:8080        # :8080 for every interface")
-    LINE("admin: 127.0.0.1:9090       # metrics and health; none for no such address") LINE(
-        "store: lmdb:./data") LINE("durability: sync            # or lazy: the last moments may be "
-                                   "lost with the machine")
-        LINE("nats: []                    # URLs of NATS servers; none: a lattice of this process "
-             "alone") LINE("workers: 0                  # 0: one for each core") LINE("log: info")
-            LINE("actors:") LINE("  todo:                     # the API gateway") LINE(
-                "    links:") LINE("      http: {routes: [\"/\"]}")
-                LINE("      messaging: {publish: [\"wasmkv.>\"]}") LINE(
-                    "      assets: {actor: ui}") LINE("      config: {}") LINE("      logging: {}")
-                    LINE("      clocks: {}") LINE("      random: {}") LINE(
-                        "  ui: {}                    # the web page's "
-                        "files; links to nothing") LINE("  kv:                       # the "
-                                                        "Distributed-KV actor") LINE("    links:")
-                        LINE("      keyvalue: {buckets: [default]}") LINE("      commit: {}") LINE(
-                            "      messaging:") LINE("        publish: [\"_INBOX.>\"]")
-                            LINE("        subscribe:") LINE(
-                                "          - {subject: wasmkv.get, queue: kv}")
-                                LINE("          - {subject: wasmkv.get.>, queue: kv}") LINE(
-                                    "          - {subject: wasmkv.set.>, queue: kv, batch: 64}")
-                                    LINE("          - {subject: wasmkv.del, queue: kv, batch: 64}")
-                                        LINE("          - {subject: wasmkv.del.>, queue: kv, "
-                                             "batch: 64}") LINE("      gather: {}")
-                                            LINE("      config: {}") LINE("      logging: {}")
-                                                LINE("      clocks: {}") LINE("      random: {}");
+/* clang-format off: the text as a person reads it. */
+static const char text[] =
+    "lattice: default\n"
+    "site: local\n"
+    "http: 127.0.0.1:8080        # :8080 for every interface\n"
+    "admin: 127.0.0.1:9090       # metrics and health; none for no such address\n"
+    "store: lmdb:./data          # or redis://host:6379/0\n"
+    "durability: sync            # or lazy: the last moments may be lost with the machine\n"
+    "nats: []                    # URLs of NATS servers; none: a lattice of this process alone\n"
+    "write-acks: 2               # sites that hold a write before it is answered: a number, "
+    "majority or all\n"
+    "hedge: true                 # slow reads are asked of a second site\n"
+    "workers: 0                  # 0: one for each core\n"
+    "log: info\n"
+    "actors:\n"
+    "  todo:                     # the API gateway\n"
+    "    links:\n"
+    "      http: {routes: [\"/\"]}\n"
+    "      messaging:\n"
+    "        publish: [wasmkv.get, wasmkv.get.>, wasmkv.set.>, wasmkv.del, wasmkv.del.>]\n"
+    "        safe: [wasmkv.get, wasmkv.get.>]\n"
+    "        idempotent: [wasmkv.set.>, wasmkv.del, wasmkv.del.>]\n"
+    "      lattice: {}\n"
+    "      assets: {actor: ui}\n"
+    "      config: {}\n"
+    "      logging: {}\n"
+    "      clocks: {}\n"
+    "      random: {}\n"
+    "  ui: {}                    # the web page's files; links to nothing\n"
+    "  kv:                       # the Distributed-KV actor\n"
+    "    links:\n"
+    "      keyvalue: {buckets: [default]}\n"
+    "      commit: {}\n"
+    "      messaging:\n"
+    "        publish: [\"_INBOX.>\", \"wasmkv.peer.>\", \"_LOCAL.wasmkv.>\"]\n"
+    "        subscribe:\n"
+    "          - {subject: wasmkv.get, queue: kv}\n"
+    "          - {subject: wasmkv.get.>, queue: kv}\n"
+    "          - {subject: wasmkv.set.>, queue: kv, batch: 64}\n"
+    "          - {subject: wasmkv.del, queue: kv, batch: 64}\n"
+    "          - {subject: wasmkv.del.>, queue: kv, batch: 64}\n"
+    "          - {subject: wasmkv.peer.default.w, queue: \"${site}\", batch: 64, echo: false}\n"
+    "          - {subject: wasmkv.peer.default.have, queue: \"${site}\", echo: false}\n"
+    "          - {subject: \"wasmkv.peer.default.log.${site}\", queue: \"${site}\"}\n"
+    "          - {subject: _LOCAL.wasmkv.default.apply, batch: 64}\n"
+    "          - {subject: _LOCAL.wasmkv.default.ship, queue: kv}\n"
+    "          - {subject: _LOCAL.wasmkv.default.tick, every: 500ms}\n"
+    "      gather: {publish: [\"wasmkv.peer.>\"]}\n"
+    "      lattice: {}\n"
+    "      config: {}\n"
+    "      logging: {}\n"
+    "      clocks: {}\n"
+    "      random: {}\n";
+/* clang-format on */
 
 struct hr_str hr_manifest_default_text(void)
 {

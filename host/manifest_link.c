@@ -395,7 +395,7 @@ static const link_reader readers[HR_LINK_COUNT] = {
     [HR_LINK_CONFIG] = read_config,     [HR_LINK_LOGGING] = read_bare,
     [HR_LINK_CLOCKS] = read_bare,       [HR_LINK_RANDOM] = read_bare,
     [HR_LINK_CLI] = read_bare,          [HR_LINK_GATHER] = read_gather,
-    [HR_LINK_ASSETS] = read_assets,
+    [HR_LINK_LATTICE] = read_bare,      [HR_LINK_ASSETS] = read_assets,
 };
 
 void hr_manifest_read_links(struct hr_manifest_reader *reader, const struct hr_manifest_node *links,

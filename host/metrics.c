@@ -396,6 +396,11 @@ void hr_gauge_add(struct hr_gauge *gauge, int64_t amount)
     atomic_fetch_add_explicit(&gauge->value, amount, memory_order_relaxed);
 }
 
+int64_t hr_gauge_get(const struct hr_gauge *gauge)
+{
+    return atomic_load_explicit(&gauge->value, memory_order_relaxed);
+}
+
 void hr_histogram_observe(struct hr_histogram *histogram, uint64_t duration_ns)
 {
     size_t at = 0;

@@ -78,6 +78,7 @@ HR_MUST_CHECK enum hr_err hr_metrics_read(struct hr_metrics *metrics, enum hr_me
 void hr_counter_add(struct hr_counter *counter, uint64_t amount);
 void hr_gauge_set(struct hr_gauge *gauge, int64_t value);
 void hr_gauge_add(struct hr_gauge *gauge, int64_t amount);
+int64_t hr_gauge_get(const struct hr_gauge *gauge);
 /* Units: @duration_ns nanoseconds; rendered in seconds. */
 void hr_histogram_observe(struct hr_histogram *histogram, uint64_t duration_ns);
 

@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "base/alloc.h"
+#include "host/bus.h"
 #include "host/embedded.h"
 #include "host/link.h"
 #include "host/manifest.h"
@@ -15,6 +16,7 @@
 /* What the host itself puts into every config link, besides the manifest's own values. */
 #define HOST_VALUES 5u
 #define NONCE_BYTES 16u
+#define HOST_ID_BYTES 8u
 
 struct making {
     const struct hr_manifest *manifest;
@@ -99,8 +101,10 @@ static enum hr_err expand_config(struct making *making, const struct hr_manifest
             (struct hr_actor_config){from->values[count].key, from->values[count].value};
     }
     const struct hr_actor_config own[HOST_VALUES] = {
-        {HR_STR("lattice"), making->manifest->lattice}, {HR_STR("site"), making->manifest->site},
-        {HR_STR("site-id"), making->site_id},           {HR_STR("sites"), HR_STR("1")},
+        {HR_STR("lattice"), making->manifest->lattice},
+        {HR_STR("site"), making->manifest->site},
+        {HR_STR("site-id"), making->site_id},
+        {HR_STR("write-acks"), making->manifest->write_acks},
         {HR_STR("boot-nonce"), making->boot_nonce},
     };
     memcpy(values + count, own, sizeof own);
@@ -130,6 +134,30 @@ static enum hr_err store_index(struct making *making, struct hr_str url, struct 
     return HR_OK;
 }
 
+/* @text with the site's name for every `${site}` in it. */
+static enum hr_err with_site(struct making *making, struct hr_str text, size_t bytes_max,
+                             struct hr_str *ret_text)
+{
+    const struct hr_str mark = HR_STR("${site}");
+    struct hr_str site = making->manifest->site;
+    char filled[HR_BUS_SUBJECT_BYTES_MAX];
+    size_t len = 0;
+    for (size_t i = 0; i < text.len;) {
+        bool is_mark = hr_str_starts(hr_str_from(text, i), mark);
+        struct hr_str part = is_mark ? site : hr_str_of(text.ptr + i, 1);
+        if (part.len > bytes_max - len) {
+            return hr_diag_set(making->diag, HR_BAD_INPUT,
+                               "`%.*s` is longer than %zu bytes with the site's name in it",
+                               HR_STR_ARG(text), bytes_max);
+        }
+        memcpy(filled + len, part.ptr, part.len);
+        len += part.len;
+        i += is_mark ? mark.len : 1;
+    }
+    *ret_text = hr_arena_copy(&making->plan->arena, hr_str_of(filled, len));
+    return ret_text->ptr ? HR_OK : no_memory(making);
+}
+
 static enum hr_err expand_subscriptions(struct making *making, const struct hr_manifest_actor *from,
                                         struct hr_plan_actor *to)
 {
@@ -137,12 +165,20 @@ static enum hr_err expand_subscriptions(struct making *making, const struct hr_m
     if (!options) {
         return no_memory(making);
     }
-    for (size_t i = 0; i < from->subscription_count; i++) {
-        options[i] = (struct hr_inbox_options){
-            .subject = from->subscriptions[i].subject,
-            .queue = from->subscriptions[i].queue,
-            .batch = from->subscriptions[i].batch,
-        };
+    enum hr_err err = HR_OK;
+    for (size_t i = 0; i < from->subscription_count && !err; i++) {
+        const struct hr_manifest_subscription *subscription = &from->subscriptions[i];
+        options[i] = (struct hr_inbox_options){.batch = subscription->batch,
+                                               .every_ms = subscription->every_ms,
+                                               .no_echo = subscription->no_echo};
+        err =
+            with_site(making, subscription->subject, HR_BUS_SUBJECT_BYTES_MAX, &options[i].subject);
+        err =
+            err ? err
+                : with_site(making, subscription->queue, HR_BUS_QUEUE_BYTES_MAX, &options[i].queue);
+    }
+    if (err) {
+        return err;
     }
     to->subscriptions = options;
     to->subscription_count = from->subscription_count;
@@ -187,18 +223,41 @@ static enum hr_err plan_actor(struct making *making, const struct hr_manifest_ac
 
 /* --- the whole --------------------------------------------------------------------------------------------- */
 
+/* The site's number. Alone it is 1; in a lattice it comes from the site's name, so that sites need not be
+ * numbered by hand; two whose numbers are the same find out when they meet. */
+static uint16_t number_site(const struct hr_manifest *manifest)
+{
+    static const unsigned char key[crypto_shorthash_KEYBYTES] = "hedgerow site id";
+    unsigned char hash[crypto_shorthash_BYTES];
+    if (manifest->site_id || manifest->nats.count == 0) {
+        return manifest->site_id ? manifest->site_id : 1;
+    }
+    crypto_shorthash(hash, (const unsigned char *)manifest->site.ptr, manifest->site.len, key);
+    return (uint16_t)(((uint32_t)hash[0] << 8 | hash[1]) % UINT16_MAX + 1);
+}
+
+/* @bytes random bytes as hexadecimal digits. */
+static struct hr_str draw_hex(struct making *making, size_t bytes)
+{
+    unsigned char random[NONCE_BYTES];
+    char hex[NONCE_BYTES * 2 + 1];
+    randombytes_buf(random, bytes);
+    sodium_bin2hex(hex, sizeof hex, random, bytes);
+    return hr_arena_copy(&making->plan->arena, hr_str_c(hex));
+}
+
 static enum hr_err prepare(struct making *making)
 {
-    unsigned char nonce[NONCE_BYTES];
-    char nonce_hex[NONCE_BYTES * 2 + 1];
+    struct hr_plan *plan = making->plan;
     char site_id[8];
-    randombytes_buf(nonce, sizeof nonce);
-    sodium_bin2hex(nonce_hex, sizeof nonce_hex, nonce, sizeof nonce);
-    snprintf(site_id, sizeof site_id, "%u",
-             making->manifest->site_id ? making->manifest->site_id : 1u);
-    making->boot_nonce = hr_arena_copy(&making->plan->arena, hr_str_c(nonce_hex));
-    making->site_id = hr_arena_copy(&making->plan->arena, hr_str_c(site_id));
-    return making->boot_nonce.ptr && making->site_id.ptr ? HR_OK : no_memory(making);
+    plan->site_id = number_site(making->manifest);
+    snprintf(site_id, sizeof site_id, "%u", plan->site_id);
+    making->boot_nonce = draw_hex(making, NONCE_BYTES);
+    making->site_id = hr_arena_copy(&plan->arena, hr_str_c(site_id));
+    plan->host =
+        making->manifest->host.len > 0 ? making->manifest->host : draw_hex(making, HOST_ID_BYTES);
+    return making->boot_nonce.ptr && making->site_id.ptr && plan->host.ptr ? HR_OK
+                                                                           : no_memory(making);
 }
 
 /* As many as asked for; if nothing was, one for each core, as far as that goes. */
@@ -225,6 +284,10 @@ enum hr_err hr_plan_make(const struct hr_manifest *manifest, struct hr_plan *ret
         .http = manifest->http,
         .admin = manifest->admin,
         .durability = manifest->durability,
+        .nats = manifest->nats.items,
+        .nats_count = manifest->nats.count,
+        .nats_files = manifest->nats_files,
+        .hedge = manifest->hedge,
     };
     hr_arena_init(&plan.arena, 0);
     struct making making = {.manifest = manifest, .plan = &plan, .diag = diag};
@@ -247,6 +310,10 @@ enum hr_err hr_plan_make(const struct hr_manifest *manifest, struct hr_plan *ret
         return err;
     }
     plan.stores = stores;
+    while (plan.site_store < plan.store_count &&
+           !hr_str_eq(stores[plan.site_store], manifest->store)) {
+        plan.site_store++;
+    }
     *ret_plan = plan;
     return HR_OK;
 }

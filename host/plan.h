@@ -11,6 +11,7 @@
 #include "host/actor.h"
 #include "host/inbox.h"
 #include "host/kv.h"
+#include "host/manifest.h"
 
 #define HR_PLAN_WORKERS_MAX HR_KV_PORTS_MAX /* each has a port of every store */
 #define HR_PLAN_STORES_MAX 16u
@@ -30,17 +31,22 @@ struct hr_plan {
     struct hr_arena arena;
     struct hr_str lattice;
     struct hr_str site;
+    uint16_t site_id;
+    struct hr_str host;        /* its id */
+    const struct hr_str *nats; /* URLs */
+    size_t nats_count;         /* 0 = a lattice within this process */
+    struct hr_manifest_nats_files nats_files;
+    bool hedge;
     struct hr_str http;
     struct hr_str admin; /* empty = none */
     uint32_t workers;    /* at least 1 */
     enum hr_kv_durability durability;
     const struct hr_str *stores; /* URLs of those that an actor's keyvalue link names */
     size_t store_count;
+    size_t site_store; /* which of them is the site's own; store_count if none is */
     struct hr_plan_actor *actors;
     size_t actor_count;
 };
-
-struct hr_manifest;
 
 /* Reads the modules that the manifest names, or takes the embedded ones. Borrows the manifest until
  * the plan is released. The diag names actor and file. Returns own: hr_plan_release. Blocks. */

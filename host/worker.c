@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "host/asset.h"
 #include "host/httpd.h"
 #include "host/inbox.h"
 
@@ -126,7 +127,11 @@ enum hr_err hr_worker_init(struct hr_worker *worker, const struct hr_worker_opti
     memset(worker, 0, sizeof *worker);
     worker->index = options->index;
     worker->worker_count = options->worker_count;
+    worker->lattice = options->lattice;
+    worker->lattice_name = options->lattice_name;
+    worker->here = options->here;
     hr_list_init(&worker->inboxes);
+    hr_list_init(&worker->asset_services);
     hr_task_init(&worker->drain, on_drain, worker);
     hr_task_init(&worker->close, on_close, worker);
     hr_timer_init(&worker->census, take_census, worker);
@@ -188,6 +193,7 @@ void hr_worker_release(struct hr_worker *worker)
     }
     hr_loop_release(&worker->loop);
     hr_httpd_free(worker->httpd);
+    hr_asset_service_free_all(worker);
     hr_free(worker->lanes);
     hr_free(worker->stores);
 }

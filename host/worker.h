@@ -16,6 +16,7 @@
 #include "host/bus.h"
 #include "host/kv.h"
 #include "host/lane.h"
+#include "host/lattice.h"
 #include "host/loop.h"
 
 struct hr_httpd;
@@ -38,12 +39,16 @@ struct hr_worker {
     struct hr_loop loop;
     uv_thread_t thread;
     struct hr_bus_port *bus;
-    struct hr_kv_port **stores; /* one for each store of the host */
+    struct hr_lattice *lattice; /* NULL: this process alone */
+    struct hr_str lattice_name;
+    struct hr_lattice_site here; /* what is known of the own site then */
+    struct hr_kv_port **stores;  /* one for each store of the host */
     size_t store_count;
     struct hr_lane *lanes; /* one for each actor of the host */
     size_t lane_count;
     struct hr_httpd *httpd;
     struct hr_list inboxes; /* subscriptions of actors on this worker */
+    struct hr_list asset_services;
     struct hr_task drain;
     struct hr_task close;
     struct hr_timer census;
@@ -57,6 +62,9 @@ struct hr_worker_options {
     uint32_t worker_count;
     struct hr_fibers *fibers;
     struct hr_bus *bus;
+    struct hr_lattice *lattice; /* may be NULL */
+    struct hr_str lattice_name;
+    struct hr_lattice_site here;
     struct hr_kv **stores;
     size_t store_count;
     struct hr_actor **actors;

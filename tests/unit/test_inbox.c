@@ -218,6 +218,66 @@ static void inbox_ends_with_the_worker(void **state)
     assert_int_equal(rig.err, HR_CANCELED);
 }
 
+/* Batch inboxes of one actor share one queue: their messages go together, one call at a time. */
+static void inbox_handles_all_batches_one_at_a_time(void **state)
+{
+    (void)state;
+    struct guest_rig rig;
+    struct asker asker;
+    const struct hr_inbox_options other = {.subject = HR_STR("also.>"), .batch = 64};
+    rig_open(&rig, &(const struct guest_rig_options){.text = BATCH_GUEST,
+                                                     .limits = {.concurrent = 8, .queue = 8}});
+    asker_open(&asker, &rig);
+    inbox_open(&rig, 64);
+    assert_int_equal(hr_inbox_open(&rig.worker, rig.lane, &other), HR_OK);
+    for (int i = 0; i < 40; i++) {
+        tell(&rig, i % 2 ? HR_STR("in.a") : HR_STR("also.b"), NULL);
+        uv_run(&rig.worker.loop.uv, UV_RUN_NOWAIT);
+        assert_true(rig.lane->running_count <= 1);
+    }
+    hr_bus_unsubscribe(asker.sub);
+    rig_close(&rig);
+}
+
+/* A message whose requester has given up is dropped: no call, and no answer that nobody waits for. */
+static void inbox_drops_what_nobody_waits_for(void **state)
+{
+    (void)state;
+    struct guest_rig rig;
+    struct asker asker;
+    const struct hr_bus_header over = {HR_STR(HR_BUS_HEADER_TIMEOUT), HR_STR("0")};
+    const struct hr_bus_header patient = {HR_STR(HR_BUS_HEADER_TIMEOUT), HR_STR("60000")};
+    rig_open(&rig, &(const struct guest_rig_options){.text = TRAPPING_GUEST});
+    asker_open(&asker, &rig);
+    inbox_open(&rig, 0);
+    tell(&rig, HR_STR("in.a"), &over);
+    tell(&rig, HR_STR("in.a"), &patient);
+    await_answers(&asker, 1);
+    assert_non_null(strstr(asker.error, "unreachable"));
+    hr_bus_unsubscribe(asker.sub);
+    rig_close(&rig);
+}
+
+/* A call lasts no longer than the patience of whoever asked, though the actor's limit is longer. */
+static void inbox_ends_calls_with_their_requesters_patience(void **state)
+{
+    (void)state;
+    struct guest_rig rig;
+    struct asker asker;
+    const struct hr_bus_header brief = {HR_STR(HR_BUS_HEADER_TIMEOUT), HR_STR("30")};
+    rig_open(&rig,
+             &(const struct guest_rig_options){
+                 .text = "(module " RIG_ALLOCATOR RIG_HANDLER("(loop (br 0)) unreachable") ")",
+                 .limits = {.cpu_ms = 60000, .wall_ms = 60000}});
+    asker_open(&asker, &rig);
+    inbox_open(&rig, 0);
+    tell(&rig, HR_STR("in.a"), &brief);
+    await_answers(&asker, 1);
+    assert_non_null(strstr(asker.error, "timed out"));
+    hr_bus_unsubscribe(asker.sub);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +287,9 @@ int main(void)
         cmocka_unit_test(inbox_bounds_the_bytes_that_it_holds),
         cmocka_unit_test(inbox_takes_no_refusal_for_a_message),
         cmocka_unit_test(inbox_ends_with_the_worker),
+        cmocka_unit_test(inbox_handles_all_batches_one_at_a_time),
+        cmocka_unit_test(inbox_drops_what_nobody_waits_for),
+        cmocka_unit_test(inbox_ends_calls_with_their_requesters_patience),
     };
     return cmocka_run_group_tests_name("inbox", tests, NULL, NULL);
 }

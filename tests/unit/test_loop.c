@@ -356,6 +356,54 @@ static void loop_timers_start_and_stop_in_callbacks(void **state)
     hr_loop_timer_stop(&loop, &far_away.timer);
 }
 
+static int slow_left;
+
+static void on_slow(void *arg)
+{
+    (void)arg;
+    uint64_t from_ns = hr_now_ns();
+    while (hr_now_ns() - from_ns < 2000000) {
+    }
+    slow_left--;
+}
+
+static void on_turn(void *arg)
+{
+    *(int *)arg = slow_left;
+}
+
+static void stop_if_done(void *arg)
+{
+    struct hr_timer *timer = arg;
+    if (slow_left == 0) {
+        hr_loop_stop(&loop);
+    } else {
+        hr_loop_timer_start(&loop, timer, 1);
+    }
+}
+
+/* Tasks that take long together do not keep timers waiting for all of them; none is lost or run twice. */
+static void loop_ends_a_long_round_of_tasks(void **state)
+{
+    (void)state;
+    struct hr_task slow[60];
+    struct hr_timer turn;
+    struct hr_timer done;
+    int left_at_turn = -1;
+    slow_left = 60;
+    for (size_t i = 0; i < 60; i++) {
+        hr_task_init(&slow[i], on_slow, NULL);
+        hr_loop_post(&loop, &slow[i]);
+    }
+    hr_timer_init(&turn, on_turn, &left_at_turn);
+    hr_timer_init(&done, stop_if_done, &done);
+    hr_loop_timer_start(&loop, &turn, 1);
+    hr_loop_timer_start(&loop, &done, 1);
+    hr_loop_run(&loop);
+    assert_int_equal(slow_left, 0);
+    assert_true(left_at_turn > 0);
+}
+
 /* The clocks: monotonic time does not go back; the wall clock is of this age. */
 static void loop_clocks(void **state)
 {
@@ -375,15 +423,11 @@ static void loop_clocks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(loop_runs_what_was_posted_before),
-        CASE(loop_task_never_runs_inside_its_poster),
-        CASE(loop_runs_tasks_of_other_threads),
-        CASE(loop_stops_from_another_thread),
-        CASE(loop_tasks_leave_room_for_others),
-        CASE(loop_sleeps_when_idle),
-        CASE(loop_timers_fire_in_time),
-        CASE(loop_timers_start_and_stop_in_callbacks),
-        CASE(loop_clocks),
+        CASE(loop_runs_what_was_posted_before), CASE(loop_task_never_runs_inside_its_poster),
+        CASE(loop_runs_tasks_of_other_threads), CASE(loop_stops_from_another_thread),
+        CASE(loop_tasks_leave_room_for_others), CASE(loop_sleeps_when_idle),
+        CASE(loop_timers_fire_in_time),         CASE(loop_timers_start_and_stop_in_callbacks),
+        CASE(loop_ends_a_long_round_of_tasks),  CASE(loop_clocks),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }

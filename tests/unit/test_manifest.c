@@ -28,13 +28,15 @@ static void manifest_built_in_is_the_todo_application(void **state)
     assert_str(todo->file, "");
     assert_false(todo->has_digest);
     assert_list(todo->routes, "/");
-    assert_list(todo->publish, "wasmkv.>");
+    assert_list(todo->publish, "wasmkv.get wasmkv.get.> wasmkv.set.> wasmkv.del wasmkv.del.>");
+    assert_list(todo->safe, "wasmkv.get wasmkv.get.>");
+    assert_list(todo->idempotent, "wasmkv.set.> wasmkv.del wasmkv.del.>");
     assert_int_equal(todo->subscription_count, 0);
     assert_str(todo->assets, "ui");
     assert_int_equal(todo->links, LINKS(HR_LINK_HTTP, HR_LINK_MESSAGING) |
                                       LINKS(HR_LINK_ASSETS, HR_LINK_CONFIG) |
                                       LINKS(HR_LINK_LOGGING, HR_LINK_CLOCKS) |
-                                      (1u << HR_LINK_RANDOM));
+                                      LINKS(HR_LINK_RANDOM, HR_LINK_LATTICE));
     assert_str(m->actors[1].name, "ui");
     assert_int_equal(m->actors[1].links, 0);
 
@@ -42,13 +44,18 @@ static void manifest_built_in_is_the_todo_application(void **state)
     assert_str(kv->name, "kv");
     assert_list(kv->buckets, "default");
     assert_str(kv->store, "lmdb:./data");
-    assert_list(kv->publish, "_INBOX.>");
-    assert_int_equal(kv->subscription_count, 5);
+    assert_list(kv->publish, "_INBOX.> wasmkv.peer.> _LOCAL.wasmkv.>");
+    assert_int_equal(kv->subscription_count, 11);
     assert_str(kv->subscriptions[0].subject, "wasmkv.get");
     assert_str(kv->subscriptions[0].queue, "kv");
     assert_int_equal(kv->subscriptions[0].batch, 0);
     assert_str(kv->subscriptions[2].subject, "wasmkv.set.>");
     assert_int_equal(kv->subscriptions[2].batch, 64);
+    assert_str(kv->subscriptions[5].subject, "wasmkv.peer.default.w");
+    assert_str(kv->subscriptions[5].queue, "${site}");
+    assert_true(kv->subscriptions[5].no_echo);
+    assert_str(kv->subscriptions[10].subject, "_LOCAL.wasmkv.default.tick");
+    assert_int_equal(kv->subscriptions[10].every_ms, 500);
     assert_true(hr_manifest_has_link(kv, HR_LINK_COMMIT));
     assert_true(hr_manifest_has_link(kv, HR_LINK_GATHER));
     assert_false(hr_manifest_has_link(kv, HR_LINK_HTTP));
@@ -65,6 +72,9 @@ static void assert_same(const struct hr_manifest *a, const struct hr_manifest *b
     assert_true(hr_str_eq(a->store, b->store));
     assert_int_equal(a->durability, b->durability);
     assert_int_equal(a->nats.count, b->nats.count);
+    assert_true(hr_str_eq(a->host, b->host));
+    assert_true(hr_str_eq(a->write_acks, b->write_acks));
+    assert_int_equal(a->hedge, b->hedge);
     assert_int_equal(a->workers, b->workers);
     assert_int_equal(a->log, b->log);
     assert_int_equal(a->actor_count, b->actor_count);
@@ -304,8 +314,7 @@ static void manifest_tells_what_is_not_supported(void **state)
     } rows[] = {
         {"", NULL},
         {"store: redis://h", "store: this version has lmdb:<folder> only, not Redis"},
-        {"nats: [nats://h]", "nats: this version runs a lattice within one process only; leave "
-                             "`nats` and HEDGEROW_NATS empty"},
+        {"nats: [nats://h]", NULL},
         {"actors: {kv: {links: {keyvalue: {store: 'redis://h'}}}}",
          "actors.kv.links.keyvalue: this version has lmdb:<folder> only, not Redis"},
         {"actors: {kv: {links: {keyvalue: {store: 'lmdb:x'}}}}", NULL},

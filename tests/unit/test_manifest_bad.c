@@ -68,12 +68,13 @@ static void manifest_refuses_unknown_keys(void **state)
     static const struct bad rows[] = {
         {"stie: a", "m.yaml:1:1: stie: unknown key; did you mean `site`?"},
         {"site_id: 1", "m.yaml:1:1: site_id: unknown key; did you mean `site-id`?"},
-        {"frobnicate: 1",
-         "m.yaml:1:1: frobnicate: unknown key; known are lattice, site, site-id, http, admin, "
-         "store, durability, nats, workers, log, actors"},
+        {"frobnicate: 1", "m.yaml:1:1: frobnicate: unknown key; known are lattice, site, site-id, "
+                          "host, http, admin, store, durability, nats, nats-creds, nats-nkey, "
+                          "nats-ca, nats-cert, nats-key, write-acks, hedge, workers, log, actors"},
         {"\"a\\nb\\0\\x7f\": 1",
-         "m.yaml:1:1: a?b??: unknown key; known are lattice, site, site-id, http, admin, store, "
-         "durability, nats, workers, log, actors"},
+         "m.yaml:1:1: a?b??: unknown key; known are lattice, site, site-id, host, http, admin, "
+         "store, durability, nats, nats-creds, nats-nkey, nats-ca, nats-cert, nats-key, "
+         "write-acks, hedge, workers, log, actors"},
         {ACTOR("limit: {}"), "m.yaml:3:5: actors.ui.limit: unknown key; did you mean `limits`?"},
         {ACTOR("limits: {memroy: 1MiB}"),
          "m.yaml:3:14: actors.ui.limits.memroy: unknown key; did you mean `memory`?"},
@@ -81,7 +82,7 @@ static void manifest_refuses_unknown_keys(void **state)
          "m.yaml:4:7: actors.ui.links.mesaging: unknown key; did you mean `messaging`?"},
         {LINK("sockets: {}"),
          "m.yaml:4:7: actors.ui.links.sockets: unknown key; known are http, messaging, keyvalue, "
-         "commit, config, logging, clocks, random, cli, gather, assets"},
+         "commit, config, logging, clocks, random, cli, gather, lattice, assets"},
         {LINK("random: {seed: 4}"),
          "m.yaml:4:16: actors.ui.links.random.seed: unknown key; this takes no keys: `{}`"},
         {LINK("gather: {subscribe: []}"),
@@ -89,9 +90,9 @@ static void manifest_refuses_unknown_keys(void **state)
         {LINK("messaging: {subscribe: [{subjekt: a, subject: a}]}"),
          "m.yaml:4:32: actors.ui.links.messaging.subscribe[1].subjekt: unknown key; did you mean "
          "`subject`?"},
-        {"<<: {site: a}",
-         "m.yaml:1:1: <<: unknown key; known are lattice, site, site-id, http, admin, store, "
-         "durability, nats, workers, log, actors"},
+        {"<<: {site: a}", "m.yaml:1:1: <<: unknown key; known are lattice, site, site-id, host, "
+                          "http, admin, store, durability, nats, nats-creds, nats-nkey, nats-ca, "
+                          "nats-cert, nats-key, write-acks, hedge, workers, log, actors"},
     };
     check_all(rows, sizeof rows / sizeof rows[0]);
 }
