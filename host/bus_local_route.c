@@ -7,54 +7,14 @@
  * threads publish at once it is as exact as their clocks would be. The cost of a publish grows with
  * the product of the matching subscriptions and the matching groups.
  */
-#include "base/alloc.h"
 #include "host/bus_local.h"
-
-static struct hr_bus_local_delivery *new_delivery(struct hr_bus_local_sub *sub,
-                                                  struct hr_bus_message *message)
-{
-    struct hr_bus_local_delivery *delivery = hr_alloc(sizeof *delivery);
-    if (delivery) {
-        hr_bus_message_ref(message);
-        delivery->message = message;
-        delivery->sub = sub;
-        hr_list_init(&delivery->in_port);
-        hr_list_init(&delivery->in_sub);
-    }
-    return delivery;
-}
-
-void hr_bus_local_delivery_free(struct hr_bus_local_delivery *delivery)
-{
-    hr_bus_message_unref(delivery->message);
-    hr_free(delivery);
-}
-
-void hr_bus_local_unqueue(struct hr_bus_local_delivery *delivery)
-{
-    struct hr_bus_local_sub *sub = delivery->sub;
-    struct hr_bus_local *bus = hr_bus_local_of(sub->base.port);
-    hr_list_remove(&delivery->in_port);
-    hr_list_remove(&delivery->in_sub);
-    atomic_fetch_sub_explicit(&sub->messages, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&sub->bytes, delivery->message->bytes, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&bus->pending, 1, memory_order_relaxed);
-}
-
-static bool has_room(struct hr_bus_local_sub *sub, const struct hr_bus_message *message)
-{
-    uint32_t messages = atomic_load_explicit(&sub->messages, memory_order_relaxed);
-    size_t bytes = atomic_load_explicit(&sub->bytes, memory_order_relaxed);
-    return messages < sub->messages_max && bytes <= sub->bytes_max &&
-           message->bytes <= sub->bytes_max - bytes;
-}
 
 /* Whether @a should rather have the message than @b, of the same group. */
 static bool is_better(const struct hr_bus_local_port *port, const struct hr_bus_message *message,
                       struct hr_bus_local_sub *a, struct hr_bus_local_sub *b)
 {
-    bool a_room = has_room(a, message);
-    bool b_room = has_room(b, message);
+    bool a_room = hr_bus_sink_has_room(&a->sink, message);
+    bool b_room = hr_bus_sink_has_room(&b->sink, message);
     if (a_room != b_room) {
         return a_room;
     }
@@ -72,12 +32,11 @@ static bool is_better(const struct hr_bus_local_port *port, const struct hr_bus_
 }
 
 /* The delivery for the group @queue among those chosen so far, or NULL. */
-static struct hr_bus_local_delivery *find_group(const struct hr_list *chosen, struct hr_str queue)
+static struct hr_bus_delivery *find_group(const struct hr_list *chosen, struct hr_str queue)
 {
     for (const struct hr_list *node = chosen->next; node != chosen; node = node->next) {
-        struct hr_bus_local_delivery *delivery =
-            HR_LIST_OWNER(node, struct hr_bus_local_delivery, in_port);
-        if (hr_str_eq(delivery->sub->queue, queue)) {
+        struct hr_bus_delivery *delivery = HR_LIST_OWNER(node, struct hr_bus_delivery, in_mailbox);
+        if (hr_str_eq(hr_bus_local_sub_of(delivery)->queue, queue)) {
             return delivery;
         }
     }
@@ -88,7 +47,7 @@ static void free_all(struct hr_list *deliveries)
 {
     struct hr_list *node;
     while ((node = hr_list_pop_front(deliveries))) {
-        hr_bus_local_delivery_free(HR_LIST_OWNER(node, struct hr_bus_local_delivery, in_port));
+        hr_bus_delivery_free(HR_LIST_OWNER(node, struct hr_bus_delivery, in_mailbox));
     }
 }
 
@@ -101,48 +60,37 @@ static enum hr_err choose(struct hr_bus_local_port *port, struct hr_bus_message 
     hr_bus_index_walk_init(&walk, &hr_bus_local_of(&port->base)->index, message->view.subject);
     while ((entry = hr_bus_index_walk_next(&walk))) {
         struct hr_bus_local_sub *sub = HR_LIST_OWNER(entry, struct hr_bus_local_sub, entry);
-        struct hr_bus_local_delivery *same =
+        struct hr_bus_delivery *same =
             sub->queue.len > 0 ? find_group(ret_chosen, sub->queue) : NULL;
         if (same) {
-            if (is_better(port, message, sub, same->sub)) {
-                same->sub = sub;
+            if (is_better(port, message, sub, hr_bus_local_sub_of(same))) {
+                same->sink = &sub->sink;
             }
             continue;
         }
-        struct hr_bus_local_delivery *delivery = new_delivery(sub, message);
+        struct hr_bus_delivery *delivery = hr_bus_delivery_new(&sub->sink, message);
         if (!delivery) {
             free_all(ret_chosen);
             return HR_NO_MEMORY;
         }
-        hr_list_push_back(ret_chosen, &delivery->in_port);
+        hr_list_push_back(ret_chosen, &delivery->in_mailbox);
     }
     return HR_OK;
 }
 
 /* Queues @delivery for its subscription and takes it, or frees it when there is no room. Under the
  * bus' lock. */
-static bool enqueue(struct hr_bus_local *bus, struct hr_bus_local_delivery *delivery)
+static bool enqueue(struct hr_bus_local *bus, struct hr_bus_delivery *delivery)
 {
-    struct hr_bus_local_sub *sub = delivery->sub;
-    struct hr_bus_local_port *port = (struct hr_bus_local_port *)sub->base.port;
+    struct hr_bus_local_sub *sub = hr_bus_local_sub_of(delivery);
     if (sub->queue.len > 0) {
         uint64_t turn = atomic_fetch_add_explicit(&bus->turn, 1, memory_order_relaxed);
         atomic_store_explicit(&sub->served, turn + 1, memory_order_relaxed);
     }
-    uv_mutex_lock(&port->lock);
-    bool room = has_room(sub, delivery->message);
-    if (room) {
-        hr_list_push_back(&port->incoming, &delivery->in_port);
-        hr_list_push_back(&sub->queued, &delivery->in_sub);
-        atomic_fetch_add_explicit(&sub->messages, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&sub->bytes, delivery->message->bytes, memory_order_relaxed);
-        atomic_fetch_add_explicit(&bus->pending, 1, memory_order_relaxed);
-        hr_bus_local_wake_locked(port);
-    }
-    uv_mutex_unlock(&port->lock);
+    bool room = hr_bus_mailbox_put(delivery);
     if (!room) {
-        atomic_fetch_add_explicit(&bus->dropped, 1, memory_order_relaxed);
-        hr_bus_local_delivery_free(delivery);
+        hr_bus_count(&bus->counters.dropped);
+        hr_bus_delivery_free(delivery);
     }
     return room;
 }
@@ -158,8 +106,7 @@ enum hr_err hr_bus_local_route(struct hr_bus_local_port *port, struct hr_bus_mes
     uv_rwlock_rdlock(&bus->lock);
     enum hr_err err = choose(port, message, &chosen);
     while ((node = hr_list_pop_front(&chosen))) {
-        struct hr_bus_local_delivery *delivery =
-            HR_LIST_OWNER(node, struct hr_bus_local_delivery, in_port);
+        struct hr_bus_delivery *delivery = HR_LIST_OWNER(node, struct hr_bus_delivery, in_mailbox);
         outcome.matched++;
         outcome.accepted += enqueue(bus, delivery);
     }
@@ -167,12 +114,12 @@ enum hr_err hr_bus_local_route(struct hr_bus_local_port *port, struct hr_bus_mes
     if (err) {
         return err;
     }
-    atomic_fetch_add_explicit(&bus->published, 1, memory_order_relaxed);
+    hr_bus_count(&bus->counters.published);
     *ret_outcome = outcome;
     return HR_OK;
 }
 
-void hr_bus_local_reroute(struct hr_bus_local_port *port, struct hr_bus_local_delivery *delivery,
+void hr_bus_local_reroute(struct hr_bus_local_port *port, struct hr_bus_delivery *delivery,
                           struct hr_str queue)
 {
     struct hr_bus_local *bus = hr_bus_local_of(&port->base);
@@ -189,10 +136,10 @@ void hr_bus_local_reroute(struct hr_bus_local_port *port, struct hr_bus_local_de
         }
     }
     if (best) {
-        delivery->sub = best;
+        delivery->sink = &best->sink;
         HR_IGNORE(enqueue(bus, delivery)); /* a full queue is counted there */
     } else {
-        hr_bus_local_delivery_free(delivery);
+        hr_bus_delivery_free(delivery);
     }
     uv_rwlock_rdunlock(&bus->lock);
 }

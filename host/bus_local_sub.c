@@ -1,7 +1,6 @@
 /* Subscriptions of the in-process bus: into the index and out of it again. Loop thread of the
  * subscription's port; publishers on other threads see a subscription only through the index. */
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "host/bus_local.h"
 
 static struct hr_bus_local_sub *new_sub(const struct hr_bus_sub_options *options)
@@ -16,13 +15,8 @@ static struct hr_bus_local_sub *new_sub(const struct hr_bus_sub_options *options
         memcpy(sub->text + options->subject.len, options->queue.ptr, options->queue.len);
         sub->queue = hr_str_of(sub->text + options->subject.len, options->queue.len);
     }
-    sub->messages_max =
-        options->pending_messages_max ? options->pending_messages_max : HR_BUS_PENDING_MESSAGES_MAX;
-    sub->bytes_max =
-        options->pending_bytes_max ? options->pending_bytes_max : HR_BUS_PENDING_BYTES_MAX;
     hr_list_init(&sub->entry.node);
     hr_list_init(&sub->in_port);
-    hr_list_init(&sub->queued);
     return sub;
 }
 
@@ -31,12 +25,12 @@ static struct hr_bus_local_sub *new_sub(const struct hr_bus_sub_options *options
 static enum hr_err enter(struct hr_bus_local *bus, struct hr_bus_local_sub *sub, size_t pattern_len,
                          bool no_echo)
 {
-    uint64_t count = atomic_load_explicit(&bus->subscriptions, memory_order_relaxed);
+    uint64_t count = hr_bus_count_of(&bus->counters.subscriptions);
     if (!sub->internal && count >= HR_BUS_SUBSCRIPTIONS_MAX) {
         return HR_BUSY;
     }
     if (!sub->internal) {
-        atomic_store_explicit(&bus->subscriptions, count + 1, memory_order_relaxed);
+        atomic_store_explicit(&bus->counters.subscriptions, count + 1, memory_order_relaxed);
     }
     sub->id = bus->next_sub_id++;
     if (!no_echo) {
@@ -55,8 +49,7 @@ enum hr_err hr_bus_local_sub_open(struct hr_bus_local_port *port,
         return HR_NO_MEMORY;
     }
     sub->base.port = &port->base;
-    sub->cb = cb;
-    sub->arg = arg;
+    hr_bus_sink_init(&sub->sink, &port->mailbox, options, cb, arg);
     sub->internal = internal;
     uv_rwlock_wrlock(&bus->lock);
     enum hr_err err = enter(bus, sub, options->subject.len, options->no_echo);
@@ -70,20 +63,6 @@ enum hr_err hr_bus_local_sub_open(struct hr_bus_local_port *port,
     return HR_OK;
 }
 
-/* Moves what is queued for @sub to @ret_orphans, oldest first. */
-static void take_queue(struct hr_bus_local_port *port, struct hr_bus_local_sub *sub,
-                       struct hr_list *ret_orphans)
-{
-    uv_mutex_lock(&port->lock);
-    while (!hr_list_empty(&sub->queued)) {
-        struct hr_bus_local_delivery *delivery =
-            HR_LIST_OWNER(sub->queued.next, struct hr_bus_local_delivery, in_sub);
-        hr_bus_local_unqueue(delivery);
-        hr_list_push_back(ret_orphans, &delivery->in_port);
-    }
-    uv_mutex_unlock(&port->lock);
-}
-
 void hr_bus_local_sub_close(struct hr_bus_local_sub *sub)
 {
     struct hr_bus_local_port *port = (struct hr_bus_local_port *)sub->base.port;
@@ -91,7 +70,7 @@ void hr_bus_local_sub_close(struct hr_bus_local_sub *sub)
     uv_rwlock_wrlock(&bus->lock);
     hr_bus_index_remove(&sub->entry);
     if (!sub->internal) {
-        atomic_fetch_sub_explicit(&bus->subscriptions, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&bus->counters.subscriptions, 1, memory_order_relaxed);
     }
     uv_rwlock_wrunlock(&bus->lock);
     hr_list_remove(&sub->in_port);
@@ -99,14 +78,13 @@ void hr_bus_local_sub_close(struct hr_bus_local_sub *sub)
     struct hr_list orphans;
     struct hr_list *node;
     hr_list_init(&orphans);
-    take_queue(port, sub, &orphans);
+    hr_bus_sink_empty(&sub->sink, &orphans);
     while ((node = hr_list_pop_front(&orphans))) {
-        struct hr_bus_local_delivery *delivery =
-            HR_LIST_OWNER(node, struct hr_bus_local_delivery, in_port);
+        struct hr_bus_delivery *delivery = HR_LIST_OWNER(node, struct hr_bus_delivery, in_mailbox);
         if (sub->queue.len > 0) {
             hr_bus_local_reroute(port, delivery, sub->queue);
         } else {
-            hr_bus_local_delivery_free(delivery);
+            hr_bus_delivery_free(delivery);
         }
     }
     hr_free(sub);

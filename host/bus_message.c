@@ -23,7 +23,8 @@ static struct hr_str put(char **at, struct hr_str s)
     return copy;
 }
 
-struct hr_bus_message *hr_bus_message_new(const struct hr_bus_msg *msg, struct hr_str reply_to)
+struct hr_bus_message *hr_bus_message_reserve(const struct hr_bus_msg *msg, struct hr_str reply_to,
+                                              char **ret_body)
 {
     size_t bytes = bytes_of(msg, reply_to);
     size_t head = sizeof(struct hr_bus_message) + msg->header_count * sizeof(struct hr_bus_header);
@@ -42,7 +43,18 @@ struct hr_bus_message *hr_bus_message_new(const struct hr_bus_msg *msg, struct h
     }
     message->view.headers = message->headers;
     message->view.header_count = msg->header_count;
-    message->view.body = put(&at, msg->body);
+    message->view.body = hr_str_of(at, msg->body.len);
+    *ret_body = at;
+    return message;
+}
+
+struct hr_bus_message *hr_bus_message_new(const struct hr_bus_msg *msg, struct hr_str reply_to)
+{
+    char *body;
+    struct hr_bus_message *message = hr_bus_message_reserve(msg, reply_to, &body);
+    if (message && msg->body.len > 0) {
+        memcpy(body, msg->body.ptr, msg->body.len);
+    }
     return message;
 }
 

@@ -3,7 +3,8 @@
  *
  * A test calls the bus between runs of the loop (then this thread is the loop's) and runs the loop
  * with flush(), which ends when a message sent after all others has come back; nothing depends on
- * time but a watchdog. HEDGEROW_TEST_BUS names the bus under test; "local" is the default. */
+ * time but a watchdog. HEDGEROW_TEST_BUS names the bus under test: "local" (the default), or "nats", over
+ * a nats-server that the test starts. */
 #ifndef HR_TEST_BUS_FIXTURE_H
 #define HR_TEST_BUS_FIXTURE_H
 
@@ -17,7 +18,8 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "host/bus.h"
+#include "host/bus_nats.h"
+#include "nats_rig.h"
 
 #define WATCHDOG_MS 60000u
 #define NOTES_MAX 4096 /* of one log */
@@ -43,11 +45,52 @@ struct log {
     bool stop;      /* end the loop's run when called */
 };
 
+/* The server of a test over NATS, for all of its cases. */
+static struct nats_server bus_server;
+
+static inline bool is_over_nats(void)
+{
+    const char *name = getenv("HEDGEROW_TEST_BUS");
+    return name && strcmp(name, "nats") == 0;
+}
+
+static inline void end_bus_server(void)
+{
+    if (bus_server.pid > 0) {
+        kill(bus_server.pid, SIGKILL);
+        waitpid(bus_server.pid, NULL, 0);
+    }
+    if (bus_server.dir[0]) {
+        char command[128];
+        snprintf(command, sizeof command, "rm -rf '%s'", bus_server.dir);
+        HR_IGNORE(system(command)); /* the test's result counts */
+    }
+}
+
+static inline enum hr_err open_nats_bus(struct hr_bus **ret_bus, struct hr_diag *diag)
+{
+    if (bus_server.pid == 0) {
+        nats_rig_init(&bus_server);
+        nats_rig_start(&bus_server);
+        atexit(end_bus_server);
+    }
+    struct hr_str url = hr_str_c(bus_server.url);
+    struct hr_bus_nats_options options = {.urls = &url, .url_count = 1};
+    enum hr_err err = hr_bus_nats_open(&options, ret_bus, diag);
+    if (!err) {
+        NATS_RIG_AWAIT(hr_bus_nats_live(*ret_bus));
+    }
+    return err;
+}
+
 static inline enum hr_err open_bus(struct hr_bus **ret_bus, struct hr_diag *diag)
 {
     const char *name = getenv("HEDGEROW_TEST_BUS");
     if (!name || strcmp(name, "local") == 0) {
         return hr_bus_local_open(ret_bus, diag);
+    }
+    if (is_over_nats()) {
+        return open_nats_bus(ret_bus, diag);
     }
     return hr_diag_set(diag, HR_BAD_INPUT, "HEDGEROW_TEST_BUS=%s: no such bus", name);
 }
@@ -214,6 +257,14 @@ static inline struct hr_bus_stats stats_of(struct fixture *f)
     struct hr_bus_stats stats;
     hr_bus_stats(f->bus, &stats);
     return stats;
+}
+
+/* Waits, without running the loop, until @count messages have come as far as the subscriptions' queues
+ * (or were dropped there). In the process they are there at once. */
+static inline void wait_for_arrivals(struct fixture *f, uint64_t count)
+{
+    struct hr_bus_stats stats;
+    NATS_RIG_AWAIT((stats = stats_of(f), stats.pending + stats.delivered + stats.dropped >= count));
 }
 
 #endif

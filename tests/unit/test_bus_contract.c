@@ -367,6 +367,7 @@ static void bus_drops_at_a_slow_consumer_and_counts(void **state)
     for (int i = 0; i < 25; i++) {
         say(f, "flood", "x");
     }
+    wait_for_arrivals(f, 50);
     flush(f);
     assert_int_equal(logs[0].count, 10);
     assert_int_equal(logs[1].count, 25);
@@ -390,6 +391,7 @@ static void bus_drops_by_bytes_too(void **state)
     for (int i = 0; i < 5; i++) {
         assert_int_equal(hr_bus_publish(f->port, &msg), HR_OK);
     }
+    wait_for_arrivals(f, 5);
     flush(f);
     assert_int_equal(logs[0].count, 2);
     assert_int_equal(stats_of(f).dropped, 3);
