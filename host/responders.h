@@ -3,7 +3,9 @@
  * (monotonic nanoseconds) and a seed. One thread.
  *
  * A responder is one served subject of one host, known by a number that its finder makes. Of each is kept:
- * - the smoothed round trip and its spread, as RFC 6298 has them (gains 1/8 and 1/4);
+ * - the smoothed round trip and its spread, as RFC 6298 has them (gains 1/8 and 1/4), but that one sample counts
+ *   for no more than round trip + 8 * spread: a single stall does not make a fast responder a slow one, several
+ *   do. What was not measured for HR_RESPONDER_STALE_NS starts over with the next measurement;
  * - a histogram of round trips in buckets of an eighth of an octave. When it has HR_RESPONDER_SAMPLES_MAX
  *   samples all counts are halved, so that it forgets: the last few hundred decide. Its 95th percentile is off
  *   by at most one bucket (12.5 %) upwards. Of fewer than HR_RESPONDER_SAMPLES_MIN samples the percentile is
@@ -25,10 +27,9 @@
 
 #include "base/err.h"
 #include "base/list.h"
-#include "host/bus.h"
 
 #define HR_RESPONDERS_MAX 4096u
-#define HR_RESPONDER_SAMPLES_MAX 256u
+#define HR_RESPONDER_SAMPLES_MAX 512u
 #define HR_RESPONDER_SAMPLES_MIN 20u
 #define HR_RESPONDER_HEDGE_MIN_NS ((uint64_t)2000000)
 #define HR_RESPONDER_HEDGE_MAX_NS ((uint64_t)250000000)
@@ -87,17 +88,18 @@ struct hr_responders *hr_responders_new(uint64_t seed, uint64_t now_ns);
 void hr_responders_free(struct hr_responders *responders);
 
 /* The responder of number @key, made if it is not there; beyond HR_RESPONDERS_MAX the one that was looked up
- * longest ago and has no call under way makes room. NULL when there is no room, or memory is out. Valid until
- * the next call of this function, and while a call is under way. */
+ * longest ago and has no call under way makes room. NULL when there is no room, or memory is out. Valid for
+ * the next HR_RESPONDERS_MAX / 2 calls of this function, and while a call is under way. */
 struct hr_responder *hr_responders_get(struct hr_responders *responders, uint64_t key,
                                        uint64_t now_ns);
 void hr_responder_view(const struct hr_responder *responder, uint64_t now_ns,
                        struct hr_responder_view *ret_view);
 
-/* Puts the best one first, the others behind it in order. @repeat: one that is avoided is tried again only
- * with what may be repeated. Returns how many of them are well, at the front. */
-size_t hr_responders_order(struct hr_responders *responders, enum hr_bus_repeat repeat,
-                           uint64_t now_ns, struct hr_responder_option *options, size_t count);
+/* Puts the best one first, the others behind it in order; those that are avoided come last. One that is due
+ * to be tried again counts as well, but not for a request that @only_once can be sent to somebody, as long as
+ * there are others that it owes an answer. Returns how many of them are well, at the front. */
+size_t hr_responders_order(struct hr_responders *responders, bool only_once, uint64_t now_ns,
+                           struct hr_responder_option *options, size_t count);
 /* Which of @options, but for the first, should get a copy to be measured by; NULL if none is due. */
 struct hr_responder_option *hr_responders_explore(struct hr_responders *responders, uint64_t now_ns,
                                                   struct hr_responder_option *options,
@@ -114,9 +116,9 @@ void hr_responder_begin(struct hr_responder *responder, struct hr_responder_call
                         uint64_t now_ns);
 void hr_responder_end(struct hr_responder_call *call, enum hr_responder_outcome outcome,
                       uint64_t now_ns);
-/* Whether @call's responder has stalled as far as a request of @repeat is concerned; if it has, it is avoided
- * from now on. @ret_new says whether that is news. */
-bool hr_responder_check_stall(struct hr_responder_call *call, enum hr_bus_repeat repeat,
-                              uint64_t now_ns, bool *ret_new);
+/* Whether @call should be moved on because its responder has stalled; if so, the responder is avoided from now
+ * on. @is_write: it changes something. @ret_new says whether the stall is news. */
+bool hr_responder_check_stall(struct hr_responder_call *call, bool is_write, uint64_t now_ns,
+                              bool *ret_new);
 
 #endif
