@@ -28,12 +28,19 @@ enum hr_lattice_state {
     HR_LATTICE_STATES
 };
 
+/* A later boot of a host id whose owner is there: the last one that was met. */
+struct hr_lattice_rival {
+    uint64_t boot;
+    uint64_t met_ns; /* first; 0 = none was met */
+    bool told;
+};
+
 struct hr_lattice_member {
     struct hr_lattice *lattice;
     uint64_t number;
     enum hr_lattice_presence presence;
-    bool refused;   /* cannot be together with one that was there before */
-    uint64_t rival; /* the boot that was last refused for its id */
+    bool refused; /* cannot be together with one that was there before */
+    struct hr_lattice_rival rival;
     uint64_t heard_ns;
     uint64_t round_trip_ns;
     uint64_t told_round_trip_ns; /* as the present table has it */
@@ -76,7 +83,7 @@ struct hr_lattice {
     uint32_t hello_ms;
     struct hr_str name;
     struct hr_lattice_announcement *self; /* without what is served */
-    uint64_t rival; /* the boot that was last refused for having this host's id */
+    struct hr_lattice_rival rival;        /* of this host itself */
     struct hr_timer announce_timer;
     struct hr_timer check_timer;
     struct hr_timer join_timer;

@@ -173,12 +173,20 @@ static bool must_give_up(struct hr_lattice *lattice, const struct hr_lattice_ann
 
 /* Somebody with the id of @owner, who came later: nothing to remember but that it was told. */
 static void refuse_double(struct hr_lattice *lattice, const struct hr_lattice_announcement *said,
-                          const struct hr_lattice_announcement *owner, uint64_t *rival)
+                          const struct hr_lattice_announcement *owner,
+                          struct hr_lattice_rival *rival)
 {
     char why[HR_LATTICE_WHY_BYTES_MAX] = "";
-    if (*rival != said->boot && !said->leaving && hr_lattice_conflicts(said, owner, why)) {
-        *rival = said->boot;
+    if (!rival->told && !said->leaving && hr_lattice_conflicts(said, owner, why)) {
+        rival->told = true;
         tell(lattice, HR_LATTICE_REFUSED, said, why);
+    }
+}
+
+static void meet_rival(struct hr_lattice_rival *rival, const struct hr_lattice_announcement *said)
+{
+    if (rival->boot != said->boot || rival->met_ns == 0) {
+        *rival = (struct hr_lattice_rival){.boot = said->boot, .met_ns = hr_now_ns()};
     }
 }
 
@@ -256,6 +264,7 @@ static bool hear_own_id(struct hr_lattice *lattice, const struct hr_lattice_anno
     }
     /* A server may echo; and one that has left has no say in who comes after it. */
     if (said->boot != lattice->self->boot && lattice->state != HR_LATTICE_OUT) {
+        meet_rival(&lattice->rival, said);
         refuse_double(lattice, said, lattice->self, &lattice->rival);
     }
     return true;
@@ -276,7 +285,11 @@ static struct hr_lattice_member *member_of(struct hr_lattice *lattice,
     }
     if (is_other && member->presence == HR_LATTICE_MEMBER_ALIVE &&
         hr_lattice_is_earlier(member->said, said)) {
-        refuse_double(lattice, said, member->said, &member->rival);
+        /* Most likely the same host, started again. Both run if the earlier one is heard once more. */
+        meet_rival(&member->rival, said);
+        if (member->heard_ns > member->rival.met_ns) {
+            refuse_double(lattice, said, member->said, &member->rival);
+        }
         return NULL;
     }
     return member;
