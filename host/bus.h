@@ -48,6 +48,8 @@
 /* A reply that says no, of whoever could not do it: its body is for people and for the actor that asked, if
  * nobody else can do better. The value is a reason. */
 #define HR_BUS_HEADER_REFUSED "Hedgerow-Refused"
+/* A host says no, in the place of a responder: no body; the value is the error's text, a colon, and why. */
+#define HR_BUS_HEADER_ERROR "Hedgerow-Error"
 
 /* Subjects of this first token never leave the host. */
 #define HR_BUS_LOCAL_TOKEN "_LOCAL"

@@ -69,7 +69,7 @@ typedef void (*hr_lattice_event_cb)(void *arg, enum hr_lattice_event event, stru
 /* HR_OK, or HR_CONFLICT with the text of a hr_lattice_conflict_cb; HR_CANCELED at close. */
 typedef void (*hr_lattice_joined_cb)(void *arg, enum hr_err err, const char *why);
 typedef void (*hr_lattice_closed_cb)(void *arg);
-/* Calls in flight on this host. On the loop. */
+/* Calls in flight on this host. Any thread. */
 typedef uint32_t (*hr_lattice_load_cb)(void *arg);
 
 struct hr_lattice_options {

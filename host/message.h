@@ -11,7 +11,7 @@
 #include "host/lane.h"
 
 /* A reply with this header has no body; its value says why nobody answers. */
-#define HR_MESSAGE_ERROR_HEADER "Hedgerow-Error"
+#define HR_MESSAGE_ERROR_HEADER HR_BUS_HEADER_ERROR
 #define HR_MESSAGE_RECORD_BYTES 28u /* of broker-message in guest memory, alignment 4 */
 
 /* A message on its own feet: copied, in somebody's arena or heap. */
