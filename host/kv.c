@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "host/kv_lmdb.h"
+#include "host/kv_redis.h"
 
 #define URL_SHOWN_MAX 200u
 
@@ -19,6 +20,8 @@ struct store_kind {
 
 static const struct store_kind kinds[] = {
     {"lmdb", "lmdb:<folder>", hr_kv_lmdb_open},
+    {"redis", "redis://[user:password@]host[:port][/number]", hr_kv_redis_open},
+    {"rediss", "rediss://... (TLS)", hr_kv_redis_open_tls},
 };
 
 static const struct store_kind *kind_of(struct hr_str scheme)
@@ -31,8 +34,13 @@ static const struct store_kind *kind_of(struct hr_str scheme)
     return NULL;
 }
 
+/* An URL with an '@' may have a password before it, and is shown up to its scheme only. */
 static enum hr_err unknown_url(struct hr_str url, struct hr_diag *diag)
 {
+    size_t colon = hr_str_find(url, ':', 0);
+    if (hr_str_find(url, '@', 0) != SIZE_MAX) {
+        url.len = colon == SIZE_MAX ? 0 : colon;
+    }
     char known[256] = "";
     size_t len = 0;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds && len < sizeof known; i++) {

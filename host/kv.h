@@ -1,5 +1,5 @@
 /* The store behind the keyvalue capability: one table of operations, one implementation a file
- * (kv_lmdb.c, later kv_redis.c). A store holds named buckets, as many as are used: a bucket is there
+ * (kv_lmdb.c, kv_redis.c). A store holds named buckets, as many as are used: a bucket is there
  * when it has a key. A bucket maps keys (1 to HR_KV_KEY_BYTES_MAX bytes) to values (up to
  * HR_KV_VALUE_BYTES_MAX bytes). Both are any bytes; that a guest's keys are UTF-8 is seen to where
  * they come in. Keys are ordered bytewise.
@@ -20,6 +20,7 @@
 #ifndef HR_KV_H
 #define HR_KV_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +43,7 @@
 #define HR_KV_QUEUE_MAX 4096u
 #define HR_KV_QUEUE_BYTES_MAX (64u << 20)
 #define HR_KV_PORTS_MAX 64u
+#define HR_KV_WARNING_BYTES_MAX 256u
 
 enum hr_kv_durability { HR_KV_SYNC, HR_KV_LAZY };
 
@@ -145,6 +147,10 @@ struct hr_kv {
     const struct hr_kv_ops *ops;
     enum hr_kv_durability durability;
     enum hr_kv_past past;
+    char warning[HR_KV_WARNING_BYTES_MAX]; /* what the operator should know; empty: nothing */
+    /* How often, since the opening, something has happened to the store by which commits that were
+     * acknowledged may have been undone: a lazy one's server was restarted. Any thread. */
+    _Atomic uint64_t losses;
 };
 
 struct hr_kv_port {
@@ -152,8 +158,8 @@ struct hr_kv_port {
     struct hr_loop *loop;
 };
 
-/* Opens the store at @url: "lmdb:<folder>", made if it is not there; kv_lmdb.h has its options.
- * The diag names the store and says what to do. Any thread; blocks. The process ignores SIGXFSZ, so
+/* Opens the store at @url: "lmdb:<folder>", made if it is not there, or "redis://..."; kv_lmdb.h and
+ * kv_redis.h have their options. The diag never has a password. The diag names the store and says what to do. Any thread; blocks. The process ignores SIGXFSZ, so
  * that a limit on file sizes is an error and not its end.
  * Errors: HR_LOCKED (another process has it), HR_READ_ONLY, HR_NO_SPACE, HR_CORRUPT, HR_DENIED,
  * HR_BAD_INPUT (an URL that no implementation knows, an impossible path), HR_UNSUPPORTED (made by a
