@@ -373,14 +373,15 @@ static void batch_names_what_is_wrong_in_the_configuration(void **state)
 {
     (void)state;
     static const struct {
-        const char *site, *site_id, *sites, *nonce, *feed_max, *key;
+        const char *site, *site_id, *write_acks, *nonce, *feed_max, *key;
     } rows[] = {
         {NULL, NULL, NULL, FAKE_NONCE, NULL, "site must be"},
         {"", NULL, NULL, FAKE_NONCE, NULL, "site must be"},
         {"here", "0", NULL, FAKE_NONCE, NULL, "site-id must be"},
         {"here", "65536", NULL, FAKE_NONCE, NULL, "site-id must be"},
-        {"here", "1", "33", FAKE_NONCE, NULL, "sites must be"},
-        {"here", "1", "x", FAKE_NONCE, NULL, "sites must be"},
+        {"he re", NULL, NULL, FAKE_NONCE, NULL, "site must be"},
+        {"here", "1", "33", FAKE_NONCE, NULL, "write-acks must be"},
+        {"here", "1", "some", FAKE_NONCE, NULL, "write-acks must be"},
         {"here", NULL, NULL, NULL, NULL, "boot-nonce must be"},
         {"here", NULL, NULL, "00", NULL, "boot-nonce must be"},
         {"here", NULL, NULL, "000102030405060708090a0b0c0d0e0F", NULL, "boot-nonce must be"},
@@ -389,7 +390,7 @@ static void batch_names_what_is_wrong_in_the_configuration(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         fake.site = rows[i].site;
         fake.site_id = rows[i].site_id;
-        fake.sites = rows[i].sites;
+        fake.write_acks = rows[i].write_acks;
         fake.nonce = rows[i].nonce;
         fake.feed_max = rows[i].feed_max;
         send_all((const struct pair[]){{"wasmkv.set.a", "{}"}, {"wasmkv.get", ""}, {NULL, NULL}});

@@ -43,6 +43,7 @@ struct check {
     size_t member_count;
     size_t record_count;
     size_t visible_count;
+    bool group;          /* m/cfg names other sites */
     size_t litter_count; /* records with something that a single site need not keep */
     unsigned failures;
 };
@@ -68,7 +69,7 @@ static inline uint64_t check_be(struct hr_str bytes, size_t at, size_t len)
 
 static inline bool check_sealed(struct hr_str bytes)
 {
-    return bytes.len > 5 && bytes.ptr[0] == 1 &&
+    return bytes.len > 5 && (bytes.ptr[0] == 1 || bytes.ptr[0] == 2) &&
            check_be(bytes, bytes.len - 4, 4) == hr_crc32c(hr_str_of(bytes.ptr, bytes.len - 4));
 }
 
@@ -87,8 +88,9 @@ static inline void check_read_change(struct check *check, struct fake_pair *pair
     c->opid = hr_str_of(b.ptr + 26, 16);
     memcpy(c->stamp, b.ptr + 18, 8);
     memcpy(c->stamp + 8, b.ptr + 2, 8);
-    c->key = hr_str_of(b.ptr + 44, check_be(b, 42, 2));
-    size_t at = 44 + c->key.len;
+    size_t at = b.ptr[0] == 2 ? 42 + 25 : 42; /* version 2: hash, created, count */
+    c->key = hr_str_of(b.ptr + at + 2, check_be(b, at, 2));
+    at += 2 + c->key.len;
     c->field_count = check_be(b, at, 2);
     at += 2;
     for (size_t i = 0; i < c->field_count; i++) {
@@ -118,7 +120,8 @@ static inline struct hr_str check_value(const struct check *check, const char *n
 }
 
 /* Every origin's entries are dense from 1, or from where the feed was cut, to what v/ says, and their
- * clocks grow. The store is in the order of names, so an origin's entries come one after the other. */
+ * clocks grow; of another site's origin there may be later ones, with a gap before them, up to what v/
+ * says. The store is in the order of names, so an origin's entries come one after the other. */
 static inline void check_feed(struct check *check)
 {
     uint64_t origin = 0, seq = 0, hlc = 0;
@@ -127,27 +130,35 @@ static inline void check_feed(struct check *check)
         char name[32];
         snprintf(name, sizeof name, "v/%016llx", (unsigned long long)c->origin);
         struct hr_str progress = check_value(check, name);
-        CHECK(check, check_sealed(progress) && progress.len == 38, "%s", name);
-        if (progress.len != 38) {
+        bool gaps = progress.len == 46 && progress.ptr[0] == 2;
+        CHECK(check, check_sealed(progress) && (gaps || progress.len == 38), "%s", name);
+        if (progress.len != 38 && !gaps) {
             continue;
         }
+        uint64_t prefix = check_be(progress, 1, 8);
+        uint64_t high = gaps ? check_be(progress, 34, 8) : prefix;
+        uint64_t own = check_be(check_value(check, "m/ctr"), 1, 8);
         if (c->origin != origin) {
             seq = check_be(progress, 26, 8) - 1;
             hlc = 0;
         }
-        CHECK(check, c->seq == seq + 1, "%s: %llu after %llu", name, (unsigned long long)c->seq,
-              (unsigned long long)seq);
+        bool beyond = c->seq > prefix;
+        CHECK(check, c->seq == seq + 1 || (beyond && c->seq > prefix + 1 && c->seq > seq),
+              "%s: %llu after %llu", name, (unsigned long long)c->seq, (unsigned long long)seq);
         CHECK(check, c->hlc > hlc, "%s: the clock of %llu", name, (unsigned long long)c->seq);
         origin = c->origin;
         seq = c->seq;
         hlc = c->hlc;
         bool sealed = check_be(progress, 17, 1) == 1;
-        CHECK(check, sealed == (c->origin != check_be(check_value(check, "m/ctr"), 1, 8)),
-              "%s: sealed", name);
-        CHECK(check, !sealed || check_be(progress, 18, 8) == check_be(progress, 1, 8), "%s", name);
+        bool ours = c->origin >> 48 == own >> 48;
+        CHECK(check, check->group ? !sealed || ours : sealed == (c->origin != own), "%s: sealed",
+              name);
+        CHECK(check, !sealed || check_be(progress, 18, 8) == prefix, "%s", name);
+        CHECK(check, check->group || !gaps, "%s: gaps", name);
         bool last = i + 1 == check->change_count || check->changes[i + 1].origin != origin;
-        CHECK(check, !last || check_be(progress, 1, 8) == seq, "%s: prefix", name);
-        CHECK(check, !last || check_be(progress, 9, 8) == hlc, "%s: hlc", name);
+        CHECK(check, !last || high == seq, "%s: high", name);
+        CHECK(check, seq != prefix || check_be(progress, 9, 8) == hlc, "%s: hlc", name);
+        CHECK(check, !beyond || gaps, "%s: %llu", name, (unsigned long long)seq);
     }
 }
 
@@ -164,7 +175,8 @@ static inline void check_ctr(struct check *check)
     for (size_t i = 0; i < check->change_count; i++) {
         struct check_change *c = &check->changes[i];
         CHECK(check, c->hlc <= check_be(ctr, 9, 8), "m/ctr is behind");
-        CHECK(check, c->origin <= origin, "a newer origin than m/ctr's");
+        CHECK(check, c->origin <= origin || c->origin >> 48 != origin >> 48,
+              "a newer origin than m/ctr's");
         seq = c->origin == origin ? c->seq : seq;
     }
     CHECK(check, check_be(ctr, 17, 8) == seq, "m/ctr seq %llu, feed %llu",
@@ -179,8 +191,7 @@ static inline void check_origins(struct check *check)
     for (size_t i = 0; i < check->fake->count; i++) {
         struct fake_pair *pair = &check->fake->pairs[i];
         struct hr_str b = hr_str_of(pair->value, pair->value_len);
-        bool alone = !check->fake->sites || strcmp(check->fake->sites, "1") == 0;
-        if (alone && pair->key[0] == 'v' && strtoull(pair->key + 2, NULL, 16) != newest) {
+        if (!check->group && pair->key[0] == 'v' && strtoull(pair->key + 2, NULL, 16) != newest) {
             CHECK(check, check_be(b, 26, 8) <= check_be(b, 1, 8), "%s of an empty feed", pair->key);
         }
     }
@@ -386,6 +397,8 @@ static inline struct check check_store(const struct fake *fake, bool whole_feed)
             check_read_change(&check, &fake->pairs[i]);
         }
     }
+    struct hr_str cfg = check_value(&check, "m/cfg");
+    check.group = cfg.len > 17 && check_be(cfg, 16, 1) > 1;
     check_feed(&check);
     check_ctr(&check);
     check_results(&check);

@@ -1,6 +1,6 @@
 /* A struct dkv_env made of memory, for tests of actors/kv/core: an ordered store, a wall and a
  * monotonic clock that stand still unless told, a generator with a seed, and a list of what was
- * published. One call of the env can be made to go wrong in the ways of enum fake_fault, or every
+ * published. It has other sites if told, which are silent. One call of the env can be made to go wrong in the ways of enum fake_fault, or every
  * call with a probability. One thread; include it once a program. */
 #ifndef TEST_DKV_FAKE_H
 #define TEST_DKV_FAKE_H
@@ -48,6 +48,8 @@ struct fake_late {
 struct fake_reply {
     char *subject;
     char *body;
+    size_t body_len;
+    bool refused;
 };
 
 struct fake {
@@ -60,9 +62,12 @@ struct fake {
     uint64_t random;
     const char *site;
     const char *site_id;
-    const char *sites;
+    const char *sites; /* how many the host knows, this one among them; 1 if not set */
+    bool others_alive;
     const char *nonce;
     const char *feed_max;
+    const char *write_acks;
+    const char *ack_timeout_ms;
     size_t page_max; /* entries of one page at most */
     struct fake_reply *replies;
     size_t reply_count;
@@ -437,10 +442,9 @@ static inline void fake_random_bytes(void *arg, void *ret_bytes, size_t len)
     }
 }
 
-static inline enum hr_err fake_publish(void *arg, const struct dkv_message *message,
-                                       struct hr_diag *diag)
+static inline enum hr_err fake_send_out(struct fake *fake, const struct dkv_message *message,
+                                        bool refused, struct hr_diag *diag)
 {
-    struct fake *fake = arg;
     enum fake_fault fault = fake_begin(fake);
     if (fake_fails(fault) && fault != FAKE_LOST_AFTER && fault != FAKE_CRASH_AFTER) {
         return hr_diag_set(diag, HR_IO, "fake: publish failed");
@@ -449,10 +453,96 @@ static inline enum hr_err fake_publish(void *arg, const struct dkv_message *mess
     if (!fake->replies) {
         abort();
     }
-    fake->replies[fake->reply_count++] =
-        (struct fake_reply){fake_copy(message->subject.ptr, message->subject.len),
-                            fake_copy(message->body.ptr, message->body.len)};
+    fake->replies[fake->reply_count++] = (struct fake_reply){
+        fake_copy(message->subject.ptr, message->subject.len),
+        fake_copy(message->body.ptr, message->body.len), message->body.len, refused};
     return fake_fails(fault) ? HR_IO : HR_OK;
+}
+
+static inline enum hr_err fake_publish(void *arg, const struct dkv_message *message,
+                                       struct hr_diag *diag)
+{
+    return fake_send_out(arg, message, false, diag);
+}
+
+static inline enum hr_err fake_refuse(void *arg, struct hr_str reply_to, struct hr_str reason,
+                                      struct hr_str body, struct hr_diag *diag)
+{
+    const struct dkv_message message = {.subject = reply_to, .body = body};
+    (void)reason;
+    return fake_send_out(arg, &message, true, diag);
+}
+
+static inline enum hr_err fake_sites(void *arg, struct hr_arena *arena, struct dkv_peer **ret_sites,
+                                     size_t *ret_count, struct hr_diag *diag)
+{
+    static const char *names[] = {"s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"};
+    struct fake *fake = arg;
+    size_t count = fake->sites ? strtoul(fake->sites, NULL, 10) : 1;
+    if (fake_fails(fake_begin(fake))) {
+        return hr_diag_set(diag, HR_IO, "fake: sites failed");
+    }
+    struct dkv_peer *sites = hr_arena_alloc(arena, count * sizeof *sites);
+    if (!sites) {
+        return HR_NO_MEMORY;
+    }
+    uint16_t own = fake->site_id ? (uint16_t)strtoul(fake->site_id, NULL, 10) : 1;
+    for (size_t i = 0; i < count; i++) {
+        sites[i] = (struct dkv_peer){.name = hr_str_c(i == 0 ? fake->site : names[i % 8]),
+                                     .id = (uint16_t)(own + i),
+                                     .here = i == 0,
+                                     .alive = i == 0 || fake->others_alive};
+    }
+    *ret_sites = sites;
+    *ret_count = count;
+    return HR_OK;
+}
+
+/* Nobody answers, and the time passes. */
+static inline enum hr_err fake_gather(void *arg, struct hr_str subject, struct hr_str body,
+                                      uint32_t want, uint32_t timeout_ms, struct hr_arena *arena,
+                                      struct dkv_message **ret_replies, size_t *ret_count,
+                                      struct hr_diag *diag)
+{
+    struct fake *fake = arg;
+    (void)subject, (void)body, (void)want, (void)arena;
+    if (fake_fails(fake_begin(fake))) {
+        return hr_diag_set(diag, HR_IO, "fake: gather failed");
+    }
+    fake->mono += timeout_ms;
+    fake->wall += timeout_ms;
+    *ret_replies = NULL;
+    *ret_count = 0;
+    return HR_OK;
+}
+
+static inline struct dkv_env fake_env(struct fake *fake);
+static inline const struct fake_reply *fake_sent(const struct fake *fake, const char *subject);
+
+/* The site itself answers, nobody else does. */
+static inline enum hr_err fake_request(void *arg, struct hr_str subject, struct hr_str body,
+                                       uint32_t timeout_ms, struct hr_arena *arena,
+                                       struct hr_str *ret_body, struct hr_diag *diag)
+{
+    struct fake *fake = arg;
+    struct dkv_env env = fake_env(fake);
+    struct dkv_handled handled;
+    const struct dkv_message message = {subject, body, HR_STR("_INBOX.nested")};
+    (void)timeout_ms;
+    if (fake_fails(fake_begin(fake))) {
+        return hr_diag_set(diag, HR_IO, "fake: request failed");
+    }
+    if (!hr_str_starts(subject, HR_STR("_LOCAL."))) {
+        return hr_diag_set(diag, HR_NO_RESPONDERS, "fake: nobody is there");
+    }
+    size_t before = fake->reply_count;
+    dkv_batch_handle(&env, &message, 1, &handled);
+    const struct fake_reply *reply = fake_sent(fake, "_INBOX.nested");
+    if (!reply || fake->reply_count == before) {
+        return hr_diag_set(diag, HR_TIMEOUT, "fake: no answer");
+    }
+    *ret_body = hr_arena_copy(arena, hr_str_of(reply->body, reply->body_len));
+    return ret_body->ptr ? HR_OK : HR_NO_MEMORY;
 }
 
 static inline void fake_log(void *arg, enum dkv_log_level level, struct hr_str text)
@@ -467,8 +557,10 @@ static inline enum hr_err fake_config(void *arg, struct hr_str key, struct hr_ar
                                       struct hr_str *ret_value, struct hr_diag *diag)
 {
     struct fake *fake = arg;
-    const char *names[] = {"site", "site-id", "sites", "boot-nonce", "feed-max"};
-    const char *values[] = {fake->site, fake->site_id, fake->sites, fake->nonce, fake->feed_max};
+    const char *names[] = {"site",     "site-id",    "boot-nonce",
+                           "feed-max", "write-acks", "ack-timeout-ms"};
+    const char *values[] = {fake->site,     fake->site_id,    fake->nonce,
+                            fake->feed_max, fake->write_acks, fake->ack_timeout_ms};
     if (fake_fails(fake_begin(fake))) {
         return hr_diag_set(diag, HR_IO, "fake: config failed");
     }
@@ -491,6 +583,10 @@ static inline struct dkv_env fake_env(struct fake *fake)
                             .mono = fake_mono,
                             .random = fake_random_bytes,
                             .publish = fake_publish,
+                            .request = fake_request,
+                            .gather = fake_gather,
+                            .sites = fake_sites,
+                            .refuse = fake_refuse,
                             .log = fake_log,
                             .config = fake_config};
 }
@@ -523,6 +619,40 @@ static inline void fake_release(struct fake *fake)
     fake_late_release(&fake->late);
 }
 
+/* Hands what the site sent to itself back to it, as a host does. */
+static inline void fake_pump(struct fake *fake)
+{
+    struct dkv_env env = fake_env(fake);
+    for (size_t i = 0; i < fake->reply_count; i++) {
+        struct dkv_handled handled;
+        struct dkv_message message = {hr_str_c(fake->replies[i].subject),
+                                      hr_str_of(fake->replies[i].body, fake->replies[i].body_len),
+                                      {0}};
+        if (hr_str_starts(message.subject, HR_STR("_LOCAL."))) {
+            dkv_batch_handle(&env, &message, 1, &handled);
+        }
+    }
+}
+
+/* The newest of what was sent to @subject; NULL if nothing was. */
+static inline const struct fake_reply *fake_sent(const struct fake *fake, const char *subject)
+{
+    for (size_t i = fake->reply_count; i > 0; i--) {
+        if (strcmp(fake->replies[i - 1].subject, subject) == 0) {
+            return &fake->replies[i - 1];
+        }
+    }
+    return NULL;
+}
+
+static inline void fake_tick(struct fake *fake)
+{
+    struct dkv_env env = fake_env(fake);
+    struct dkv_handled handled;
+    const struct dkv_message message = {HR_STR("_LOCAL.wasmkv.default.tick"), {0}, {0}};
+    dkv_batch_handle(&env, &message, 1, &handled);
+}
+
 /* Sends one message and gives the reply's body, NULL if there was none; it lives until the next
  * call. */
 static inline const char *fake_send(struct fake *fake, const char *subject, const char *body)
@@ -532,7 +662,9 @@ static inline const char *fake_send(struct fake *fake, const char *subject, cons
     struct dkv_message message = {hr_str_c(subject), hr_str_c(body), HR_STR("_INBOX.1")};
     fake_forget_replies(fake);
     dkv_batch_handle(&env, &message, 1, &handled);
-    return fake->reply_count > 0 ? fake->replies[fake->reply_count - 1].body : NULL;
+    fake_pump(fake);
+    const struct fake_reply *reply = fake_sent(fake, "_INBOX.1");
+    return reply ? reply->body : NULL;
 }
 
 #endif

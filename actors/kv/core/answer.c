@@ -4,8 +4,9 @@
 #include "actors/kv/core/text.h"
 #include "actors/kv/core/wire.h"
 
-#define VERSION 1u
-#define FIXED_BYTES 59u
+#define VERSION 2u
+#define VERSION_WITHOUT_SEQ 1u
+#define FIXED_BYTES 67u
 
 static const enum dkv_op ops[] = {DKV_OP_SET, DKV_OP_DEL, DKV_OP_CLEAR};
 
@@ -14,7 +15,9 @@ enum hr_err dkv_result_decode(struct hr_str bytes, struct dkv_result *ret_result
 {
     struct dkv_in in;
     struct dkv_result result = {0};
-    enum hr_err err = dkv_in_frame(bytes, VERSION, HR_STR("result"), &in, diag);
+    bool old = dkv_in_version(bytes) == VERSION_WITHOUT_SEQ;
+    enum hr_err err =
+        dkv_in_frame(bytes, old ? VERSION_WITHOUT_SEQ : VERSION, HR_STR("result"), &in, diag);
     if (err) {
         return err;
     }
@@ -23,6 +26,7 @@ enum hr_err dkv_result_decode(struct hr_str bytes, struct dkv_result *ret_result
     uint8_t what = dkv_in_u8(&in);
     uint8_t created = dkv_in_u8(&in);
     result.answer.version = dkv_stamp_read(&in);
+    result.answer.seq = old ? 0 : dkv_in_u64(&in);
     result.answer.count = dkv_in_u64(&in);
     result.answer.value = dkv_in_bytes(&in, dkv_in_u32(&in));
     if (!dkv_in_done(&in) || what < 1 || what > sizeof ops / sizeof ops[0] || created > 1) {
@@ -46,6 +50,7 @@ enum hr_err dkv_result_encode(dkv_wall_ms time, const unsigned char hash[DKV_HAS
     dkv_out_uint(&out, answer->op == DKV_OP_SET ? 1 : answer->op == DKV_OP_DEL ? 2 : 3, 1);
     dkv_out_uint(&out, answer->created, 1);
     dkv_stamp_write(&out, answer->version);
+    dkv_out_uint(&out, answer->seq, 8);
     dkv_out_uint(&out, answer->count, 8);
     dkv_out_uint(&out, answer->value.len, 4);
     dkv_out_bytes(&out, answer->value);

@@ -1,9 +1,11 @@
 /* What became of a request: an error and its reason, or what the reply says. What a write with a
  * $request-id did is kept for DKV_RESULT_MS, so that the same request gets the same answer. Layout
- * under q/<opid>, version 1 (integers big-endian):
+ * under q/<opid>, version 2 (integers big-endian):
  *
  *   u8 version | u64 wall ms | 16 B hash of the request | u8 what (1 set, 2 del, 3 clear) |
- *   u8 created | 16 B version stamp | u64 count | u32 length of value | value | u32 CRC-32C
+ *   u8 created | 16 B version stamp | u64 seq | u64 count | u32 length of value | value | u32 CRC-32C
+ *
+ * The stamp's origin and seq name the change in the feed. Version 1 had no seq; it is 0 then.
  *
  * Stateless. Must not know: the store, JSON. */
 #ifndef DKV_ANSWER_H
@@ -22,6 +24,7 @@ struct dkv_answer {
     struct hr_str key;
     struct dkv_stamp version; /* also of what a HR_CONFLICT was with; none: nothing is there */
     bool created;
+    uint64_t seq; /* of the change that did it, whose stamp is @version; 0: not known */
     uint64_t count;
     struct hr_str value; /* JSON; of a LIST its items, with their commas */
     struct hr_str next;  /* of a LIST; empty: that is all */

@@ -101,7 +101,7 @@ enum hr_err dkv_attempt_begin(struct dkv_attempt *attempt, const struct dkv_env 
 struct dkv_attempt_mark dkv_attempt_mark(const struct dkv_attempt *attempt)
 {
     return (struct dkv_attempt_mark){dkv_txn_mark(&attempt->txn), attempt->ctr, attempt->tally,
-                                     attempt->change_count};
+                                     attempt->change_count, attempt->logged_count};
 }
 
 void dkv_attempt_undo(struct dkv_attempt *attempt, struct dkv_attempt_mark mark)
@@ -110,6 +110,7 @@ void dkv_attempt_undo(struct dkv_attempt *attempt, struct dkv_attempt_mark mark)
     attempt->ctr = mark.ctr;
     attempt->tally = mark.tally;
     attempt->change_count = mark.change_count;
+    attempt->logged_count = mark.logged_count;
 }
 
 void dkv_attempt_forget(struct dkv_attempt *attempt, struct dkv_attempt_mark mark)
@@ -143,6 +144,28 @@ enum hr_err dkv_attempt_number(struct dkv_attempt *attempt, dkv_hlc floor,
     return HR_OK;
 }
 
+/* A new entry of the feed. */
+static enum hr_err add_entry(struct dkv_attempt *attempt, struct hr_str key, struct hr_str bytes)
+{
+    enum hr_err err = dkv_txn_expect(&attempt->txn, key, (struct dkv_value){0});
+    if (!err) {
+        err = dkv_txn_put(&attempt->txn, key, bytes);
+    }
+    if (!err) {
+        attempt->tally.feed_count++;
+        attempt->tally.feed_bytes += key.len + bytes.len;
+        attempt->logged_count++;
+    }
+    return err;
+}
+
+enum hr_err dkv_attempt_log_foreign(struct dkv_attempt *attempt, const struct dkv_change *change,
+                                    struct hr_str bytes)
+{
+    return add_entry(attempt, dkv_key_change(attempt->arena, change->stamp.origin, change->seq),
+                     bytes);
+}
+
 enum hr_err dkv_attempt_log(struct dkv_attempt *attempt, const struct dkv_change *change,
                             struct hr_diag *diag)
 {
@@ -150,16 +173,11 @@ enum hr_err dkv_attempt_log(struct dkv_attempt *attempt, const struct dkv_change
     struct hr_str bytes;
     enum hr_err err = dkv_change_encode(change, attempt->arena, &bytes, diag);
     if (!err) {
-        err = dkv_txn_expect(&attempt->txn, key, (struct dkv_value){0});
-    }
-    if (!err) {
-        err = dkv_txn_put(&attempt->txn, key, bytes);
+        err = add_entry(attempt, key, bytes);
     }
     if (err) {
         return err;
     }
-    attempt->tally.feed_count++;
-    attempt->tally.feed_bytes += key.len + bytes.len;
     if (attempt->change_count++ == 0) {
         attempt->first_key = key;
         attempt->first_change = bytes;
@@ -180,7 +198,7 @@ void dkv_attempt_count(struct dkv_attempt *attempt, bool before, bool after)
 void dkv_attempt_litter(struct dkv_attempt *attempt, dkv_hlc made)
 {
     attempt->tally.litter++;
-    attempt->tally.made = made; /* clocks grow */
+    attempt->tally.made = made > attempt->tally.made ? made : attempt->tally.made;
 }
 
 bool dkv_attempt_fits(const struct dkv_attempt *attempt)
@@ -188,8 +206,8 @@ bool dkv_attempt_fits(const struct dkv_attempt *attempt)
     size_t ops;
     size_t bytes;
     dkv_txn_weigh(&attempt->txn, &ops, &bytes);
-    return ops + CLOSING_OPS(attempt->change_count) <= DKV_COMMIT_OPS_MAX &&
-           bytes + CLOSING_BYTES(attempt->change_count) <= DKV_COMMIT_BYTES_MAX;
+    return ops + CLOSING_OPS(attempt->logged_count) <= DKV_COMMIT_OPS_MAX &&
+           bytes + CLOSING_BYTES(attempt->logged_count) <= DKV_COMMIT_BYTES_MAX;
 }
 
 void dkv_attempt_room(const struct dkv_attempt *attempt, size_t *ret_ops, size_t *ret_bytes)
@@ -197,8 +215,8 @@ void dkv_attempt_room(const struct dkv_attempt *attempt, size_t *ret_ops, size_t
     size_t ops;
     size_t bytes;
     dkv_txn_weigh(&attempt->txn, &ops, &bytes);
-    ops += CLOSING_OPS(attempt->change_count);
-    bytes += CLOSING_BYTES(attempt->change_count);
+    ops += CLOSING_OPS(attempt->logged_count);
+    bytes += CLOSING_BYTES(attempt->logged_count);
     *ret_ops = ops < DKV_COMMIT_OPS_MAX ? DKV_COMMIT_OPS_MAX - ops : 0;
     *ret_bytes = bytes < DKV_COMMIT_BYTES_MAX ? DKV_COMMIT_BYTES_MAX - bytes : 0;
 }

@@ -29,7 +29,8 @@ struct dkv_attempt {
     struct dkv_ctr ctr;
     struct dkv_progress progress;
     struct dkv_tally tally;
-    size_t change_count;
+    size_t change_count;     /* of this site's own */
+    size_t logged_count;     /* entries added to the feed, of all origins */
     struct hr_str first_key; /* of the first change: it tells whether the commit was done */
     struct hr_str first_change;
 };
@@ -40,6 +41,7 @@ struct dkv_attempt_mark {
     struct dkv_ctr ctr;
     struct dkv_tally tally;
     size_t change_count;
+    size_t logged_count;
 };
 
 /* Opens the site and reads what @requests will need. Keeps @env, @config and @arena; borrows the
@@ -62,6 +64,10 @@ HR_MUST_CHECK enum hr_err dkv_attempt_number(struct dkv_attempt *attempt, dkv_hl
 /* Puts the change into the feed. Errors: HR_TOO_BIG, HR_NO_MEMORY. */
 HR_MUST_CHECK enum hr_err dkv_attempt_log(struct dkv_attempt *attempt,
                                           const struct dkv_change *change, struct hr_diag *diag);
+/* Puts another origin's change, encoded as @bytes, into the feed. Errors: HR_NO_MEMORY. */
+HR_MUST_CHECK enum hr_err dkv_attempt_log_foreign(struct dkv_attempt *attempt,
+                                                  const struct dkv_change *change,
+                                                  struct hr_str bytes);
 /* Counts a value that was @before and is @after visible, and notes that a change with clock @made left
  * something to collect, if it did. */
 void dkv_attempt_count(struct dkv_attempt *attempt, bool before, bool after);
@@ -73,7 +79,7 @@ void dkv_attempt_room(const struct dkv_attempt *attempt, size_t *ret_ops, size_t
 /* Stores it all; does nothing if there was no change. An answer that was lost is looked for.
  * Errors: HR_CONFLICT: nothing was done, begin anew. HR_UNKNOWN_OUTCOME. Others: nothing was done. */
 HR_MUST_CHECK enum hr_err dkv_attempt_commit(struct dkv_attempt *attempt, struct hr_diag *diag);
-/* Stores what was done without a change. The clock in m/ctr moves, as with every commit. Tries once: an
+/* Stores what was done without a change of this site's own. The clock in m/ctr moves, as with every commit. Tries once: an
  * answer that was lost stays so. Errors: as above. */
 HR_MUST_CHECK enum hr_err dkv_attempt_commit_alone(struct dkv_attempt *attempt,
                                                    struct hr_diag *diag);

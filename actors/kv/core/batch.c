@@ -1,10 +1,17 @@
 /* Cuts a batch into runs of writes and single reads, and answers each message. */
 #include "actors/kv/core/batch.h"
 
+#include "actors/kv/core/acks.h"
 #include "actors/kv/core/attempt.h"
+#include "actors/kv/core/catchup.h"
+#include "actors/kv/core/group.h"
 #include "actors/kv/core/list.h"
 #include "actors/kv/core/read.h"
+#include "actors/kv/core/receive.h"
 #include "actors/kv/core/reply.h"
+#include "actors/kv/core/route.h"
+#include "actors/kv/core/serve.h"
+#include "actors/kv/core/ship.h"
 #include "actors/kv/core/sweep.h"
 #include "actors/kv/core/text.h"
 #include "actors/kv/core/write.h"
@@ -14,7 +21,19 @@ struct batch {
     const struct dkv_message *messages;
     struct dkv_handled *handled;
     struct dkv_config config;
+    struct dkv_group group;
+    size_t *changes; /* numbers of messages with other sites' changes */
+    size_t change_count;
     bool sweeps_on; /* after everything else */
+};
+
+/* What became of some writes. */
+struct written {
+    struct dkv_answer *answers;
+    struct hr_str
+        *changes; /* of the answers without an error: as in the feed, as far as it has them */
+    size_t done;  /* answers that there are */
+    bool grouped;
 };
 
 /* Writes that wait to be done together. */
@@ -36,10 +55,12 @@ static void log_fault(const struct batch *batch, const struct dkv_message *messa
     batch->env->log(batch->env->arg, DKV_LOG_ERROR, hr_str_c(line.text));
 }
 
-/* Publishes the answer to message @index. */
+/* Sends the answer to message @index, or a refusal. @identified: it has a $request-id. */
 static void reply(struct batch *batch, size_t index, const struct dkv_answer *answer,
-                  struct hr_arena *arena)
+                  bool identified, struct hr_arena *arena)
 {
+    const struct dkv_acks alone = {1, 1};
+    const struct dkv_env *env = batch->env;
     const struct dkv_message *message = &batch->messages[index];
     struct dkv_handled *handled = &batch->handled[index];
     struct dkv_message out = {.subject = message->reply_to};
@@ -49,10 +70,12 @@ static void reply(struct batch *batch, size_t index, const struct dkv_answer *an
     if (message->reply_to.len == 0) {
         return;
     }
-    handled->err = dkv_reply_write(&batch->config, dkv_acks_of_commit(&batch->config), answer,
-                                   arena, &out.body);
-    if (!handled->err) {
-        handled->err = batch->env->publish(batch->env->arg, &out, &handled->diag);
+    handled->err = dkv_reply_write(&batch->config, alone, answer, arena, &out.body);
+    if (!handled->err && dkv_reply_is_refusal(answer, identified)) {
+        handled->err = env->refuse(env->arg, message->reply_to, dkv_reply_code(answer->err),
+                                   out.body, &handled->diag);
+    } else if (!handled->err) {
+        handled->err = env->publish(env->arg, &out, &handled->diag);
     }
     if (handled->err) {
         HR_IGNORE(dkv_text_prefix(&handled->diag, handled->err, HR_STR("reply to "),
@@ -61,12 +84,12 @@ static void reply(struct batch *batch, size_t index, const struct dkv_answer *an
 }
 
 static void reply_error(struct batch *batch, size_t index, enum hr_err err,
-                        const struct hr_diag *diag)
+                        const struct hr_diag *diag, bool identified)
 {
     struct dkv_answer answer = {.err = err, .diag = *diag};
     struct hr_arena arena;
     hr_arena_init(&arena, 0);
-    reply(batch, index, &answer, &arena);
+    reply(batch, index, &answer, identified, &arena);
     hr_arena_release(&arena);
 }
 
@@ -82,7 +105,7 @@ static void serve_read(struct batch *batch, const struct dkv_request *request)
     } else if (!answer.err) {
         dkv_list_values(batch->env, request, &arena, &answer);
     }
-    reply(batch, request->index, &answer, &arena);
+    reply(batch, request->index, &answer, false, &arena);
     hr_arena_release(&arena);
 }
 
@@ -102,21 +125,57 @@ static bool apply(struct dkv_attempt *attempt, const struct dkv_request *request
     return false;
 }
 
-/* Applies as many of @requests as go into one commit, and commits them. ret_done: how many
- * answers there are, at least one; they are true unless an error is returned, which then is
- * everybody's. @sweeps: a part of the sweep may come along. */
+/* Finds the changes behind the answers, as the feed has them: those of this commit, and those of
+ * requests that were done before. */
+static enum hr_err find_changes(const struct dkv_attempt *attempt, struct written *written,
+                                struct hr_diag *diag)
+{
+    const struct dkv_env *env = attempt->env;
+    enum hr_err err = HR_OK;
+    written->changes = hr_arena_alloc(attempt->arena, written->done * sizeof *written->changes);
+    if (!written->changes) {
+        return HR_NO_MEMORY;
+    }
+    for (size_t i = 0; !err && i < written->done; i++) {
+        const struct dkv_answer *answer = &written->answers[i];
+        struct dkv_value value = {0};
+        if (answer->err || answer->seq == 0) {
+            continue;
+        }
+        struct hr_str key = dkv_key_change(attempt->arena, answer->version.origin, answer->seq);
+        const struct dkv_entry *entry = key.ptr ? dkv_txn_written(&attempt->txn, key) : NULL;
+        if (!key.ptr) {
+            err = HR_NO_MEMORY;
+        } else if (entry) {
+            value = entry->now;
+        } else {
+            err = env->get_many(env->arg, &key, 1, attempt->arena, &value, diag);
+        }
+        written->changes[i] = value.bytes;
+    }
+    return err;
+}
+
+/* Applies as many of @requests as go into one commit, and commits them. There is one answer at least;
+ * they are true unless an error is returned, which then is everybody's. @sweeps: a part of the sweep
+ * may come along. */
 static enum hr_err attempt_once(struct batch *batch, const struct dkv_request *requests,
                                 size_t count, bool sweeps, struct hr_arena *arena,
-                                struct dkv_answer *answers, size_t *ret_done, struct hr_diag *diag)
+                                struct written *written, struct hr_diag *diag)
 {
     struct dkv_attempt attempt;
     size_t done = 0;
-    *ret_done = count;
+    *written = (struct written){.done = count};
+    written->answers = hr_arena_alloc(arena, count * sizeof *written->answers);
+    if (!written->answers) {
+        return HR_NO_MEMORY;
+    }
     enum hr_err err =
         dkv_attempt_begin(&attempt, batch->env, &batch->config, requests, count, arena, diag);
     if (err) {
         return err;
     }
+    struct dkv_answer *answers = written->answers;
     while (done < count && apply(&attempt, &requests[done], &answers[done])) {
         done++;
     }
@@ -128,15 +187,51 @@ static enum hr_err attempt_once(struct batch *batch, const struct dkv_request *r
         }
         done = 1;
     }
-    *ret_done = done;
-    if (sweeps && attempt.change_count > 0) {
+    written->done = done;
+    written->grouped = attempt.site.grouped;
+    if (written->grouped) {
+        /* Before the commit, after which nothing may fail that can be known before. */
+        err = find_changes(&attempt, written, diag);
+    }
+    if (!err && sweeps && attempt.change_count > 0) {
         dkv_sweep_step(&attempt);
     }
-    err = dkv_attempt_commit(&attempt, diag);
     if (!err) {
-        batch->sweeps_on = dkv_sweep_eager(&attempt);
+        err = dkv_attempt_commit(&attempt, diag);
+    }
+    if (!err) {
+        batch->sweeps_on = batch->sweeps_on || dkv_sweep_eager(&attempt);
     }
     return err;
+}
+
+/* Lets the answers of a group's site wait for the other sites. Nobody gets those that cannot be handed
+ * on: the clients' time runs out, and they do not know, which is the truth. */
+static void ship(struct batch *batch, const struct dkv_request *requests,
+                 const struct written *written, struct hr_arena *arena)
+{
+    struct hr_diag diag = {0};
+    size_t *places = hr_arena_alloc(arena, written->done * sizeof *places);
+    struct dkv_shipment *shipments = hr_arena_alloc(arena, written->done * sizeof *shipments);
+    size_t count = 0;
+    size_t sent = 0;
+    enum hr_err err = places && shipments ? HR_OK : HR_NO_MEMORY;
+    for (size_t i = 0; !err && i < written->done; i++) {
+        size_t index = requests[i].index;
+        if (written->answers[i].err) {
+            continue;
+        }
+        places[count] = index;
+        shipments[count++] = (struct dkv_shipment){.change = written->changes[i],
+                                                   .reply_to = batch->messages[index].reply_to,
+                                                   .answer = &written->answers[i]};
+    }
+    if (!err && count > 0) {
+        err = dkv_ship_send(batch->env, &batch->config, shipments, count, arena, &sent, &diag);
+    }
+    for (size_t i = sent; err && i < count; i++) {
+        batch->handled[places[i]] = (struct dkv_handled){err, diag};
+    }
 }
 
 /* Tries until a commit goes through. Returns how many requests that took care of: at least one. */
@@ -145,8 +240,7 @@ static size_t write_some(struct batch *batch, const struct dkv_request *requests
     const struct dkv_env *env = batch->env;
     struct hr_diag diag = {0};
     struct hr_arena arena;
-    struct dkv_answer *answers = NULL;
-    size_t done = count;
+    struct written written = {.done = count};
     enum hr_err err = HR_CONFLICT;
     dkv_mono_ms start = env->mono(env->arg);
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
@@ -155,22 +249,24 @@ static size_t write_some(struct batch *batch, const struct dkv_request *requests
             break;
         }
         hr_arena_release(&arena);
-        answers = hr_arena_alloc(&arena, count * sizeof *answers);
-        err = answers ? attempt_once(batch, requests, count, i == 0, &arena, answers, &done, &diag)
-                      : HR_NO_MEMORY;
+        err = attempt_once(batch, requests, count, i == 0, &arena, &written, &diag);
     }
     if (err == HR_CONFLICT) {
         err = DKV_FAIL(&diag, HR_BUSY, HR_STR("other writes kept coming first"));
     }
-    for (size_t i = 0; i < done; i++) {
+    for (size_t i = 0; i < written.done; i++) {
+        bool identified = requests[i].patch.options.has_request_id;
         if (err) {
-            reply_error(batch, requests[i].index, err, &diag);
-        } else {
-            reply(batch, requests[i].index, &answers[i], &arena);
+            reply_error(batch, requests[i].index, err, &diag, identified);
+        } else if (!written.grouped || written.answers[i].err) {
+            reply(batch, requests[i].index, &written.answers[i], identified, &arena);
         }
     }
+    if (!err && written.grouped) {
+        ship(batch, requests, &written, &arena);
+    }
     hr_arena_release(&arena);
-    return done;
+    return written.done;
 }
 
 static void run_write(struct batch *batch, struct run *run)
@@ -207,7 +303,7 @@ static void take(struct batch *batch, struct run *run, size_t index)
                           ? dkv_request_parse(batch->env, message, &run->arena, &request, &diag)
                           : HR_NO_MEMORY;
     if (err) {
-        reply_error(batch, index, err, &diag);
+        reply_error(batch, index, err, &diag, false);
     } else if (dkv_op_writes(request.op)) {
         run->requests[run->count++] = request;
     } else {
@@ -216,6 +312,51 @@ static void take(struct batch *batch, struct run *run, size_t index)
         serve_read(batch, &request);
         run_flush(batch, run);
     }
+}
+
+/* Messages between sites. Those that change something wait until the batch's writes are done. */
+static void take_peer(struct batch *batch, enum dkv_route route, size_t index)
+{
+    const struct dkv_message *message = &batch->messages[index];
+    struct dkv_handled *handled = &batch->handled[index];
+    switch (route) {
+    case DKV_ROUTE_CHANGES:
+    case DKV_ROUTE_APPLY:
+        batch->changes[batch->change_count++] = index;
+        break;
+    case DKV_ROUTE_SHIP:
+        handled->err = dkv_ship_deliver(batch->env, &batch->config, message, &handled->diag);
+        break;
+    case DKV_ROUTE_HAVE:
+        handled->err = dkv_serve_have(batch->env, &batch->config, message, &handled->diag);
+        break;
+    case DKV_ROUTE_LOG:
+        handled->err = dkv_serve_log(batch->env, &batch->config, message, &handled->diag);
+        break;
+    case DKV_ROUTE_TICK:
+        handled->err = dkv_catchup_tick(batch->env, &batch->config, &batch->group, &handled->diag);
+        break;
+    case DKV_ROUTE_CLIENT:
+    case DKV_ROUTE_NOWHERE:
+        handled->err = DKV_FAIL(&handled->diag, HR_BAD_INPUT,
+                                HR_STR("a subject of no route, or of another bucket or site"));
+        break;
+    }
+}
+
+/* What the whole batch needs. */
+static enum hr_err begin(struct batch *batch, size_t count, struct hr_arena *arena,
+                         struct hr_diag *diag)
+{
+    batch->changes = hr_arena_alloc(arena, count * sizeof *batch->changes);
+    enum hr_err err = dkv_config_read(batch->env, arena, &batch->config, diag);
+    if (!err) {
+        err = dkv_group_read(batch->env, &batch->config, arena, &batch->group, diag);
+    }
+    for (size_t i = 0; !err && i < batch->group.count; i++) {
+        dkv_group_note(&batch->config, batch->group.peers[i].id);
+    }
+    return !err && !batch->changes ? HR_NO_MEMORY : err;
 }
 
 void dkv_batch_handle(const struct dkv_env *env, const struct dkv_message *messages, size_t count,
@@ -228,15 +369,22 @@ void dkv_batch_handle(const struct dkv_env *env, const struct dkv_message *messa
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     hr_arena_init(&run.arena, DKV_ARENA_BYTES_MAX);
     memset(ret_handled, 0, count * sizeof *ret_handled);
-    enum hr_err err = dkv_config_read(env, &arena, &batch.config, &diag);
+    enum hr_err err = begin(&batch, count, &arena, &diag);
     for (size_t i = 0; i < count; i++) {
-        if (err) {
-            reply_error(&batch, i, err, &diag);
-        } else {
+        enum dkv_route route = dkv_route_of(messages[i].subject, &batch.config);
+        if (err && route == DKV_ROUTE_CLIENT) {
+            reply_error(&batch, i, err, &diag, false);
+        } else if (err) {
+            ret_handled[i] = (struct dkv_handled){err, diag};
+        } else if (route == DKV_ROUTE_CLIENT) {
             take(&batch, &run, i);
+        } else {
+            take_peer(&batch, route, i);
         }
     }
     run_flush(&batch, &run);
+    dkv_receive(env, &batch.config, messages, batch.changes, batch.change_count, ret_handled,
+                &batch.sweeps_on);
     if (batch.sweeps_on) {
         dkv_sweep_on(env, &batch.config);
     }

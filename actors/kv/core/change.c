@@ -4,7 +4,9 @@
 #include "actors/kv/core/text.h"
 
 #define VERSION 1u
+#define VERSION_IDENTIFIED 2u
 #define FIXED_BYTES 50u
+#define IDENTIFIED_BYTES 25u
 #define FIELD_FIXED_BYTES 6u
 
 static bool op_known(uint8_t op)
@@ -57,6 +59,19 @@ static enum hr_err read_fields(struct dkv_in *in, struct dkv_change *change, str
                            : DKV_FAIL(diag, HR_CORRUPT, HR_STR("change: bytes are left over"));
 }
 
+/* What version 2 has besides. */
+static bool read_identity(struct dkv_in *in, struct dkv_change *change)
+{
+    struct hr_str hash = dkv_in_bytes(in, DKV_HASH128_BYTES);
+    uint8_t created = dkv_in_u8(in);
+    change->created = created == 1;
+    change->counted = dkv_in_u64(in);
+    if (hash.len > 0) {
+        memcpy(change->hash, hash.ptr, DKV_HASH128_BYTES);
+    }
+    return created <= 1;
+}
+
 /* Everything before the fields. */
 static enum hr_err read_head(struct dkv_in *in, struct dkv_change *change, struct hr_diag *diag)
 {
@@ -70,9 +85,11 @@ static enum hr_err read_head(struct dkv_in *in, struct dkv_change *change, struc
     change->seq = dkv_in_u64(in);
     change->stamp.hlc = dkv_in_u64(in);
     struct hr_str opid = dkv_in_bytes(in, DKV_OPID_BYTES);
+    bool sound = !change->identified || read_identity(in, change);
     change->key = dkv_in_bytes(in, dkv_in_u16(in));
     change->count = dkv_in_u16(in);
-    if (in->failed || change->count > in->left / FIELD_FIXED_BYTES || !shape_valid(change)) {
+    if (in->failed || !sound || change->count > in->left / FIELD_FIXED_BYTES ||
+        !shape_valid(change)) {
         return DKV_FAIL(diag, HR_CORRUPT, HR_STR("change: out of bounds"));
     }
     memcpy(change->opid.bytes, opid.ptr, DKV_OPID_BYTES);
@@ -83,11 +100,12 @@ enum hr_err dkv_change_decode(struct hr_str bytes, struct hr_arena *arena,
                               struct dkv_change *ret_change, struct hr_diag *diag)
 {
     struct dkv_in in;
-    struct dkv_change change = {0};
+    struct dkv_change change = {.identified = dkv_in_version(bytes) == VERSION_IDENTIFIED};
     if (bytes.len > DKV_CHANGE_BYTES_MAX) {
         return DKV_FAIL(diag, HR_CORRUPT, HR_STR("change: too long"));
     }
-    enum hr_err err = dkv_in_frame(bytes, VERSION, HR_STR("change"), &in, diag);
+    enum hr_err err = dkv_in_frame(bytes, change.identified ? VERSION_IDENTIFIED : VERSION,
+                                   HR_STR("change"), &in, diag);
     if (!err) {
         err = read_head(&in, &change, diag);
     }
@@ -107,7 +125,7 @@ enum hr_err dkv_change_decode(struct hr_str bytes, struct hr_arena *arena,
 
 static size_t encoded_bytes(const struct dkv_change *change)
 {
-    size_t bytes = FIXED_BYTES + change->key.len;
+    size_t bytes = FIXED_BYTES + change->key.len + (change->identified ? IDENTIFIED_BYTES : 0);
     for (size_t i = 0; i < change->count; i++) {
         bytes += FIELD_FIXED_BYTES + change->fields[i].name.len + change->fields[i].value.len;
     }
@@ -122,12 +140,17 @@ enum hr_err dkv_change_encode(const struct dkv_change *change, struct hr_arena *
         return DKV_FAIL(diag, HR_TOO_BIG, HR_STR("a change is at most 256 KiB"));
     }
     struct dkv_out out = dkv_out_in(arena, bytes);
-    dkv_out_uint(&out, VERSION, 1);
+    dkv_out_uint(&out, change->identified ? VERSION_IDENTIFIED : VERSION, 1);
     dkv_out_uint(&out, change->op, 1);
     dkv_out_uint(&out, change->stamp.origin, 8);
     dkv_out_uint(&out, change->seq, 8);
     dkv_out_uint(&out, change->stamp.hlc, 8);
     dkv_out_bytes(&out, hr_str_of(change->opid.bytes, DKV_OPID_BYTES));
+    if (change->identified) {
+        dkv_out_bytes(&out, hr_str_of(change->hash, DKV_HASH128_BYTES));
+        dkv_out_uint(&out, change->created, 1);
+        dkv_out_uint(&out, change->counted, 8);
+    }
     dkv_out_uint(&out, change->key.len, 2);
     dkv_out_bytes(&out, change->key);
     dkv_out_uint(&out, change->count, 2);

@@ -1,6 +1,6 @@
 /* A change: one entry of a site's feed, never altered. Layout, version 1 (integers big-endian):
  *
- *   u8 version = 1 | u8 op | u64 origin | u64 seq | u64 hlc | 16 B opid | u16 length of key | key |
+ *   u8 version | u8 op | u64 origin | u64 seq | u64 hlc | 16 B opid | u16 length of key | key |
  *   u16 number of fields | fields | u32 CRC-32C of all before it
  *   field: u8 length of name | name | u8 type | u32 length of value | value
  *
@@ -11,6 +11,10 @@
  *   op 1 SET    key, at least one field   op 3 DEL    key, no field
  *   op 5 CLEAR  no key, no field          op 7 NOOP   no key, no field: a number without a change
  *
+ * Version 2 is that of a request with a $request-id, so that any site can recognise the request when it
+ * is repeated. It has after the opid: 16 B hash of the request | u8 created | u64 count, which are
+ * what the reply says besides (answer.h).
+ *
  * 2 (DELF), 4 (INC), 6 (SEAL) and 8 (BATCH) are kept for later versions; this one refuses them.
  * Stateless, one arena a call. Must not know: JSON, the store.
  */
@@ -19,6 +23,7 @@
 
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/record.h"
+#include "actors/kv/core/siphash.h"
 
 /* Encoded; fits NATS' default payload limit with room to spare. */
 #define DKV_CHANGE_BYTES_MAX ((size_t)256 << 10)
@@ -35,6 +40,10 @@ struct dkv_change {
     struct dkv_stamp stamp; /* of each of the fields */
     uint64_t seq;
     struct dkv_opid opid;
+    bool identified; /* by a $request-id; the next three only then */
+    bool created;
+    uint64_t counted;
+    unsigned char hash[DKV_HASH128_BYTES];
     struct hr_str key;
     struct dkv_field *fields;
     size_t count;

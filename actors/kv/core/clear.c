@@ -1,6 +1,7 @@
 /* Counts what is there, if nobody did, and sets the mark. */
 #include "actors/kv/core/clear.h"
 
+#include "actors/kv/core/results.h"
 #include "actors/kv/core/text.h"
 
 #define PAGE_BYTES_MAX ((size_t)32 << 20)
@@ -86,14 +87,37 @@ static enum hr_err look_at_written(struct count *count)
     return err;
 }
 
-/* Nothing is visible, and a pass over all records has to begin. */
-static void start_anew(struct dkv_tally *tally, dkv_hlc made)
+/* A pass over all records has to begin. */
+static void sweep_anew(struct dkv_tally *tally, dkv_hlc made)
 {
-    tally->counted = true;
-    tally->visible = 0;
-    tally->made = made;
+    tally->made = made > tally->made ? made : tally->made;
     tally->began = 0;
     tally->cursor = (struct hr_str){0};
+    tally->done = tally->done < made ? tally->done : made - 1;
+}
+
+static enum hr_err put_mark(struct dkv_attempt *attempt, struct dkv_stamp mark)
+{
+    struct hr_str bytes;
+    enum hr_err err = dkv_clear_encode(mark, attempt->arena, &bytes);
+    return err ? err : dkv_txn_put(&attempt->txn, DKV_KEY_CLEAR, bytes);
+}
+
+enum hr_err dkv_clear_merge(struct dkv_attempt *attempt, const struct dkv_change *change,
+                            struct hr_diag *diag)
+{
+    struct dkv_stamp clear;
+    struct dkv_tally *tally = &attempt->tally;
+    enum hr_err err = dkv_attempt_clear(attempt, &clear, diag);
+    if (err || dkv_stamp_cmp(change->stamp, clear) <= 0) {
+        return err;
+    }
+    /* The clock is not behind any stamp in the store. */
+    bool covers_all = change->stamp.hlc > attempt->ctr.hlc;
+    tally->counted = covers_all;
+    tally->visible = covers_all ? 0 : tally->visible;
+    sweep_anew(tally, change->stamp.hlc);
+    return put_mark(attempt, change->stamp);
 }
 
 enum hr_err dkv_clear_apply(struct dkv_attempt *attempt, const struct dkv_request *request,
@@ -101,8 +125,8 @@ enum hr_err dkv_clear_apply(struct dkv_attempt *attempt, const struct dkv_reques
 {
     struct hr_diag *diag = &ret_answer->diag;
     struct count count = {.attempt = attempt};
-    struct dkv_change change = {.op = DKV_CHANGE_CLEAR, .opid = request->opid};
-    struct hr_str mark;
+    struct dkv_change change = {.op = DKV_CHANGE_CLEAR};
+    dkv_results_identify(request, &change);
     enum hr_err err = dkv_attempt_clear(attempt, &count.clear, diag);
     count.newest = count.clear.hlc;
     if (!err && attempt->tally.counted) {
@@ -117,19 +141,20 @@ enum hr_err dkv_clear_apply(struct dkv_attempt *attempt, const struct dkv_reques
         err = dkv_attempt_number(attempt, count.newest, &change, diag);
     }
     if (!err) {
+        change.counted = change.identified ? count.visible : 0;
         err = dkv_attempt_log(attempt, &change, diag);
     }
     if (!err) {
-        err = dkv_clear_encode(change.stamp, attempt->arena, &mark);
-    }
-    if (!err) {
-        err = dkv_txn_put(&attempt->txn, DKV_KEY_CLEAR, mark);
+        err = put_mark(attempt, change.stamp);
     }
     if (err) {
         return err;
     }
-    start_anew(&attempt->tally, change.stamp.hlc);
+    attempt->tally.counted = true;
+    attempt->tally.visible = 0;
+    sweep_anew(&attempt->tally, change.stamp.hlc);
     ret_answer->version = change.stamp;
+    ret_answer->seq = change.seq;
     ret_answer->count = count.visible;
     return HR_OK;
 }

@@ -14,5 +14,10 @@
 HR_MUST_CHECK enum hr_err dkv_clear_apply(struct dkv_attempt *attempt,
                                           const struct dkv_request *request,
                                           struct dkv_answer *ret_answer);
+/* Merges another site's clear, @change. How many values are visible is not known afterwards, unless
+ * the clear is newer than all that is here. Errors: HR_CORRUPT, HR_UNSUPPORTED, HR_NO_MEMORY, the
+ * store's. */
+HR_MUST_CHECK enum hr_err dkv_clear_merge(struct dkv_attempt *attempt,
+                                          const struct dkv_change *change, struct hr_diag *diag);
 
 #endif

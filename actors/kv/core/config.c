@@ -52,25 +52,62 @@ static enum hr_err nonce(const struct dkv_env *env, struct hr_arena *arena,
     return HR_OK;
 }
 
-enum hr_err dkv_config_read(const struct dkv_env *env, struct hr_arena *arena,
-                            struct dkv_config *ret_config, struct hr_diag *diag)
+/* A text that can be one word of a subject; @ret_text keeps its default if the key is not set. */
+static enum hr_err word(const struct dkv_env *env, struct hr_str key, struct hr_arena *arena,
+                        struct hr_str *ret_text, struct hr_diag *diag)
 {
-    struct hr_str site = {0};
-    uint64_t site_id = 1;
-    uint64_t sites = 1;
-    uint64_t feed_max = DKV_FEED_MAX_DEFAULT;
-    *ret_config = (struct dkv_config){0};
-    enum hr_err err = env->config(env->arg, HR_STR("site"), arena, &site, diag);
+    struct hr_str text = *ret_text;
+    enum hr_err err = env->config(env->arg, key, arena, &text, diag);
     if (err && err != HR_NOT_FOUND) {
         return err;
     }
-    if (err || site.len < 1 || site.len > DKV_SITE_NAME_BYTES_MAX || !hr_str_is_utf8(site)) {
-        return wrong(HR_STR("site"), "the site's name, 1 to 64 bytes", diag);
+    bool valid = text.len >= 1 && text.len <= DKV_SITE_NAME_BYTES_MAX && hr_str_is_utf8(text);
+    for (size_t i = 0; valid && i < text.len; i++) {
+        valid = (unsigned char)text.ptr[i] > ' ';
     }
-    ret_config->site = site;
-    err = number(env, HR_STR("site-id"), (const uint64_t[]){1, UINT16_MAX}, arena, &site_id, diag);
+    if (!valid) {
+        return wrong(key, "a name, 1 to 64 bytes without spaces", diag);
+    }
+    *ret_text = text;
+    return HR_OK;
+}
+
+static enum hr_err wants(const struct dkv_env *env, struct hr_arena *arena,
+                         struct dkv_config *config, struct hr_diag *diag)
+{
+    const struct hr_str key = HR_STR("write-acks");
+    struct hr_str text;
+    uint64_t acks;
+    enum hr_err err = env->config(env->arg, key, arena, &text, diag);
+    config->wanted_acks = DKV_WRITE_ACKS_DEFAULT;
+    if (err) {
+        return err == HR_NOT_FOUND ? HR_OK : err;
+    }
+    if (hr_str_eq(text, HR_STR("majority"))) {
+        config->wants = DKV_WANTS_MAJORITY;
+    } else if (hr_str_eq(text, HR_STR("all"))) {
+        config->wants = DKV_WANTS_ALL;
+    } else if (hr_str_to_u64(text, &acks) && acks >= 1 && acks <= DKV_MEMBERS_MAX) {
+        config->wanted_acks = (uint32_t)acks;
+    } else {
+        return wrong(key, "1 to 32, majority or all", diag);
+    }
+    return HR_OK;
+}
+
+enum hr_err dkv_config_read(const struct dkv_env *env, struct hr_arena *arena,
+                            struct dkv_config *ret_config, struct hr_diag *diag)
+{
+    uint64_t site_id = 1;
+    uint64_t feed_max = DKV_FEED_MAX_DEFAULT;
+    uint64_t timeout_ms = DKV_ACK_TIMEOUT_MS_DEFAULT;
+    *ret_config = (struct dkv_config){.bucket = HR_STR("default")};
+    enum hr_err err = word(env, HR_STR("site"), arena, &ret_config->site, diag);
     if (!err) {
-        err = number(env, HR_STR("sites"), (const uint64_t[]){1, DKV_MEMBERS_MAX}, arena, &sites,
+        err = word(env, HR_STR("bucket"), arena, &ret_config->bucket, diag);
+    }
+    if (!err) {
+        err = number(env, HR_STR("site-id"), (const uint64_t[]){1, UINT16_MAX}, arena, &site_id,
                      diag);
     }
     if (!err) {
@@ -78,10 +115,18 @@ enum hr_err dkv_config_read(const struct dkv_env *env, struct hr_arena *arena,
                      arena, &feed_max, diag);
     }
     if (!err) {
+        err = wants(env, arena, ret_config, diag);
+    }
+    if (!err) {
+        err = number(env, HR_STR("ack-timeout-ms"),
+                     (const uint64_t[]){DKV_ACK_TIMEOUT_MS_MIN, DKV_ACK_TIMEOUT_MS_MAX}, arena,
+                     &timeout_ms, diag);
+    }
+    if (!err) {
         err = nonce(env, arena, &ret_config->nonce, diag);
     }
     ret_config->site_id = (uint16_t)site_id;
-    ret_config->sites = (uint32_t)sites;
     ret_config->feed_max = feed_max;
+    ret_config->ack_timeout_ms = (uint32_t)timeout_ms;
     return err;
 }

@@ -1,11 +1,15 @@
 /* The site's configuration as the host passes it, read and checked once an invocation:
  *
- *   site        required: its name, 1 to 64 bytes
- *   site-id     1 to 65535; 1 if not set
- *   boot-nonce  required: 32 lower-case hexadecimal digits, drawn anew at every start of the host
- *   sites       how many sites there are, 1 to 32; 1 if not set
- *   feed-max    entries kept in the feed, of all origins, 1024 or more; 100000 if not set
+ *   site            required: its name, 1 to 64 bytes without spaces
+ *   site-id         1 to 65535; 1 if not set
+ *   boot-nonce      required: 32 lower-case hexadecimal digits, drawn anew at every start of the host
+ *   bucket          the bucket's name, a part of its subjects; "default" if not set
+ *   feed-max        entries kept in the feed, of all origins, 1024 or more; 100000 if not set
+ *   write-acks      sites that have to hold a write before it is answered: 1 to 32, `majority` or
+ *                   `all`; 2 if not set (acks.h)
+ *   ack-timeout-ms  how long a write waits for them, 100 to 20000; 5000 if not set
  *
+ * Which other sites there are is the host's to say, and comes beside it (group.h).
  * Must not know: the store. */
 #ifndef DKV_CONFIG_H
 #define DKV_CONFIG_H
@@ -18,13 +22,25 @@
 #define DKV_SITE_NAME_BYTES_MAX 64u
 #define DKV_FEED_MAX_MIN 1024u
 #define DKV_FEED_MAX_DEFAULT 100000u
+#define DKV_WRITE_ACKS_DEFAULT 2u
+#define DKV_ACK_TIMEOUT_MS_MIN 100u
+#define DKV_ACK_TIMEOUT_MS_MAX 20000u
+#define DKV_ACK_TIMEOUT_MS_DEFAULT 5000u
+
+enum dkv_wants { DKV_WANTS_NUMBER, DKV_WANTS_MAJORITY, DKV_WANTS_ALL };
 
 struct dkv_config {
     struct hr_str site; /* set as soon as it is known, also if the rest is wrong */
+    struct hr_str bucket;
     uint16_t site_id;
-    uint32_t sites;
     uint64_t feed_max;
     struct dkv_nonce nonce;
+    enum dkv_wants wants;
+    uint32_t wanted_acks; /* of DKV_WANTS_NUMBER */
+    uint32_t ack_timeout_ms;
+    /* Other sites that are known to be there: m/cfg is to name them (site.h). */
+    size_t other_count;
+    uint16_t others[DKV_MEMBERS_MAX];
 };
 
 /* Owns: what it gives lives in @arena.

@@ -69,6 +69,14 @@ struct dkv_message {
     struct hr_str reply_to;
 };
 
+/* A site of the lattice, as the host knows it. */
+struct dkv_peer {
+    struct hr_str name;
+    uint16_t id;
+    bool here; /* it is this one */
+    bool alive;
+};
+
 struct dkv_env {
     void *arg;
     /* Reads @count keys in their order, not at one moment: what another call commits meanwhile may
@@ -104,6 +112,14 @@ struct dkv_env {
                           uint32_t timeout_ms, struct hr_arena *arena,
                           struct dkv_message **ret_replies, size_t *ret_count,
                           struct hr_diag *diag);
+    /* Every site that the host has seen, this one among them; a site without a lattice sees itself
+     * only. Owns: they live in @arena. Errors: HR_NO_MEMORY. */
+    enum hr_err (*sites)(void *arg, struct hr_arena *arena, struct dkv_peer **ret_sites,
+                         size_t *ret_count, struct hr_diag *diag);
+    /* Answers a request with a no that another responder may better: whoever asked asks the next one,
+     * if there is one, and gets @body otherwise. */
+    enum hr_err (*refuse)(void *arg, struct hr_str reply_to, struct hr_str reason,
+                          struct hr_str body, struct hr_diag *diag);
     void (*log)(void *arg, enum dkv_log_level level, struct hr_str text);
     /* The value of configuration key @key; lives in @arena. Errors: HR_NOT_FOUND: not set. */
     enum hr_err (*config)(void *arg, struct hr_str key, struct hr_arena *arena,

@@ -6,6 +6,10 @@
 /* Check and write of another origin's v/. */
 #define ORIGIN_OPS 2u
 #define ENTRY_BYTES_MAX 256u
+/* Origins that a cut looks at: in the order of names, so that it is the same ones each time, whose
+ * entries are gone first then. */
+#define ORIGINS_PER_PAGE 256u
+#define ORIGIN_PAGES_MAX 4u
 
 static bool too_long(const struct dkv_attempt *attempt, uint64_t slack)
 {
@@ -30,7 +34,7 @@ static enum hr_err begin_after(struct dkv_attempt *attempt, dkv_origin origin, u
     if (err) {
         return err;
     }
-    if (seq >= progress.prefix && attempt->config->sites == 1) {
+    if (seq >= progress.prefix && !attempt->site.grouped) {
         return dkv_txn_delete(&attempt->txn, name);
     }
     progress.trunc_below = seq + 1;
@@ -56,9 +60,31 @@ static enum hr_err cut_one(struct dkv_attempt *attempt, const struct dkv_pair *p
     return begin_after(attempt, origin, seq, diag);
 }
 
+/* Where the cutting of a page has to end. */
+struct end {
+    uint64_t seq; /* the last that may go */
+    dkv_hlc hlc;  /* the clock up to which they may */
+};
+
+static const struct end no_end = {UINT64_MAX, UINT64_MAX};
+
+/* Whether @pair may go. One that cannot be read may: it is older than others that are to go. */
+static bool before_end(struct dkv_attempt *attempt, const struct dkv_pair *pair, uint64_t seq,
+                       const struct end *end)
+{
+    struct dkv_change change;
+    struct hr_diag diag;
+    if (seq > end->seq) {
+        return false;
+    }
+    return end->hlc == UINT64_MAX ||
+           dkv_change_decode(pair->value, attempt->arena, &change, &diag) ||
+           change.stamp.hlc <= end->hlc;
+}
+
 /* Cuts from the front of @page while there is too much, with @ops operations at most. */
 static enum hr_err cut_page(struct dkv_attempt *attempt, const struct dkv_page *page, size_t ops,
-                            struct hr_diag *diag)
+                            const struct end *end, struct hr_diag *diag)
 {
     dkv_origin last = attempt->ctr.origin;
     enum hr_err err = HR_OK;
@@ -69,6 +95,9 @@ static enum hr_err cut_page(struct dkv_attempt *attempt, const struct dkv_page *
             attempt->env->log(attempt->env->arg, DKV_LOG_ERROR,
                               HR_STR("event=not-cut reason=\"f/ holds a name that is none\""));
             continue;
+        }
+        if (!before_end(attempt, &page->pairs[i], seq, end)) {
+            break;
         }
         size_t cost = origin == last || origin == attempt->ctr.origin ? 1 : 1 + ORIGIN_OPS;
         if (cost > ops) {
@@ -81,6 +110,90 @@ static enum hr_err cut_page(struct dkv_attempt *attempt, const struct dkv_page *
     return err;
 }
 
+/* An origin's entries that may be cut. */
+struct stretch {
+    dkv_origin origin;
+    uint64_t first;
+    uint64_t prefix;
+    dkv_hlc hlc; /* of the first */
+};
+
+/* Reads the clock of the first entry. An entry that is missing or damaged is as old as can be, so that
+ * it does not stay for ever. */
+static enum hr_err read_first(struct dkv_attempt *attempt, struct stretch *stretch,
+                              struct hr_diag *diag)
+{
+    struct dkv_value value;
+    struct dkv_change change;
+    struct hr_str key = dkv_key_change(attempt->arena, stretch->origin, stretch->first);
+    enum hr_err err =
+        key.ptr ? attempt->env->get_many(attempt->env->arg, &key, 1, attempt->arena, &value, diag)
+                : HR_NO_MEMORY;
+    if (!err && value.present && !dkv_change_decode(value.bytes, attempt->arena, &change, diag)) {
+        stretch->hlc = change.stamp.hlc;
+    }
+    return err;
+}
+
+/* Of the origins in @page, and @best and @limit so far: the one whose first entry is the oldest, and
+ * the clock of the second oldest. */
+static enum hr_err look_for_oldest(struct dkv_attempt *attempt, const struct dkv_page *page,
+                                   struct stretch *best, dkv_hlc *limit, struct hr_diag *diag)
+{
+    enum hr_err err = HR_OK;
+    for (size_t i = 0; !err && i < page->count; i++) {
+        struct dkv_progress progress;
+        struct stretch stretch = {0};
+        if (!dkv_key_progress_parse(page->pairs[i].key, &stretch.origin) ||
+            dkv_progress_decode(page->pairs[i].value, &progress, diag) ||
+            progress.trunc_below > progress.prefix) {
+            continue; /* what is damaged is said where it is used */
+        }
+        stretch.first = progress.trunc_below;
+        stretch.prefix = progress.prefix;
+        err = read_first(attempt, &stretch, diag);
+        if (!err && (best->first == 0 || stretch.hlc < best->hlc)) {
+            *limit = best->first == 0 ? *limit : best->hlc;
+            *best = stretch;
+        } else if (!err && stretch.hlc < *limit) {
+            *limit = stretch.hlc;
+        }
+    }
+    return err;
+}
+
+/* In a group: cuts the origin whose first entry is the oldest. Those of @attempt's own commit are not
+ * looked at. */
+static enum hr_err cut_oldest(struct dkv_attempt *attempt, uint32_t limit, size_t ops,
+                              struct hr_diag *diag)
+{
+    const struct dkv_env *env = attempt->env;
+    struct stretch best = {0};
+    struct end end = no_end;
+    struct hr_str after = {0};
+    struct dkv_page page = {.more = true};
+    enum hr_err err = HR_OK;
+    for (unsigned i = 0; !err && page.more && i < ORIGIN_PAGES_MAX; i++) {
+        err = env->scan(env->arg, DKV_KEYS_PROGRESS, after, ORIGINS_PER_PAGE, attempt->arena, &page,
+                        diag);
+        if (!err && page.count > 0) {
+            after = page.pairs[page.count - 1].key;
+            err = look_for_oldest(attempt, &page, &best, &end.hlc, diag);
+        }
+    }
+    if (err || best.first == 0) {
+        return err;
+    }
+    struct hr_str name = dkv_key_change(attempt->arena, best.origin, 0);
+    if (!name.ptr) {
+        return HR_NO_MEMORY;
+    }
+    end.seq = best.prefix;
+    err = env->scan(env->arg, hr_str_of(name.ptr, DKV_CHANGE_ORIGIN_BYTES), (struct hr_str){0},
+                    limit, attempt->arena, &page, diag);
+    return err ? err : cut_page(attempt, &page, ops, &end, diag);
+}
+
 enum hr_err dkv_feed_cut(struct dkv_attempt *attempt, struct hr_diag *diag)
 {
     size_t ops;
@@ -90,11 +203,14 @@ enum hr_err dkv_feed_cut(struct dkv_attempt *attempt, struct hr_diag *diag)
         return HR_OK;
     }
     dkv_attempt_room(attempt, &ops, &bytes);
-    ops += DKV_FEED_CUT_OPS(attempt->change_count);
-    bytes += DKV_FEED_CUT_OPS(attempt->change_count) * ENTRY_BYTES_MAX;
+    ops += DKV_FEED_CUT_OPS(attempt->logged_count);
+    bytes += DKV_FEED_CUT_OPS(attempt->logged_count) * ENTRY_BYTES_MAX;
     size_t count = bytes / ENTRY_BYTES_MAX < ops ? bytes / ENTRY_BYTES_MAX : ops;
     uint32_t limit = count < DKV_SCAN_LIMIT_MAX ? (uint32_t)count : DKV_SCAN_LIMIT_MAX;
+    if (attempt->site.grouped) {
+        return cut_oldest(attempt, limit, ops, diag);
+    }
     enum hr_err err = attempt->env->scan(attempt->env->arg, DKV_KEYS_FEED, (struct hr_str){0},
                                          limit, attempt->arena, &page, diag);
-    return err ? err : cut_page(attempt, &page, ops, diag);
+    return err ? err : cut_page(attempt, &page, ops, &no_end, diag);
 }

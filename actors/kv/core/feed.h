@@ -1,7 +1,10 @@
 /* The feed's old end. Of the entries of all origins the newest `feed-max` stay, for others to catch up
- * with and for whoever wants to know what happened; a site that is alone needs none of them. The
- * oldest go first, which in the order of names are the first: a site's later incarnations are
- * higher. An origin of an earlier boot whose entries are all gone is forgotten, if the site is alone.
+ * with and for whoever wants to know what happened; a site that is alone needs none of them.
+ *
+ * Of a site that is alone the oldest go first in the order of names, because its later incarnations
+ * are higher; an origin of an earlier boot whose entries are all gone is forgotten. In a group the
+ * origin goes first whose first entry has the oldest clock, up to where another's is older; nothing of
+ * an origin goes that came before an earlier change of it, and no origin is forgotten.
  * Must not know: what the changes are. */
 #ifndef DKV_FEED_H
 #define DKV_FEED_H

@@ -35,7 +35,7 @@ static enum hr_err stored(struct dkv_attempt *attempt, dkv_hlc *ret_floor, struc
 enum hr_err dkv_floor_read(struct dkv_attempt *attempt, dkv_hlc *ret_floor, struct hr_diag *diag)
 {
     const struct dkv_ctr *ctr = &attempt->site.ctr;
-    if (attempt->config->sites > 1) {
+    if (attempt->site.grouped) {
         return stored(attempt, ret_floor, diag);
     }
     *ret_floor = attempt->progress.prefix == ctr->seq ? ctr->hlc : attempt->progress.hlc;

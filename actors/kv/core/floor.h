@@ -2,9 +2,10 @@
  * can make another. What only guards against older changes, a deletion's memory above all, is not
  * needed once its stamps are not above the floor.
  *
- * A site that is alone has what it has applied itself. Of a group of sites nobody computes one yet:
- * there the floor is what m/S says, which nobody raises, so that nothing is collected but what
- * b/clear covers. m/S remembers the highest floor that anything was collected by, and only grows.
+ * A site that is alone, and always was, has what it has applied itself. Of a group of sites nobody
+ * computes one yet: there the floor is what m/S says, which nobody raises: nothing more is collected
+ * but what b/clear covers. What a site collected while it was alone may still be needed when the others'
+ * older changes come; apply.c finds it in the feed then. m/S remembers the highest floor that anything was collected by, and only grows.
  * Layout of m/S, version 1: u8 version | u64 clock | u32 CRC-32C. Must not know: records. */
 #ifndef DKV_FLOOR_H
 #define DKV_FLOOR_H

@@ -38,6 +38,11 @@
 #define DKV_KEYS_PROGRESS HR_STR("v/")
 #define DKV_KEYS_TIMES HR_STR("t/")
 
+/* Of a f/ name, as much as all changes of one origin share. */
+#define DKV_CHANGE_ORIGIN_BYTES 19u
+/* Of a v/ name, as much as all origins of one site share. */
+#define DKV_PROGRESS_SITE_BYTES 6u
+
 /* What a client calls a value and a request. */
 struct dkv_opid {
     unsigned char bytes[DKV_OPID_BYTES];
@@ -53,6 +58,8 @@ struct hr_str dkv_key_change(struct hr_arena *arena, dkv_origin origin, uint64_t
 /* Reads what dkv_key_change made; false on anything else. */
 bool dkv_key_change_parse(struct hr_str name, dkv_origin *ret_origin, uint64_t *ret_seq);
 struct hr_str dkv_key_progress(struct hr_arena *arena, dkv_origin origin);
+/* Reads what dkv_key_progress made; false on anything else. */
+bool dkv_key_progress_parse(struct hr_str name, dkv_origin *ret_origin);
 struct hr_str dkv_key_names(struct hr_arena *arena, uint32_t leaf);
 struct hr_str dkv_key_generation(struct hr_arena *arena, uint32_t leaf);
 struct hr_str dkv_key_result(struct hr_arena *arena, const struct dkv_opid *opid);

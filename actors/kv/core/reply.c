@@ -127,15 +127,15 @@ static void write_list(struct dkv_out *out, const struct dkv_answer *answer)
     }
 }
 
-static void write_answer(struct dkv_out *out, struct dkv_acks acks, const struct dkv_answer *answer)
+static void write_answer(struct dkv_out *out, const struct dkv_answer *answer)
 {
     switch (answer->op) {
     case DKV_OP_LIST:
         write_list(out, answer);
-        return;
+        break;
     case DKV_OP_GET:
         write_value(out, answer);
-        return;
+        break;
     case DKV_OP_SET:
         write_value(out, answer);
         member(out, "created");
@@ -153,7 +153,12 @@ static void write_answer(struct dkv_out *out, struct dkv_acks acks, const struct
         dkv_json_number(out, answer->count);
         break;
     }
-    write_acks(out, acks);
+}
+
+static void write_site(struct dkv_out *out, const struct dkv_config *config)
+{
+    dkv_out_bytes(out, HR_STR("{\"site\":"));
+    dkv_json_string(out, config->site);
 }
 
 enum hr_err dkv_reply_write(const struct dkv_config *config, struct dkv_acks acks,
@@ -161,13 +166,90 @@ enum hr_err dkv_reply_write(const struct dkv_config *config, struct dkv_acks ack
                             struct hr_str *ret_body)
 {
     struct dkv_out out = dkv_out_in(arena, answer->value.len + 512);
-    dkv_out_bytes(&out, HR_STR("{\"site\":"));
-    dkv_json_string(&out, config->site);
+    write_site(&out, config);
     if (answer->err) {
         write_error(&out, answer);
     } else {
-        write_answer(&out, acks, answer);
+        write_answer(&out, answer);
+    }
+    if (!answer->err && dkv_op_writes(answer->op)) {
+        write_acks(&out, acks);
     }
     dkv_out_bytes(&out, HR_STR("}"));
     return dkv_out_take(&out, ret_body);
+}
+
+enum hr_err dkv_reply_open(const struct dkv_config *config, const struct dkv_answer *answer,
+                           struct hr_arena *arena, struct hr_str *ret_body)
+{
+    struct dkv_out out = dkv_out_in(arena, answer->value.len + 512);
+    write_site(&out, config);
+    write_answer(&out, answer);
+    return dkv_out_take(&out, ret_body);
+}
+
+enum hr_err dkv_reply_close(struct hr_str open, struct dkv_acks acks, struct hr_arena *arena,
+                            struct hr_str *ret_body)
+{
+    struct dkv_out out = dkv_out_in(arena, open.len + 64);
+    dkv_out_bytes(&out, open);
+    write_acks(&out, acks);
+    dkv_out_bytes(&out, HR_STR("}"));
+    return dkv_out_take(&out, ret_body);
+}
+
+enum hr_err dkv_reply_too_few(const struct dkv_config *config, struct dkv_acks acks,
+                              struct hr_arena *arena, struct hr_str *ret_body)
+{
+    struct dkv_out out = dkv_out_in(arena, 512);
+    write_site(&out, config);
+    member(&out, "error");
+    dkv_out_bytes(&out, HR_STR("{\"code\":\"too-few-acks\",\"message\":\""));
+    dkv_json_number(&out, acks.acks);
+    dkv_out_bytes(&out, HR_STR(" of "));
+    dkv_json_number(&out, acks.sites);
+    dkv_out_bytes(&out, HR_STR(" sites are known to hold this, fewer than wanted; it is not undone "
+                               "and may still spread\",\"retryable\":false"));
+    write_acks(&out, acks);
+    dkv_out_bytes(&out, HR_STR("}}"));
+    return dkv_out_take(&out, ret_body);
+}
+
+struct hr_str dkv_reply_code(enum hr_err err)
+{
+    return code_of(err).name;
+}
+
+bool dkv_reply_is_refusal(const struct dkv_answer *answer, bool identified)
+{
+    switch (answer->err) {
+    case HR_OK:
+    case HR_BAD_INPUT:
+    case HR_NOT_FOUND:
+    case HR_CONFLICT:
+    case HR_EXISTS:
+    case HR_TOO_BIG:
+        return false;
+    case HR_UNKNOWN_OUTCOME:
+        return identified; /* then it is harmless to do it again elsewhere */
+    case HR_DENIED:
+    case HR_BUSY:
+    case HR_AGAIN:
+    case HR_TIMEOUT:
+    case HR_CANCELED:
+    case HR_NO_RESPONDERS:
+    case HR_CLOSED:
+    case HR_LOCKED:
+    case HR_NO_MEMORY:
+    case HR_NO_SPACE:
+    case HR_READ_ONLY:
+    case HR_CORRUPT:
+    case HR_IO:
+    case HR_UNSUPPORTED:
+    case HR_TRAP:
+    case HR_INTERNAL:
+    case HR_ERR_COUNT:
+        break;
+    }
+    return true;
 }

@@ -39,20 +39,45 @@ enum hr_err dkv_results_find(struct dkv_attempt *attempt, const struct dkv_reque
     return HR_OK;
 }
 
-enum hr_err dkv_results_keep(struct dkv_attempt *attempt, const struct dkv_request *request,
-                             const struct dkv_answer *answer)
+void dkv_results_identify(const struct dkv_request *request, struct dkv_change *change)
+{
+    change->opid = request->opid;
+    change->identified = request->patch.options.has_request_id;
+    memcpy(change->hash, request->hash, DKV_HASH128_BYTES);
+}
+
+static enum hr_err keep(struct dkv_attempt *attempt, const struct dkv_opid *opid,
+                        const unsigned char hash[DKV_HASH128_BYTES],
+                        const struct dkv_answer *answer)
 {
     struct hr_str bytes;
     dkv_wall_ms now = attempt->site.wall;
-    enum hr_err err = dkv_result_encode(now, request->hash, answer, attempt->arena, &bytes);
+    enum hr_err err = dkv_result_encode(now, hash, answer, attempt->arena, &bytes);
     if (!err) {
-        err = dkv_txn_put(&attempt->txn, dkv_key_result(attempt->arena, &request->opid), bytes);
+        err = dkv_txn_put(&attempt->txn, dkv_key_result(attempt->arena, opid), bytes);
     }
     if (!err) {
-        err = dkv_txn_put(&attempt->txn, dkv_key_time(attempt->arena, now, &request->opid),
-                          HR_STR("1"));
+        err = dkv_txn_put(&attempt->txn, dkv_key_time(attempt->arena, now, opid), HR_STR("1"));
     }
     return err;
+}
+
+enum hr_err dkv_results_keep(struct dkv_attempt *attempt, const struct dkv_request *request,
+                             const struct dkv_answer *answer)
+{
+    return keep(attempt, &request->opid, request->hash, answer);
+}
+
+enum hr_err dkv_results_keep_foreign(struct dkv_attempt *attempt, const struct dkv_change *change,
+                                     const struct dkv_answer *answer, struct hr_diag *diag)
+{
+    struct dkv_value value;
+    if (expired(dkv_clock_ms(change->stamp.hlc), attempt->site.wall)) {
+        return HR_OK;
+    }
+    enum hr_err err =
+        dkv_txn_get(&attempt->txn, dkv_key_result(attempt->arena, &change->opid), &value, diag);
+    return err || value.present ? err : keep(attempt, &change->opid, change->hash, answer);
 }
 
 static enum hr_err purge_one(struct dkv_attempt *attempt, struct hr_str name, bool *ret_done)

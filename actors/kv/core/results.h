@@ -19,6 +19,14 @@ HR_MUST_CHECK enum hr_err dkv_results_find(struct dkv_attempt *attempt,
 HR_MUST_CHECK enum hr_err dkv_results_keep(struct dkv_attempt *attempt,
                                            const struct dkv_request *request,
                                            const struct dkv_answer *answer);
+/* Keeps the result of another site's change with clock @made, unless it is older than results are
+ * kept, or there is one already. Errors: HR_NO_MEMORY, the store's. */
+HR_MUST_CHECK enum hr_err dkv_results_keep_foreign(struct dkv_attempt *attempt,
+                                                   const struct dkv_change *change,
+                                                   const struct dkv_answer *answer,
+                                                   struct hr_diag *diag);
+/* Makes @change one of @request, so that any site that has it recognises the request. */
+void dkv_results_identify(const struct dkv_request *request, struct dkv_change *change);
 /* Takes expired results away, more than @count, which is how many may be added. */
 HR_MUST_CHECK enum hr_err dkv_results_purge(struct dkv_attempt *attempt, size_t count,
                                             struct hr_diag *diag);

@@ -42,16 +42,20 @@ static bool nonce_eq(const struct dkv_nonce *a, const struct dkv_nonce *b)
     return memcmp(a->bytes, b->bytes, DKV_NONCE_BYTES) == 0;
 }
 
-static enum hr_err fenced(struct hr_diag *diag)
-{
-    return DKV_FAIL(diag, HR_LOCKED,
-                    HR_STR("another host has taken this site's store over; stop one of them"));
-}
-
 static bool overtaken(const struct stored *stored, const struct dkv_config *config)
 {
     for (size_t i = 0; i < stored->self.past_count; i++) {
         if (nonce_eq(&stored->self.past[i], &config->nonce)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool dkv_site_member(const struct dkv_cfg *cfg, uint16_t id)
+{
+    for (size_t i = 0; i < cfg->member_count; i++) {
+        if (cfg->members[i] == id) {
             return true;
         }
     }
@@ -70,31 +74,56 @@ static enum hr_err admit(const struct stored *stored, const struct dkv_config *c
                         dkv_text_dec(there, owner), HR_STR(", this host is configured as "),
                         dkv_text_dec(here, config->site_id));
     }
-    if (config->sites > 1 && overtaken(stored, config)) {
-        return fenced(diag);
-    }
     if (!stored->values[CFG].present) {
         return HR_OK;
     }
-    for (size_t i = 0; i < stored->cfg.member_count; i++) {
-        if (stored->cfg.members[i] == config->site_id) {
-            return HR_OK;
-        }
+    if (dkv_site_member(&stored->cfg, config->site_id)) {
+        return HR_OK;
     }
     return DKV_FAIL(diag, HR_DENIED, HR_STR("site-id "), dkv_text_dec(here, config->site_id),
                     HR_STR(" is no member of the group in m/cfg"));
 }
 
+/* The highest incarnation of this site that others remember, which is more than its own m/self does if
+ * it once lost its store, and the wall its time. */
+static enum hr_err highest_inc(const struct dkv_env *env, const struct dkv_config *config,
+                               struct hr_arena *arena, uint64_t *ret_inc, struct hr_diag *diag)
+{
+    struct hr_str first = dkv_key_progress(arena, dkv_origin_of(config->site_id, 0));
+    struct hr_str after = first;
+    struct dkv_page page = {.more = true};
+    enum hr_err err = first.ptr ? HR_OK : HR_NO_MEMORY;
+    while (!err && page.more) {
+        err = env->scan(env->arg, hr_str_of(first.ptr, DKV_PROGRESS_SITE_BYTES), after,
+                        DKV_SCAN_LIMIT_MAX, arena, &page, diag);
+        if (!err && page.more && page.count == 0) {
+            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
+        }
+        if (!err && page.count > 0) {
+            dkv_origin origin;
+            after = page.pairs[page.count - 1].key;
+            if (dkv_key_progress_parse(after, &origin) && dkv_origin_inc(origin) > *ret_inc) {
+                *ret_inc = dkv_origin_inc(origin);
+            }
+        }
+    }
+    return err;
+}
+
 /* The state after this boot. */
 static enum hr_err mint(const struct dkv_env *env, const struct stored *stored,
-                        const struct dkv_config *config, struct stored *ret_next,
-                        struct hr_diag *diag)
+                        const struct dkv_config *config, struct hr_arena *arena,
+                        struct stored *ret_next, struct hr_diag *diag)
 {
     struct stored next = *stored;
     dkv_wall_ms wall = env->wall(env->arg);
     uint64_t inc = dkv_origin_inc(stored->self.origin);
     if (dkv_origin_inc(stored->ctr.origin) > inc) {
         inc = dkv_origin_inc(stored->ctr.origin);
+    }
+    enum hr_err err = highest_inc(env, config, arena, &inc, diag);
+    if (err) {
+        return err;
     }
     if (inc == DKV_INC_MAX) {
         return DKV_FAIL(diag, HR_CORRUPT, HR_STR("m/self: no incarnation is left"));
@@ -134,8 +163,8 @@ struct ending {
 };
 
 /* The origin before this boot makes no change after the one that m/ctr counts: every commit checks
- * m/ctr, and this boot's replaces it. So it is sealed, or forgotten if nothing of it is in the feed and
- * nobody else is there who might ask. A v/ that is not as it should be stays as it is. */
+ * m/ctr, and this boot's replaces it. So it is sealed; or forgotten, if it made no change at all, or
+ * nothing of it is in the feed and nobody else is there who might ask. A v/ that is not as it should be stays as it is. */
 static enum hr_err end_origin(const struct dkv_env *env, const struct stored *stored,
                               const struct dkv_config *config, struct hr_arena *arena,
                               struct ending *ret_ending, struct hr_diag *diag)
@@ -163,7 +192,9 @@ static enum hr_err end_origin(const struct dkv_env *env, const struct stored *st
     }
     progress.sealed = true;
     progress.last = progress.prefix;
-    ending.after.present = config->sites > 1 || progress.trunc_below <= progress.prefix;
+    bool grouped = config->other_count > 0 || stored->cfg.member_count > 1;
+    ending.after.present =
+        progress.prefix > 0 && (grouped || progress.trunc_below <= progress.prefix);
     if (ending.after.present) {
         err = dkv_progress_encode(&progress, arena, &ending.after.bytes);
     }
@@ -225,7 +256,7 @@ static enum hr_err boot(const struct dkv_env *env, const struct dkv_config *conf
 {
     struct stored next;
     struct ending ending;
-    enum hr_err err = mint(env, stored, config, &next, diag);
+    enum hr_err err = mint(env, stored, config, arena, &next, diag);
     if (!err) {
         err = end_origin(env, stored, config, arena, &ending, diag);
     }
@@ -236,6 +267,82 @@ static enum hr_err boot(const struct dkv_env *env, const struct dkv_config *conf
         dkv_site_watch_clock(env, next.ctr.hlc, env->wall(env->arg));
     }
     return err;
+}
+
+/* The members of m/cfg with the others that it lacks, as far as there is room. Returns whether there
+ * are any. */
+static bool add_members(const struct dkv_cfg *cfg, const struct dkv_config *config,
+                        struct dkv_cfg *ret_cfg)
+{
+    *ret_cfg = *cfg;
+    for (size_t i = 0; i < config->other_count; i++) {
+        if (!dkv_site_member(ret_cfg, config->others[i]) &&
+            ret_cfg->member_count < DKV_MEMBERS_MAX) {
+            ret_cfg->members[ret_cfg->member_count++] = config->others[i];
+        }
+    }
+    return ret_cfg->member_count > cfg->member_count;
+}
+
+/* Says so if others cannot get all that is here by asking for changes. */
+static enum hr_err look_for_cuts(const struct dkv_env *env, struct hr_arena *arena,
+                                 struct hr_diag *diag)
+{
+    bool cut = false;
+    struct hr_str after = {0};
+    struct dkv_page page = {.more = true};
+    enum hr_err err = HR_OK;
+    while (!err && !cut && page.more) {
+        err = env->scan(env->arg, DKV_KEYS_PROGRESS, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
+        if (!err && page.more && page.count == 0) {
+            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
+        }
+        for (size_t i = 0; !err && i < page.count; i++) {
+            struct dkv_progress progress;
+            err = dkv_progress_decode(page.pairs[i].value, &progress, diag);
+            cut = cut || (!err && progress.trunc_below > 1);
+            after = page.pairs[i].key;
+        }
+    }
+    if (!err && cut) {
+        env->log(
+            env->arg, DKV_LOG_ERROR,
+            HR_STR("event=feed-was-cut reason=\"this site was alone and its oldest changes are "
+                   "no longer in its feed: other sites will not get what only those hold\""));
+    }
+    return err;
+}
+
+/* Adds members to m/cfg. It moves m/ctr as every commit does. */
+static enum hr_err join(const struct dkv_env *env, const struct stored *stored,
+                        const struct dkv_cfg *cfg, struct hr_arena *arena, struct hr_diag *diag)
+{
+    struct dkv_cfg next_cfg = *cfg;
+    struct dkv_ctr next_ctr = stored->ctr;
+    struct dkv_pair puts[2] = {{.key = DKV_KEY_CTR}, {.key = DKV_KEY_CFG}};
+    const struct dkv_check checks[2] = {{DKV_KEY_CTR, stored->values[CTR]},
+                                        {DKV_KEY_CFG, stored->values[CFG]}};
+    size_t conflict;
+    next_cfg.epoch++;
+    enum hr_err err = HR_OK;
+    if (stored->cfg.member_count == 1) {
+        err = look_for_cuts(env, arena, diag);
+    }
+    if (!err) {
+        err = dkv_clock_next(stored->ctr.hlc, 0, env->wall(env->arg), &next_ctr.hlc);
+    }
+    if (!err) {
+        err = dkv_ctr_encode(&next_ctr, arena, &puts[0].value);
+    }
+    if (!err) {
+        err = dkv_cfg_encode(&next_cfg, arena, &puts[1].value);
+    }
+    if (err) {
+        return err;
+    }
+    const struct dkv_commit commit = {
+        .checks = checks, .check_count = 2, .puts = puts, .put_count = 2};
+    return env->commit(env->arg, &commit, &conflict, diag);
 }
 
 /* HR_CONFLICT: another host took the store over between the readings of m/self and m/ctr. */
@@ -251,6 +358,7 @@ static enum hr_err finish(const struct dkv_env *env, const struct stored *stored
     *ret_site = (struct dkv_site){.ctr = stored->ctr,
                                   .ctr_bytes = stored->values[CTR].bytes,
                                   .cfg = stored->cfg,
+                                  .grouped = stored->cfg.member_count > 1,
                                   .wall = env->wall(env->arg)};
     return HR_OK;
 }
@@ -267,21 +375,37 @@ enum hr_err dkv_site_open(const struct dkv_env *env, const struct dkv_config *co
         if (err) {
             return err;
         }
-        if (stored.values[SELF].present &&
-            (nonce_eq(&stored.self.nonce, &config->nonce) || overtaken(&stored, config))) {
+        struct dkv_cfg cfg;
+        bool booted = stored.values[SELF].present &&
+                      (nonce_eq(&stored.self.nonce, &config->nonce) || overtaken(&stored, config));
+        if (!booted) {
+            /* Whether it went through, was overtaken or nobody knows: the next reading tells. */
+            err = boot(env, config, &stored, arena, diag);
+        } else if (stored.values[CTR].present && stored.values[CFG].present &&
+                   add_members(&stored.cfg, config, &cfg)) {
+            err = join(env, &stored, &cfg, arena, diag);
+        } else {
             err = finish(env, &stored, ret_site, diag);
-            if (err == HR_CONFLICT && config->sites == 1) {
-                continue;
+            if (!err) {
+                return HR_OK;
             }
-            return err == HR_CONFLICT ? fenced(diag) : err;
         }
-        /* Whether it went through, was overtaken or nobody knows: the next reading tells. */
-        err = boot(env, config, &stored, arena, diag);
         if (err && err != HR_CONFLICT && err != HR_UNKNOWN_OUTCOME) {
             return err;
         }
     }
     return DKV_FAIL(diag, HR_BUSY, HR_STR("other invocations kept starting this site"));
+}
+
+enum hr_err dkv_site_renew(const struct dkv_env *env, const struct dkv_config *config,
+                           dkv_origin origin, struct hr_arena *arena, struct hr_diag *diag)
+{
+    struct stored stored;
+    enum hr_err err = load(env, arena, &stored, diag);
+    if (err || stored.self.origin != origin || stored.ctr.origin != origin) {
+        return err;
+    }
+    return boot(env, config, &stored, arena, diag);
 }
 
 void dkv_site_watch_clock(const struct dkv_env *env, dkv_hlc hlc, dkv_wall_ms wall)

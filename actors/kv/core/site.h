@@ -7,11 +7,14 @@
  * That commit also seals the incarnation before it, which can make no change any more: every commit
  * checks m/ctr.
  *
- * A nonce that has been in force and was followed by another is that of a host whose store a second host
- * has taken over. If the site is alone it goes on with the incarnation that is in force then, so
- * that two hosts on one store share it instead of taking it from each other: the store puts their
- * commits in an order. Of a group of sites it is fenced and stops, because to its peers an incarnation
- * is one host. m/self remembers the last DKV_BOOTS_MAX nonces for this.
+ * A nonce that has been in force and was followed by another is that of a host beside which a second
+ * one was started on the same store. It goes on with the incarnation that is in force, so that the
+ * hosts of one site share it instead of taking it from each other: the store puts their commits in an
+ * order. m/self remembers the last DKV_BOOTS_MAX nonces for this.
+ *
+ * Whether the site is alone is a matter of its whole life: m/cfg names all sites that it has ever heard
+ * of, and the commit that adds one moves m/ctr, so that no commit of a site that took itself to be
+ * alone comes after it.
  * Must not know: records, messages. */
 #ifndef DKV_SITE_H
 #define DKV_SITE_H
@@ -26,15 +29,23 @@ struct dkv_site {
     struct dkv_ctr ctr;
     struct hr_str ctr_bytes; /* as stored: what a commit checks */
     struct dkv_cfg cfg;
+    bool grouped; /* there are, or have been, other sites */
     dkv_wall_ms wall;
 };
 
-/* Reads the site's state, booting it if need be. Owns: what it gives lives in @arena.
- * Errors: HR_LOCKED (fenced), HR_DENIED (the store belongs to another site), HR_CORRUPT,
+/* Reads the site's state, booting it if need be, and adds config->others to m/cfg. Owns: what it gives lives in @arena.
+ * Errors: HR_DENIED (the store belongs to another site), HR_CORRUPT,
  * HR_UNSUPPORTED, HR_BUSY (the boot was raced too often), HR_NO_MEMORY, the store's. */
 HR_MUST_CHECK enum hr_err dkv_site_open(const struct dkv_env *env, const struct dkv_config *config,
                                         struct hr_arena *arena, struct dkv_site *ret_site,
                                         struct hr_diag *diag);
+/* Gives the site a new incarnation in place of @origin, if that is the one in force: its store has lost
+ * changes that others have. Errors: as above, HR_CONFLICT, HR_UNKNOWN_OUTCOME. */
+HR_MUST_CHECK enum hr_err dkv_site_renew(const struct dkv_env *env, const struct dkv_config *config,
+                                         dkv_origin origin, struct hr_arena *arena,
+                                         struct hr_diag *diag);
+/* Whether m/cfg names the site. */
+bool dkv_site_member(const struct dkv_cfg *cfg, uint16_t id);
 /* Logs a clock that is further ahead of the wall than DKV_DRIFT_MS_MAX. */
 void dkv_site_watch_clock(const struct dkv_env *env, dkv_hlc hlc, dkv_wall_ms wall);
 

@@ -8,6 +8,7 @@
 #include "actors/kv/core/text.h"
 
 #define VERSION 1u
+#define PROGRESS_VERSION_HIGH 2u
 #define CFG_HASHED_AT 13u /* after version, epoch and the hash itself */
 
 static const unsigned char cfg_hash_key[DKV_SIPHASH_KEY_BYTES] = "hedgerow cfg v1";
@@ -176,7 +177,9 @@ enum hr_err dkv_progress_decode(struct hr_str bytes, struct dkv_progress *ret_pr
                                 struct hr_diag *diag)
 {
     struct dkv_in in;
-    enum hr_err err = dkv_in_frame(bytes, VERSION, HR_STR("v/"), &in, diag);
+    bool higher = dkv_in_version(bytes) == PROGRESS_VERSION_HIGH;
+    enum hr_err err =
+        dkv_in_frame(bytes, higher ? PROGRESS_VERSION_HIGH : VERSION, HR_STR("v/"), &in, diag);
     if (err) {
         return err;
     }
@@ -186,8 +189,10 @@ enum hr_err dkv_progress_decode(struct hr_str bytes, struct dkv_progress *ret_pr
     progress.sealed = sealed == 1;
     progress.last = dkv_in_u64(&in);
     progress.trunc_below = dkv_in_u64(&in);
+    progress.high = higher ? dkv_in_u64(&in) : progress.prefix;
     bool valid = sealed <= 1 && (sealed == 1 || progress.last == 0) && progress.trunc_below > 0 &&
-                 progress.trunc_below - 1 <= progress.prefix;
+                 progress.trunc_below - 1 <= progress.prefix &&
+                 higher == (progress.high > progress.prefix);
     err = end(&in, valid, HR_STR("v/"), diag);
     if (!err) {
         *ret_progress = progress;
@@ -199,12 +204,16 @@ enum hr_err dkv_progress_encode(const struct dkv_progress *progress, struct hr_a
                                 struct hr_str *ret_bytes)
 {
     struct dkv_out out = dkv_out_in(arena, 48);
-    dkv_out_uint(&out, VERSION, 1);
+    bool higher = progress->high > progress->prefix;
+    dkv_out_uint(&out, higher ? PROGRESS_VERSION_HIGH : VERSION, 1);
     dkv_out_uint(&out, progress->prefix, 8);
     dkv_out_uint(&out, progress->hlc, 8);
     dkv_out_uint(&out, progress->sealed, 1);
     dkv_out_uint(&out, progress->last, 8);
     dkv_out_uint(&out, progress->trunc_below, 8);
+    if (higher) {
+        dkv_out_uint(&out, progress->high, 8);
+    }
     dkv_out_seal(&out);
     return dkv_out_take(&out, ret_bytes);
 }

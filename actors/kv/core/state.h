@@ -8,6 +8,8 @@
  *           u8 leaf bits | u8 number of members | u16 each | u16 number of voids |
  *           (u64 origin, u64 lo, u64 hi) each | crc
  *   v/<o>   u8 version | u64 prefix | u64 hlc | u8 sealed | u64 last | u64 trunc below | crc
+ *           version 2, of an origin of which later changes came before earlier ones: the same, with
+ *           u64 high before the crc
  *   b/clear u8 version | 16 B stamp | crc
  *
  * Stateless, one arena a call. Must not know: the store.
@@ -74,6 +76,7 @@ struct dkv_progress {
     bool sealed;          /* the origin will make no change after @last */
     uint64_t last;        /* 0 unless sealed */
     uint64_t trunc_below; /* changes below this are no longer in the feed; at least 1 */
+    uint64_t high; /* the highest change held, at least @prefix; between them there are gaps */
 };
 
 /* Decoders: HR_CORRUPT, HR_UNSUPPORTED. Encoders: HR_NO_MEMORY; what they write lives in @arena. */

@@ -4,6 +4,7 @@
 #include "actors/kv/core/floor.h"
 #include "actors/kv/core/index.h"
 #include "actors/kv/core/text.h"
+#include "base/crc32c.h"
 
 /* The record's check and its write, the index, and m/S. */
 #define RECORD_OPS_MAX (2 + DKV_INDEX_OPS_MAX + 2)
@@ -187,6 +188,27 @@ bool dkv_sweep_eager(struct dkv_attempt *attempt)
     const struct dkv_tally *tally = &attempt->tally;
     return idle(tally) ? false
                        : !dkv_attempt_clear(attempt, &clear, &diag) && clear.hlc > tally->done;
+}
+
+enum hr_err dkv_sweep_waits(const struct dkv_env *env, struct hr_arena *arena, bool *ret_waits,
+                            uint32_t *ret_mark, struct hr_diag *diag)
+{
+    const struct hr_str keys[2] = {DKV_KEY_TALLY, DKV_KEY_CLEAR};
+    struct dkv_value values[2];
+    struct dkv_tally tally = {0};
+    struct dkv_stamp clear;
+    enum hr_err err = env->get_many(env->arg, keys, 2, arena, values, diag);
+    if (!err && values[0].present) {
+        err = dkv_tally_decode(values[0].bytes, &tally, diag);
+    }
+    if (!err) {
+        err = dkv_clear_decode(values[1], &clear, diag);
+    }
+    if (!err) {
+        *ret_mark = hr_crc32c(values[0].bytes);
+        *ret_waits = !idle(&tally) && clear.hlc > tally.done;
+    }
+    return err;
 }
 
 /* One commit of nothing else. Returns whether there may be a point in another. */

@@ -9,7 +9,9 @@
  * A pass begins only if some change since the last whole one left something to collect: otherwise the
  * sweep costs a comparison. It begins when there is enough of that to be worth the looking, or some
  * time after the last one began. After a deletion of everything it begins at once, its steps are
- * longer, and every batch is followed by commits of nothing else until it is through.
+ * longer, and every batch is followed by a few commits of nothing else; few, because what comes next waits
+ * for them, and because writes of another host on the same store are overtaken by each. Ticks
+ * (catchup.h) send empty batches until the pass is through.
  *
  * A commit checks what the sweep read as it checks everything, so that it never undoes another's
  * write. The sweep never fails a write: what is wrong is logged, and a commit that was overtaken is
@@ -26,13 +28,18 @@
 #define DKV_SWEEP_VALUES_PER_LITTER 64u
 #define DKV_SWEEP_PAUSE_MS 10000u
 /* Commits of nothing but sweeping after one batch, and the time for them. */
-#define DKV_SWEEP_ROUNDS_MAX 64u
-#define DKV_SWEEP_MS_MAX ((dkv_mono_ms)250)
+#define DKV_SWEEP_ROUNDS_MAX 8u
+#define DKV_SWEEP_MS_MAX ((dkv_mono_ms)20)
 
 /* Adds one step of the sweep to @attempt, as far as there is room in its commit. */
 void dkv_sweep_step(struct dkv_attempt *attempt);
 /* Whether something that b/clear covers may be left. */
 bool dkv_sweep_eager(struct dkv_attempt *attempt);
+/* Whether something that b/clear covers may be left, as the store says, and a number that changes with
+ * every step of the sweep. Errors: HR_CORRUPT, HR_UNSUPPORTED, the store's. */
+HR_MUST_CHECK enum hr_err dkv_sweep_waits(const struct dkv_env *env, struct hr_arena *arena,
+                                          bool *ret_waits, uint32_t *ret_mark,
+                                          struct hr_diag *diag);
 /* Sweeps what b/clear covers in commits of their own; ends early when others write. */
 void dkv_sweep_on(const struct dkv_env *env, const struct dkv_config *config);
 

@@ -52,6 +52,48 @@ enum hr_err dkv_tally_encode(const struct dkv_tally *tally, struct hr_arena *are
     return dkv_out_take(&out, ret_bytes);
 }
 
+/* Counts the entries of one origin that came before earlier ones. */
+static enum hr_err count_beyond(const struct dkv_env *env, struct hr_arena *arena,
+                                dkv_origin origin, uint64_t prefix, uint64_t *count,
+                                struct hr_diag *diag)
+{
+    struct dkv_page page = {.more = true};
+    struct hr_str after = dkv_key_change(arena, origin, prefix);
+    struct hr_str entries = hr_str_of(after.ptr, DKV_CHANGE_ORIGIN_BYTES);
+    enum hr_err err = after.ptr ? HR_OK : HR_NO_MEMORY;
+    while (!err && page.more) {
+        struct hr_arena page_arena;
+        hr_arena_init(&page_arena, 0);
+        err = env->scan(env->arg, entries, after, DKV_SCAN_LIMIT_MAX, &page_arena, &page, diag);
+        if (!err && page.more && page.count == 0) {
+            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
+        }
+        if (!err && page.count > 0) {
+            *count += page.count;
+            after = hr_arena_copy(arena, page.pairs[page.count - 1].key);
+            err = after.ptr ? HR_OK : HR_NO_MEMORY;
+        }
+        hr_arena_release(&page_arena);
+    }
+    return err;
+}
+
+static enum hr_err count_origin(const struct dkv_env *env, struct hr_arena *arena,
+                                const struct dkv_pair *pair, struct dkv_tally *tally,
+                                struct hr_diag *diag)
+{
+    dkv_origin origin;
+    struct dkv_progress progress;
+    enum hr_err err = dkv_progress_decode(pair->value, &progress, diag);
+    if (err) {
+        return err;
+    }
+    tally->feed_count += progress.prefix + 1 - progress.trunc_below;
+    bool gaps = progress.high > progress.prefix && dkv_key_progress_parse(pair->key, &origin);
+    return gaps ? count_beyond(env, arena, origin, progress.prefix, &tally->feed_count, diag)
+                : HR_OK;
+}
+
 /* Adds up what v/ says of the feed's lengths. */
 static enum hr_err count_feed(const struct dkv_env *env, struct hr_arena *arena,
                               struct dkv_tally *tally, struct hr_diag *diag)
@@ -62,12 +104,8 @@ static enum hr_err count_feed(const struct dkv_env *env, struct hr_arena *arena,
     while (!err && page.more) {
         err = env->scan(env->arg, DKV_KEYS_PROGRESS, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
         for (size_t i = 0; !err && i < page.count; i++) {
-            struct dkv_progress progress;
-            err = dkv_progress_decode(page.pairs[i].value, &progress, diag);
-            if (!err) {
-                tally->feed_count += progress.prefix + 1 - progress.trunc_below;
-                after = page.pairs[i].key;
-            }
+            err = count_origin(env, arena, &page.pairs[i], tally, diag);
+            after = page.pairs[i].key;
         }
         if (!err && page.more && page.count == 0) {
             err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));

@@ -32,6 +32,11 @@ enum hr_err dkv_in_frame(struct hr_str bytes, uint8_t version, struct hr_str wha
     return HR_OK;
 }
 
+uint8_t dkv_in_version(struct hr_str bytes)
+{
+    return bytes.len > 0 ? (uint8_t)bytes.ptr[0] : 0;
+}
+
 uint64_t dkv_in_uint(struct dkv_in *in, size_t bytes)
 {
     struct hr_str run = dkv_in_bytes(in, bytes);

@@ -30,6 +30,8 @@ struct dkv_in dkv_in_of(struct hr_str bytes);
  * the detail. Errors: HR_CORRUPT; HR_UNSUPPORTED for a sound frame of another version. */
 HR_MUST_CHECK enum hr_err dkv_in_frame(struct hr_str bytes, uint8_t version, struct hr_str what,
                                        struct dkv_in *ret_in, struct hr_diag *diag);
+/* The version that @bytes begin with, 0 if there is none: for layouts that have several. */
+uint8_t dkv_in_version(struct hr_str bytes);
 uint64_t dkv_in_uint(struct dkv_in *in, size_t bytes); /* 1..8 bytes */
 uint8_t dkv_in_u8(struct dkv_in *in);
 uint16_t dkv_in_u16(struct dkv_in *in);

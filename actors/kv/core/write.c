@@ -3,43 +3,14 @@
 
 #include "actors/kv/core/clear.h"
 #include "actors/kv/core/floor.h"
+#include "actors/kv/core/found.h"
 #include "actors/kv/core/index.h"
 #include "actors/kv/core/json.h"
 #include "actors/kv/core/results.h"
 #include "actors/kv/core/text.h"
 
-/* A key's record as an attempt finds it. */
-struct found {
-    struct hr_str name; /* in the store */
-    struct dkv_record record;
-    struct dkv_stamp clear;
-    bool stored; /* there is a record, though it may be a tombstone */
-    bool visible;
-};
-
-static enum hr_err find(struct dkv_attempt *attempt, struct hr_str key, struct found *ret_found,
-                        struct hr_diag *diag)
-{
-    struct dkv_value value;
-    *ret_found = (struct found){.name = dkv_key_record(attempt->arena, key)};
-    enum hr_err err = dkv_attempt_clear(attempt, &ret_found->clear, diag);
-    if (!err) {
-        err = dkv_txn_get(&attempt->txn, ret_found->name, &value, diag);
-    }
-    if (err || !value.present) {
-        return err;
-    }
-    ret_found->stored = true;
-    err = dkv_record_decode(value.bytes, attempt->arena, &ret_found->record, diag);
-    if (err) {
-        return dkv_text_prefix(diag, err, HR_STR("value "), key);
-    }
-    ret_found->visible = dkv_record_visible(&ret_found->record, ret_found->clear);
-    return HR_OK;
-}
-
 /* Whether the request's conditions hold. */
-static enum hr_err judge(const struct dkv_options *options, const struct found *found,
+static enum hr_err judge(const struct dkv_options *options, const struct dkv_found *found,
                          struct dkv_answer *answer)
 {
     struct dkv_stamp version = {0};
@@ -78,7 +49,7 @@ static enum hr_err tidy(struct dkv_attempt *attempt, struct dkv_record *record,
 
 /* Merges @change, which has its number, into what was found, and stores all three: the record, the
  * feed's entry and the index. */
-static enum hr_err store(struct dkv_attempt *attempt, const struct found *found,
+static enum hr_err store(struct dkv_attempt *attempt, const struct dkv_found *found,
                          const struct dkv_change *change, struct dkv_record *ret_record,
                          struct hr_diag *diag)
 {
@@ -113,7 +84,7 @@ static enum hr_err store(struct dkv_attempt *attempt, const struct found *found,
     return HR_OK;
 }
 
-static dkv_hlc floor_of(const struct found *found)
+static dkv_hlc floor_of(const struct dkv_found *found)
 {
     dkv_hlc newest = dkv_record_newest(&found->record).hlc;
     return newest > found->clear.hlc ? newest : found->clear.hlc;
@@ -139,7 +110,7 @@ static struct size size_of(const struct dkv_record *record, struct dkv_stamp cle
 }
 
 /* A value that is too large already, after a merge of two sites' changes, may be made smaller. */
-static enum hr_err check_size(const struct found *found, const struct dkv_record *after_record,
+static enum hr_err check_size(const struct dkv_found *found, const struct dkv_record *after_record,
                               struct hr_diag *diag)
 {
     struct size before = size_of(&found->record, found->clear);
@@ -160,7 +131,7 @@ static enum hr_err check_size(const struct found *found, const struct dkv_record
 
 /* The patch's fields, with the mark that the value is there before them if it needs one: if it has
  * none, or if nothing else would change. */
-static enum hr_err stamped_fields(const struct dkv_request *request, const struct found *found,
+static enum hr_err stamped_fields(const struct dkv_request *request, const struct dkv_found *found,
                                   struct hr_arena *arena, struct dkv_change *change)
 {
     const struct dkv_patch *patch = &request->patch;
@@ -184,16 +155,18 @@ static enum hr_err stamped_fields(const struct dkv_request *request, const struc
 static enum hr_err apply_set(struct dkv_attempt *attempt, const struct dkv_request *request,
                              struct dkv_answer *answer)
 {
-    struct found found;
+    struct dkv_found found;
     struct dkv_record record;
     struct hr_diag *diag = &answer->diag;
-    struct dkv_change change = {.op = DKV_CHANGE_SET, .opid = request->opid, .key = request->key};
-    enum hr_err err = find(attempt, request->key, &found, diag);
+    struct dkv_change change = {.op = DKV_CHANGE_SET, .key = request->key};
+    dkv_results_identify(request, &change);
+    enum hr_err err = dkv_found_read(attempt, request->key, &found, diag);
     if (!err) {
         err = judge(&request->patch.options, &found, answer);
     }
     if (!err) {
         err = dkv_attempt_number(attempt, floor_of(&found), &change, diag);
+        change.created = change.identified && !found.visible;
     }
     if (!err) {
         err = stamped_fields(request, &found, attempt->arena, &change);
@@ -210,6 +183,7 @@ static enum hr_err apply_set(struct dkv_attempt *attempt, const struct dkv_reque
     struct dkv_out out = dkv_out_in(attempt->arena, 0);
     dkv_json_value(&out, &record, found.clear);
     answer->version = dkv_record_newest(&record);
+    answer->seq = change.seq;
     answer->created = !found.visible;
     return dkv_out_take(&out, &answer->value);
 }
@@ -217,11 +191,12 @@ static enum hr_err apply_set(struct dkv_attempt *attempt, const struct dkv_reque
 static enum hr_err apply_del(struct dkv_attempt *attempt, const struct dkv_request *request,
                              struct dkv_answer *answer)
 {
-    struct found found;
+    struct dkv_found found;
     struct dkv_record record;
     struct hr_diag *diag = &answer->diag;
-    struct dkv_change change = {.op = DKV_CHANGE_DEL, .opid = request->opid, .key = request->key};
-    enum hr_err err = find(attempt, request->key, &found, diag);
+    struct dkv_change change = {.op = DKV_CHANGE_DEL, .key = request->key};
+    dkv_results_identify(request, &change);
+    enum hr_err err = dkv_found_read(attempt, request->key, &found, diag);
     if (err == HR_CORRUPT && found.stored && !request->patch.options.if_version &&
         !request->patch.options.if_absent) {
         /* The way to be rid of a record that cannot be read: the new stamp is above all of the old
@@ -243,6 +218,7 @@ static enum hr_err apply_del(struct dkv_attempt *attempt, const struct dkv_reque
     }
     if (!err) {
         answer->version = change.stamp;
+        answer->seq = change.seq;
     }
     return err;
 }

@@ -1,0 +1,27 @@
+/* The other sites, as the host sees them at one moment. One arena.
+ * Must not know: the store, messages. */
+#ifndef DKV_GROUP_H
+#define DKV_GROUP_H
+
+#include "actors/kv/core/config.h"
+
+/* Others beyond so many are not looked at: a group has DKV_MEMBERS_MAX members at most. */
+#define DKV_GROUP_MAX (DKV_MEMBERS_MAX - 1)
+
+struct dkv_group {
+    struct dkv_peer *peers; /* without this site, each id once */
+    size_t count;
+    size_t alive; /* of them */
+};
+
+/* Asks the host. A site with this one's own id is said in the log and left out.
+ * Errors: HR_NO_MEMORY, the env's. */
+HR_MUST_CHECK enum hr_err dkv_group_read(const struct dkv_env *env, const struct dkv_config *config,
+                                         struct hr_arena *arena, struct dkv_group *ret_group,
+                                         struct hr_diag *diag);
+/* NULL if there is no such site. */
+const struct dkv_peer *dkv_group_find(const struct dkv_group *group, uint16_t id);
+/* Notes in @config that the site exists; does nothing if it is this one, is noted or there is no room. */
+void dkv_group_note(struct dkv_config *config, uint16_t id);
+
+#endif

@@ -1,0 +1,159 @@
+/* Decoding and encoding of what sites tell each other of what they hold. */
+#include "actors/kv/core/have.h"
+
+#include "actors/kv/core/parcel.h"
+#include "actors/kv/core/text.h"
+
+#define VERSION 1u
+#define ROW_BYTES 32u
+#define LOG_FIXED_BYTES 19u
+
+enum hr_err dkv_ask_decode(struct hr_str bytes, dkv_origin *ret_after, struct hr_diag *diag)
+{
+    struct dkv_in in;
+    enum hr_err err = dkv_in_frame(bytes, VERSION, HR_STR("ask"), &in, diag);
+    if (err) {
+        return err;
+    }
+    dkv_origin after = dkv_in_u64(&in);
+    if (!dkv_in_done(&in)) {
+        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("ask: wrong length"));
+    }
+    *ret_after = after;
+    return HR_OK;
+}
+
+enum hr_err dkv_ask_encode(dkv_origin after, struct hr_arena *arena, struct hr_str *ret_bytes)
+{
+    struct dkv_out out = dkv_out_in(arena, 16);
+    dkv_out_uint(&out, VERSION, 1);
+    dkv_out_uint(&out, after, 8);
+    dkv_out_seal(&out);
+    return dkv_out_take(&out, ret_bytes);
+}
+
+static bool row_valid(const struct dkv_have_row *row, const struct dkv_have_row *before)
+{
+    return row->high >= row->prefix && row->high > 0 && row->trunc_below > 0 &&
+           row->trunc_below - 1 <= row->prefix && (!before || before->origin < row->origin);
+}
+
+enum hr_err dkv_have_decode(struct hr_str bytes, struct hr_arena *arena, struct dkv_have *ret_have,
+                            struct hr_diag *diag)
+{
+    struct dkv_in in;
+    enum hr_err err = dkv_in_frame(bytes, VERSION, HR_STR("have"), &in, diag);
+    if (err) {
+        return err;
+    }
+    struct dkv_have have = {.site = dkv_in_u16(&in)};
+    have.origin = dkv_in_u64(&in);
+    uint8_t more = dkv_in_u8(&in);
+    have.more = more == 1;
+    have.count = dkv_in_u16(&in);
+    bool valid = more <= 1 && have.site > 0 && have.count <= DKV_HAVE_MAX &&
+                 have.count * ROW_BYTES == in.left && (!have.more || have.count > 0);
+    if (in.failed || !valid) {
+        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("have: out of bounds"));
+    }
+    have.rows = hr_arena_alloc(arena, have.count * sizeof *have.rows);
+    if (!have.rows) {
+        return HR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < have.count; i++) {
+        struct dkv_have_row *row = &have.rows[i];
+        row->origin = dkv_in_u64(&in);
+        row->prefix = dkv_in_u64(&in);
+        row->high = dkv_in_u64(&in);
+        row->trunc_below = dkv_in_u64(&in);
+        if (!row_valid(row, i > 0 ? row - 1 : NULL)) {
+            return DKV_FAIL(diag, HR_CORRUPT, HR_STR("have: an origin is out of bounds"));
+        }
+    }
+    *ret_have = have;
+    return HR_OK;
+}
+
+enum hr_err dkv_have_encode(const struct dkv_have *have, struct hr_arena *arena,
+                            struct hr_str *ret_bytes)
+{
+    struct dkv_out out = dkv_out_in(arena, 32 + have->count * ROW_BYTES);
+    dkv_out_uint(&out, VERSION, 1);
+    dkv_out_uint(&out, have->site, 2);
+    dkv_out_uint(&out, have->origin, 8);
+    dkv_out_uint(&out, have->more, 1);
+    dkv_out_uint(&out, have->count, 2);
+    for (size_t i = 0; i < have->count; i++) {
+        dkv_out_uint(&out, have->rows[i].origin, 8);
+        dkv_out_uint(&out, have->rows[i].prefix, 8);
+        dkv_out_uint(&out, have->rows[i].high, 8);
+        dkv_out_uint(&out, have->rows[i].trunc_below, 8);
+    }
+    dkv_out_seal(&out);
+    return dkv_out_take(&out, ret_bytes);
+}
+
+enum hr_err dkv_pull_decode(struct hr_str bytes, struct dkv_pull *ret_pull, struct hr_diag *diag)
+{
+    struct dkv_in in;
+    enum hr_err err = dkv_in_frame(bytes, VERSION, HR_STR("pull"), &in, diag);
+    if (err) {
+        return err;
+    }
+    struct dkv_pull pull = {.origin = dkv_in_u64(&in)};
+    pull.after = dkv_in_u64(&in);
+    pull.upto = dkv_in_u64(&in);
+    if (!dkv_in_done(&in) || pull.upto < pull.after) {
+        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("pull: out of bounds"));
+    }
+    *ret_pull = pull;
+    return HR_OK;
+}
+
+enum hr_err dkv_pull_encode(const struct dkv_pull *pull, struct hr_arena *arena,
+                            struct hr_str *ret_bytes)
+{
+    struct dkv_out out = dkv_out_in(arena, 32);
+    dkv_out_uint(&out, VERSION, 1);
+    dkv_out_uint(&out, pull->origin, 8);
+    dkv_out_uint(&out, pull->after, 8);
+    dkv_out_uint(&out, pull->upto, 8);
+    dkv_out_seal(&out);
+    return dkv_out_take(&out, ret_bytes);
+}
+
+enum hr_err dkv_log_decode(struct hr_str bytes, struct dkv_log *ret_log, struct hr_diag *diag)
+{
+    struct dkv_in in;
+    if (bytes.len > DKV_PARCEL_BYTES_MAX + LOG_FIXED_BYTES) {
+        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("log: too long"));
+    }
+    enum hr_err err = dkv_in_frame(bytes, VERSION, HR_STR("log"), &in, diag);
+    if (err) {
+        return err;
+    }
+    uint8_t what = dkv_in_u8(&in);
+    struct dkv_log log = {.truncated = what == 1, .number = dkv_in_u64(&in)};
+    uint8_t more = dkv_in_u8(&in);
+    log.more = more == 1;
+    log.changes = dkv_in_bytes(&in, dkv_in_u32(&in));
+    if (!dkv_in_done(&in) || what > 1 || more > 1) {
+        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("log: out of bounds"));
+    }
+    *ret_log = log;
+    return HR_OK;
+}
+
+enum hr_err dkv_log_encode(const struct dkv_log *log, struct hr_arena *arena,
+                           struct hr_str *ret_bytes)
+{
+    struct dkv_out out = dkv_out_in(arena, LOG_FIXED_BYTES + log->changes.len);
+    dkv_out_uint(&out, VERSION, 1);
+    dkv_out_uint(&out, log->truncated, 1);
+    dkv_out_uint(&out, log->number, 8);
+    dkv_out_uint(&out, log->more, 1);
+    dkv_out_uint(&out, log->changes.len, 4);
+    dkv_out_bytes(&out, log->changes);
+    dkv_out_seal(&out);
+    return dkv_out_take(&out, ret_bytes);
+}

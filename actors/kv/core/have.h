@@ -1,0 +1,71 @@
+/* Messages by which sites tell each other what they hold, and get what they lack. Integers are
+ * big-endian; each begins with a version byte, 1, and ends with a CRC-32C of all before it.
+ *
+ *   ask    u8 version | u64 origin after which to begin, 0: from the first | crc
+ *   have   u8 version | u16 id of the site | u64 its present origin | u8 more | u16 count |
+ *          count x (u64 origin | u64 prefix | u64 high | u64 trunc below) | crc
+ *          origins in their order; more: there are others after the last one. prefix, high and trunc
+ *          below are those of v/ (state.h). Origins without a change are left out
+ *   pull   u8 version | u64 origin | u64 after | u64 upto | crc
+ *          changes of one origin wanted: numbers above after, up to upto
+ *   log    u8 version | u8 what | u64 number | u8 more | u32 length | changes (parcel.h) | crc
+ *          what 0: those of them that are here, the last of which is `number` (0: none), and whether
+ *          there are more. what 1: some are no longer here, the first that still is is `number`
+ *
+ * Stateless, one arena a call. Must not know: the store. */
+#ifndef DKV_HAVE_H
+#define DKV_HAVE_H
+
+#include "actors/kv/core/state.h"
+
+/* Origins in one answer. */
+#define DKV_HAVE_MAX 4096u
+
+struct dkv_have_row {
+    dkv_origin origin;
+    uint64_t prefix;
+    uint64_t high;
+    uint64_t trunc_below;
+};
+
+struct dkv_have {
+    uint16_t site;
+    dkv_origin origin;
+    bool more;
+    struct dkv_have_row *rows;
+    size_t count;
+};
+
+struct dkv_pull {
+    dkv_origin origin;
+    uint64_t after;
+    uint64_t upto;
+};
+
+struct dkv_log {
+    bool truncated;
+    uint64_t number;
+    bool more;
+    struct hr_str changes; /* a parcel, encoded; borrowed */
+};
+
+/* Decoders: HR_CORRUPT, HR_UNSUPPORTED, HR_NO_MEMORY. Encoders: HR_NO_MEMORY. What they make lives in
+ * @arena. */
+HR_MUST_CHECK enum hr_err dkv_ask_decode(struct hr_str bytes, dkv_origin *ret_after,
+                                         struct hr_diag *diag);
+HR_MUST_CHECK enum hr_err dkv_ask_encode(dkv_origin after, struct hr_arena *arena,
+                                         struct hr_str *ret_bytes);
+HR_MUST_CHECK enum hr_err dkv_have_decode(struct hr_str bytes, struct hr_arena *arena,
+                                          struct dkv_have *ret_have, struct hr_diag *diag);
+HR_MUST_CHECK enum hr_err dkv_have_encode(const struct dkv_have *have, struct hr_arena *arena,
+                                          struct hr_str *ret_bytes);
+HR_MUST_CHECK enum hr_err dkv_pull_decode(struct hr_str bytes, struct dkv_pull *ret_pull,
+                                          struct hr_diag *diag);
+HR_MUST_CHECK enum hr_err dkv_pull_encode(const struct dkv_pull *pull, struct hr_arena *arena,
+                                          struct hr_str *ret_bytes);
+HR_MUST_CHECK enum hr_err dkv_log_decode(struct hr_str bytes, struct dkv_log *ret_log,
+                                         struct hr_diag *diag);
+HR_MUST_CHECK enum hr_err dkv_log_encode(const struct dkv_log *log, struct hr_arena *arena,
+                                         struct hr_str *ret_bytes);
+
+#endif

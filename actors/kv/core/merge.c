@@ -1,0 +1,366 @@
+/* Merging of one change, and of deletions that were collected too early for it. */
+#include "actors/kv/core/merge.h"
+
+#include "actors/kv/core/clear.h"
+#include "actors/kv/core/floor.h"
+#include "actors/kv/core/found.h"
+#include "actors/kv/core/index.h"
+#include "actors/kv/core/json.h"
+#include "actors/kv/core/results.h"
+#include "actors/kv/core/text.h"
+
+/* A record has to go into a commit twice, as it was and as it will be. */
+#define RECORD_BYTES_MAX ((size_t)3 << 20)
+
+/* What the feed holds in a place. It need not be checked by the commit: entries do not change, and
+ * whoever adds one moves m/ctr. */
+static enum hr_err look(struct dkv_attempt *attempt, dkv_origin origin, uint64_t seq,
+                        struct dkv_value *ret_value, struct hr_diag *diag)
+{
+    const struct dkv_env *env = attempt->env;
+    struct hr_str key = dkv_key_change(attempt->arena, origin, seq);
+    const struct dkv_entry *written = key.ptr ? dkv_txn_written(&attempt->txn, key) : NULL;
+    if (written) {
+        *ret_value = written->now;
+        return HR_OK;
+    }
+    return key.ptr ? env->get_many(env->arg, &key, 1, attempt->arena, ret_value, diag)
+                   : HR_NO_MEMORY;
+}
+
+static enum hr_err load(struct dkv_attempt *attempt, struct hr_str name,
+                        struct dkv_progress *ret_progress, struct hr_diag *diag)
+{
+    struct dkv_value value;
+    enum hr_err err = dkv_txn_get(&attempt->txn, name, &value, diag);
+    if (!err && !value.present) {
+        *ret_progress = (struct dkv_progress){.trunc_below = 1};
+        return HR_OK;
+    }
+    return err ? err : dkv_progress_decode(value.bytes, ret_progress, diag);
+}
+
+/* Goes on over what came before its turn. */
+static enum hr_err advance(struct dkv_attempt *attempt, dkv_origin origin,
+                           struct dkv_progress *progress, bool *more, struct hr_diag *diag)
+{
+    for (unsigned i = 0; progress->high > progress->prefix; i++) {
+        struct dkv_value value;
+        struct dkv_change change;
+        if (i == DKV_ADVANCE_MAX) {
+            *more = true;
+            return HR_OK;
+        }
+        enum hr_err err = look(attempt, origin, progress->prefix + 1, &value, diag);
+        if (err || !value.present) {
+            return err;
+        }
+        err = dkv_change_decode(value.bytes, attempt->arena, &change, diag);
+        if (err) {
+            return err;
+        }
+        progress->prefix++;
+        progress->hlc = change.stamp.hlc;
+    }
+    return HR_OK;
+}
+
+/* Counts the change as held. A sealed origin of this site's own, of which others have more than its
+ * store remembered, is not sealed. */
+static enum hr_err count_in(struct dkv_attempt *attempt, const struct dkv_change *change,
+                            struct hr_str name, struct dkv_progress *progress,
+                            struct dkv_merged *merged, struct hr_diag *diag)
+{
+    struct hr_str bytes;
+    const struct dkv_progress before = *progress;
+    progress->high = change->seq > progress->high ? change->seq : progress->high;
+    if (change->seq == progress->prefix + 1) {
+        progress->prefix++;
+        progress->hlc = change->stamp.hlc;
+    }
+    if (progress->sealed && progress->high > progress->last) {
+        progress->sealed = false;
+        progress->last = 0;
+    }
+    enum hr_err err = advance(attempt, change->stamp.origin, progress, &merged->more, diag);
+    if (err || (before.prefix == progress->prefix && before.high == progress->high)) {
+        return err;
+    }
+    merged->changed = true;
+    err = dkv_progress_encode(progress, attempt->arena, &bytes);
+    return err ? err : dkv_txn_put(&attempt->txn, name, bytes);
+}
+
+/* Stores @merged, which the clear mark has nothing to take from. */
+static enum hr_err store(struct dkv_attempt *attempt, struct hr_str key,
+                         const struct dkv_found *found, const struct dkv_record *merged,
+                         struct hr_diag *diag)
+{
+    struct hr_str bytes;
+    if (dkv_record_empty(merged) && !found->stored) {
+        return HR_OK; /* it was dead on arrival */
+    }
+    if (dkv_record_empty(merged)) {
+        enum hr_err err = dkv_txn_delete(&attempt->txn, found->name);
+        return err ? err : dkv_index_remove(attempt, key, diag);
+    }
+    enum hr_err err = dkv_record_encode(merged, attempt->arena, &bytes);
+    if (!err && bytes.len > RECORD_BYTES_MAX) {
+        err = HR_TOO_BIG;
+    }
+    if (err) {
+        return err == HR_TOO_BIG
+                   ? DKV_FAIL(diag, err, HR_STR("a record would become too big: "), key)
+                   : err;
+    }
+    err = dkv_txn_put(&attempt->txn, found->name, bytes);
+    if (!err) {
+        err =
+            found->stored ? dkv_index_touch(attempt, key, diag) : dkv_index_add(attempt, key, diag);
+    }
+    return err;
+}
+
+/* Merges @news into the key's record. */
+static enum hr_err merge_record(struct dkv_attempt *attempt, struct hr_str key,
+                                const struct dkv_record *news, struct dkv_record *ret_merged,
+                                struct dkv_stamp *ret_clear, struct hr_diag *diag)
+{
+    struct dkv_found found;
+    enum hr_err err = dkv_found_read(attempt, key, &found, diag);
+    if (!err) {
+        err = dkv_record_merge(&found.record, news, attempt->arena, ret_merged, diag);
+    }
+    if (!err) {
+        dkv_record_strip(ret_merged, found.clear);
+        err = store(attempt, key, &found, ret_merged, diag);
+    }
+    if (err) {
+        return err;
+    }
+    *ret_clear = found.clear;
+    dkv_attempt_count(attempt, found.visible, dkv_record_visible(ret_merged, found.clear));
+    if (!dkv_record_empty(ret_merged) && dkv_record_littered(ret_merged, found.clear)) {
+        dkv_attempt_litter(attempt, attempt->ctr.hlc);
+    }
+    return HR_OK;
+}
+
+/* What the reply to the request behind the change says. */
+static enum hr_err keep_result(struct dkv_attempt *attempt, const struct dkv_change *change,
+                               const struct dkv_record *merged, struct dkv_stamp clear,
+                               struct hr_diag *diag)
+{
+    struct dkv_answer answer = {.op = change->op == DKV_CHANGE_SET   ? DKV_OP_SET
+                                      : change->op == DKV_CHANGE_DEL ? DKV_OP_DEL
+                                                                     : DKV_OP_CLEAR,
+                                .version = change->stamp,
+                                .created = change->created,
+                                .seq = change->seq,
+                                .count = change->counted};
+    enum hr_err err = HR_OK;
+    if (change->op == DKV_CHANGE_SET) {
+        struct dkv_out out = dkv_out_in(attempt->arena, 0);
+        dkv_json_value(&out, merged, clear);
+        err = dkv_out_take(&out, &answer.value);
+    }
+    return err ? err : dkv_results_keep_foreign(attempt, change, &answer, diag);
+}
+
+/* Does what the change says. */
+static enum hr_err perform(struct dkv_attempt *attempt, const struct dkv_change *change,
+                           struct hr_diag *diag)
+{
+    struct dkv_record merged = {0};
+    struct dkv_stamp clear = {0};
+    enum hr_err err = HR_OK;
+    if (change->op == DKV_CHANGE_SET || change->op == DKV_CHANGE_DEL) {
+        struct dkv_record news = dkv_change_record(change);
+        err = merge_record(attempt, change->key, &news, &merged, &clear, diag);
+    } else if (change->op == DKV_CHANGE_CLEAR) {
+        err = dkv_clear_merge(attempt, change, diag);
+    }
+    if (!err && change->identified && change->op != DKV_CHANGE_NOOP) {
+        err = keep_result(attempt, change, &merged, clear, diag);
+    }
+    if (!err && change->stamp.hlc > attempt->ctr.hlc) {
+        attempt->ctr.hlc = change->stamp.hlc;
+    }
+    return err;
+}
+
+/* Whether the change is here already. One that differs from what is here under its number is corrupt. */
+static enum hr_err look_for(struct dkv_attempt *attempt, const struct dkv_incoming *incoming,
+                            const struct dkv_progress *progress, bool *ret_held,
+                            struct hr_diag *diag)
+{
+    const struct dkv_change *change = &incoming->change;
+    struct dkv_value value = {0};
+    *ret_held = false;
+    if (change->seq > progress->high) {
+        return HR_OK;
+    }
+    enum hr_err err = look(attempt, change->stamp.origin, change->seq, &value, diag);
+    if (!err && value.present && !hr_str_eq(value.bytes, incoming->bytes)) {
+        /* Which of them is damaged, if not both are sound, the checksum has said. */
+        struct dkv_change stored;
+        err = dkv_change_decode(value.bytes, attempt->arena, &stored, diag);
+        return err ? err
+                   : DKV_FAIL(diag, HR_CORRUPT,
+                              HR_STR("another change is here under its number: two stores have "
+                                     "written as the same site"));
+    }
+    *ret_held = !err && (value.present || change->seq <= progress->prefix);
+    return err;
+}
+
+/* Within an origin the clock grows with the numbers. */
+static bool in_order(const struct dkv_change *change, const struct dkv_progress *progress)
+{
+    return change->seq != progress->prefix + 1 || change->stamp.hlc > progress->hlc;
+}
+
+enum hr_err dkv_merge_change(struct dkv_attempt *attempt, struct dkv_incoming *incoming,
+                             struct dkv_merged *merged, struct hr_diag *diag)
+{
+    const struct dkv_change *change = &incoming->change;
+    struct hr_str name = dkv_key_progress(attempt->arena, change->stamp.origin);
+    struct dkv_progress progress;
+    bool held;
+    if (!dkv_site_member(&attempt->site.cfg, dkv_origin_site(change->stamp.origin))) {
+        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("the group has no room for another site"));
+    }
+    if (dkv_clock_ahead_ms(change->stamp.hlc, attempt->site.wall) > DKV_DRIFT_MS_MAX) {
+        incoming->fate = DKV_FATE_PARKED;
+        return HR_OK;
+    }
+    enum hr_err err = load(attempt, name, &progress, diag);
+    if (!err) {
+        err = look_for(attempt, incoming, &progress, &held, diag);
+    }
+    if (err) {
+        return err;
+    }
+    if (held && change->seq <= progress.prefix && progress.high == progress.prefix) {
+        incoming->fate = DKV_FATE_HELD;
+        return HR_OK;
+    }
+    if (change->stamp.origin == attempt->ctr.origin || !in_order(change, &progress)) {
+        return DKV_FAIL(diag, HR_CORRUPT,
+                        HR_STR("its origin has not made it, or made it in another order"));
+    }
+    if (!held) {
+        err = perform(attempt, change, diag);
+    }
+    if (!err && !held) {
+        err = dkv_attempt_log_foreign(attempt, change, incoming->bytes);
+    }
+    if (!err) {
+        err = count_in(attempt, change, name, &progress, merged, diag);
+    }
+    if (!err) {
+        incoming->fate = DKV_FATE_HELD;
+    }
+    return err;
+}
+
+/* Whether a change of @key is among those that are old. */
+static bool wanted(const struct dkv_incoming *incoming, size_t count, dkv_hlc floor,
+                   const struct dkv_change *stored)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct dkv_change *change = &incoming[i].change;
+        if (change->stamp.hlc <= floor && change->key.len > 0 &&
+            dkv_stamp_cmp(stored->stamp, change->stamp) > 0 &&
+            hr_str_eq(change->key, stored->key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What a change of the feed deletes. */
+static struct dkv_record deletions(const struct dkv_change *change)
+{
+    struct dkv_record record = dkv_change_record(change);
+    size_t kept = 0;
+    for (size_t i = 0; i < record.count; i++) {
+        if (record.fields[i].type == DKV_FIELD_DELETED) {
+            record.fields[kept++] = record.fields[i];
+        }
+    }
+    record.count = kept;
+    return record;
+}
+
+static enum hr_err remember(struct dkv_attempt *attempt, const struct dkv_change *change,
+                            struct hr_diag *diag)
+{
+    struct dkv_record merged;
+    struct dkv_stamp clear;
+    struct dkv_record news = deletions(change);
+    /* It outlives the page that it was found on. */
+    struct hr_str key = hr_arena_copy(attempt->arena, change->key);
+    if (dkv_record_empty(&news)) {
+        return HR_OK;
+    }
+    struct dkv_field *fields = hr_arena_alloc(attempt->arena, news.count * sizeof *fields);
+    if (!key.ptr || !fields) {
+        return HR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < news.count; i++) {
+        fields[i] = news.fields[i];
+        fields[i].name = hr_arena_copy(attempt->arena, news.fields[i].name);
+        if (!fields[i].name.ptr) {
+            return HR_NO_MEMORY;
+        }
+    }
+    news.fields = fields;
+    return merge_record(attempt, key, &news, &merged, &clear, diag);
+}
+
+static enum hr_err remember_page(struct dkv_attempt *attempt, const struct dkv_incoming *incoming,
+                                 size_t count, const struct dkv_page *page, dkv_hlc floor,
+                                 struct hr_arena *arena, struct hr_diag *diag)
+{
+    enum hr_err err = HR_OK;
+    for (size_t i = 0; !err && i < page->count; i++) {
+        struct dkv_change stored;
+        err = dkv_change_decode(page->pairs[i].value, arena, &stored, diag);
+        if (!err && wanted(incoming, count, floor, &stored)) {
+            err = remember(attempt, &stored, diag);
+        }
+    }
+    return err;
+}
+
+enum hr_err dkv_merge_remember(struct dkv_attempt *attempt, const struct dkv_incoming *incoming,
+                               size_t count, struct hr_diag *diag)
+{
+    const struct dkv_env *env = attempt->env;
+    struct hr_str after = {0};
+    struct dkv_page page = {.more = true};
+    bool any = false;
+    dkv_hlc floor = 0;
+    enum hr_err err = dkv_floor_read(attempt, &floor, diag);
+    for (size_t i = 0; i < count; i++) {
+        any = any || (incoming[i].change.stamp.hlc <= floor && incoming[i].change.key.len > 0);
+    }
+    while (!err && any && page.more) {
+        struct hr_arena arena;
+        hr_arena_init(&arena, 0);
+        err = env->scan(env->arg, DKV_KEYS_FEED, after, DKV_SCAN_LIMIT_MAX, &arena, &page, diag);
+        if (!err && page.more && page.count == 0) {
+            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
+        }
+        if (!err) {
+            err = remember_page(attempt, incoming, count, &page, floor, &arena, diag);
+        }
+        if (!err && page.count > 0) {
+            after = hr_arena_copy(attempt->arena, page.pairs[page.count - 1].key);
+            err = after.ptr ? HR_OK : HR_NO_MEMORY;
+        }
+        hr_arena_release(&arena);
+    }
+    return err;
+}

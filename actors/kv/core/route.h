@@ -1,0 +1,32 @@
+/* Where a message belongs, by its subject (docs/protocol.md):
+ *
+ *   wasmkv.peer.<bucket>.w             CHANGES: of another site, as they happen
+ *   _LOCAL.wasmkv.<bucket>.apply       APPLY: the same, pulled by this site
+ *   _LOCAL.wasmkv.<bucket>.ship        SHIP: replies that wait for other sites
+ *   wasmkv.peer.<bucket>.have          HAVE: what this site holds
+ *   wasmkv.peer.<bucket>.log.<site>    LOG: a piece of what this site holds
+ *   _LOCAL.wasmkv.<bucket>.tick        TICK: it is time to look what is missing
+ *
+ * Everything else is a client's. Stateless. Must not know: bodies. */
+#ifndef DKV_ROUTE_H
+#define DKV_ROUTE_H
+
+#include "actors/kv/core/config.h"
+
+enum dkv_route {
+    DKV_ROUTE_CLIENT,
+    DKV_ROUTE_CHANGES,
+    DKV_ROUTE_APPLY,
+    DKV_ROUTE_SHIP,
+    DKV_ROUTE_HAVE,
+    DKV_ROUTE_LOG,
+    DKV_ROUTE_TICK,
+    DKV_ROUTE_NOWHERE /* of another bucket or site, or unknown */
+};
+
+enum dkv_route dkv_route_of(struct hr_str subject, const struct dkv_config *config);
+/* The subject that has @route; @site is only looked at for LOG. A NULL pointer: memory is out. */
+struct hr_str dkv_route_subject(enum dkv_route route, const struct dkv_config *config,
+                                struct hr_str site, struct hr_arena *arena);
+
+#endif

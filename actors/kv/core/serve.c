@@ -1,0 +1,194 @@
+/* Reading v/ and f/ for others. */
+#include "actors/kv/core/serve.h"
+
+#include "actors/kv/core/batch.h"
+#include "actors/kv/core/keys.h"
+#include "actors/kv/core/parcel.h"
+#include "actors/kv/core/site.h"
+#include "actors/kv/core/text.h"
+
+/* Entries read at once: each may be 256 KiB long. */
+#define ENTRIES_PER_SCAN 32u
+
+static enum hr_err take_row(struct dkv_have *have, const struct dkv_pair *pair,
+                            struct hr_diag *diag)
+{
+    struct dkv_have_row row;
+    struct dkv_progress progress;
+    if (!dkv_key_progress_parse(pair->key, &row.origin)) {
+        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("v/ holds a name that is none"));
+    }
+    enum hr_err err = dkv_progress_decode(pair->value, &progress, diag);
+    if (err || progress.high == 0) {
+        return err;
+    }
+    row.prefix = progress.prefix;
+    row.high = progress.high;
+    row.trunc_below = progress.trunc_below;
+    have->rows[have->count++] = row;
+    return HR_OK;
+}
+
+enum hr_err dkv_serve_read(const struct dkv_env *env, const struct dkv_config *config,
+                           dkv_origin after, struct hr_arena *arena, struct dkv_have *ret_have,
+                           struct hr_diag *diag)
+{
+    struct dkv_site site;
+    struct dkv_page page = {.more = true};
+    struct dkv_have have = {.site = config->site_id};
+    struct hr_str name = after > 0 ? dkv_key_progress(arena, after) : (struct hr_str){0};
+    enum hr_err err = dkv_site_open(env, config, arena, &site, diag);
+    have.rows = hr_arena_alloc(arena, DKV_HAVE_MAX * sizeof *have.rows);
+    if (!have.rows || (after > 0 && !name.ptr)) {
+        return HR_NO_MEMORY;
+    }
+    while (!err && page.more && have.count < DKV_HAVE_MAX) {
+        size_t room = DKV_HAVE_MAX - have.count;
+        uint32_t limit = room < DKV_SCAN_LIMIT_MAX ? (uint32_t)room : DKV_SCAN_LIMIT_MAX;
+        err = env->scan(env->arg, DKV_KEYS_PROGRESS, name, limit, arena, &page, diag);
+        if (!err && page.more && page.count == 0) {
+            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
+        }
+        for (size_t i = 0; !err && i < page.count; i++) {
+            err = take_row(&have, &page.pairs[i], diag);
+            name = page.pairs[i].key;
+        }
+    }
+    if (!err) {
+        have.origin = site.ctr.origin;
+        have.more = page.more;
+        *ret_have = have;
+    }
+    return err;
+}
+
+static enum hr_err answer(const struct dkv_env *env, const struct dkv_message *message,
+                          struct hr_str body, struct hr_diag *diag)
+{
+    const struct dkv_message reply = {.subject = message->reply_to, .body = body};
+    return env->publish(env->arg, &reply, diag);
+}
+
+enum hr_err dkv_serve_have(const struct dkv_env *env, const struct dkv_config *config,
+                           const struct dkv_message *message, struct hr_diag *diag)
+{
+    struct hr_arena arena;
+    dkv_origin after;
+    struct dkv_have have;
+    struct hr_str body;
+    hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+    enum hr_err err = dkv_ask_decode(message->body, &after, diag);
+    if (!err) {
+        err = dkv_serve_read(env, config, after, &arena, &have, diag);
+    }
+    if (!err) {
+        err = dkv_have_encode(&have, &arena, &body);
+    }
+    if (!err && message->reply_to.len > 0) {
+        err = answer(env, message, body, diag);
+    }
+    hr_arena_release(&arena);
+    return err;
+}
+
+/* A piece of an origin's feed on its way out. */
+struct piece {
+    const struct dkv_pull *pull;
+    struct dkv_parcel parcel;
+    size_t bytes;
+    struct dkv_log log;
+    bool full;
+};
+
+static void take_page(struct piece *piece, const struct dkv_page *page)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        dkv_origin origin;
+        uint64_t seq;
+        bool named = dkv_key_change_parse(page->pairs[i].key, &origin, &seq);
+        if (named && seq > piece->pull->upto) {
+            piece->full = true;
+            return;
+        }
+        size_t bytes = piece->bytes + page->pairs[i].value.len;
+        if (piece->parcel.count == DKV_LOG_CHANGES_MAX ||
+            (piece->parcel.count > 0 && bytes > DKV_LOG_BYTES_GOAL)) {
+            piece->full = true;
+            piece->log.more = true;
+            return;
+        }
+        if (named) {
+            piece->parcel.changes[piece->parcel.count++] = page->pairs[i].value;
+            piece->bytes = bytes;
+            piece->log.number = seq;
+        }
+    }
+}
+
+static enum hr_err read_piece(const struct dkv_env *env, struct piece *piece,
+                              struct hr_arena *arena, struct hr_diag *diag)
+{
+    struct dkv_page page = {.more = true};
+    struct hr_str name = dkv_key_change(arena, piece->pull->origin, piece->pull->after);
+    struct hr_str entries = hr_str_of(name.ptr, DKV_CHANGE_ORIGIN_BYTES);
+    piece->parcel.changes =
+        hr_arena_alloc(arena, DKV_LOG_CHANGES_MAX * sizeof *piece->parcel.changes);
+    enum hr_err err = name.ptr && piece->parcel.changes ? HR_OK : HR_NO_MEMORY;
+    while (!err && !piece->full && page.more) {
+        err = env->scan(env->arg, entries, name, ENTRIES_PER_SCAN, arena, &page, diag);
+        if (!err && page.more && page.count == 0) {
+            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
+        }
+        if (!err && page.count > 0) {
+            take_page(piece, &page);
+            name = page.pairs[page.count - 1].key;
+        }
+    }
+    return err ? err : dkv_parcel_encode(&piece->parcel, arena, &piece->log.changes);
+}
+
+static enum hr_err make_log(const struct dkv_env *env, const struct dkv_pull *pull,
+                            struct hr_arena *arena, struct hr_str *ret_body, struct hr_diag *diag)
+{
+    struct piece piece = {.pull = pull};
+    struct dkv_progress progress = {.trunc_below = 1};
+    struct dkv_value value;
+    struct hr_str key = dkv_key_progress(arena, pull->origin);
+    enum hr_err err = HR_NO_MEMORY;
+    /* v/ is read last, so that what was cut off meanwhile is known. */
+    if (key.ptr) {
+        err = read_piece(env, &piece, arena, diag);
+    }
+    if (!err) {
+        err = env->get_many(env->arg, &key, 1, arena, &value, diag);
+    }
+    if (!err && value.present) {
+        err = dkv_progress_decode(value.bytes, &progress, diag);
+    }
+    if (!err && progress.trunc_below - 1 > pull->after) {
+        piece.log = (struct dkv_log){.truncated = true, .number = progress.trunc_below};
+    }
+    return err ? err : dkv_log_encode(&piece.log, arena, ret_body);
+}
+
+enum hr_err dkv_serve_log(const struct dkv_env *env, const struct dkv_config *config,
+                          const struct dkv_message *message, struct hr_diag *diag)
+{
+    struct hr_arena arena;
+    struct dkv_site site;
+    struct dkv_pull pull;
+    struct hr_str body;
+    hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+    enum hr_err err = dkv_pull_decode(message->body, &pull, diag);
+    if (!err) {
+        err = dkv_site_open(env, config, &arena, &site, diag);
+    }
+    if (!err) {
+        err = make_log(env, &pull, &arena, &body, diag);
+    }
+    if (!err && message->reply_to.len > 0) {
+        err = answer(env, message, body, diag);
+    }
+    hr_arena_release(&arena);
+    return err;
+}
