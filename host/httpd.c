@@ -41,6 +41,7 @@ struct request {
     struct hr_httpd *httpd;
     struct MHD_Connection *connection;
     const struct hr_lane *lane;
+    const char *sent_target; /* the daemon's, as it stands in what was received */
     struct hr_http_exchange exchange;
     enum hr_err err;     /* how the call ended */
     enum hr_err refused; /* why its body is not kept, or HR_OK */
@@ -284,9 +285,23 @@ static bool is_framed_clearly(const struct reading *reading, bool http_1_1)
     return reading->lengths <= 1;
 }
 
-static const struct hr_lane *route(const struct hr_httpd *httpd, struct hr_str target)
+/* Whether there is a NUL in the target, of which the daemon tells only what is before it. It cuts the
+ * request line up where it was received, so the version begins one byte after the target's end. A
+ * daemon that puts the version elsewhere gives no sign either way. */
+static bool is_cut_by_nul(const struct request *request, const char *version)
+{
+    uintptr_t apart = (uintptr_t)version - (uintptr_t)request->sent_target;
+    return apart < HR_MHD_CONNECTION_BYTES && apart != request->exchange.target.len + 1;
+}
+
+/* "*" stands for the server as a whole (RFC 9110 section 9.3.7), which is whoever serves its root. */
+static const struct hr_lane *route(const struct hr_httpd *httpd, struct hr_str method,
+                                   struct hr_str target)
 {
     const struct hr_httpd_route *best = NULL;
+    if (hr_str_eq(target, HR_STR("*")) && hr_str_eq(method, HR_STR("OPTIONS"))) {
+        target = HR_STR("/");
+    }
     for (size_t i = 0; i < httpd->route_count; i++) {
         const struct hr_httpd_route *candidate = &httpd->routes[i];
         if (hr_str_starts(target, candidate->prefix) &&
@@ -346,12 +361,15 @@ static enum MHD_Result on_head(struct request *request, const char *method, cons
     if (!exchange->target.ptr || exchange->target.len > TARGET_BYTES_MAX) {
         return send_problem(request, 414, "the request target is too long");
     }
+    if (is_cut_by_nul(request, version)) {
+        return send_problem(request, 400, "the request line is malformed");
+    }
     split_target(exchange);
     int refusal = read_head(request, method, version, &why);
     if (refusal) {
         return send_problem(request, refusal, why);
     }
-    request->lane = route(request->httpd, exchange->target);
+    request->lane = route(request->httpd, exchange->method, exchange->target);
     if (!request->lane) {
         return send_problem(request, 404, "no actor serves this path");
     }
@@ -436,6 +454,7 @@ static void *begun_callback(void *arg, const char *target, struct MHD_Connection
     }
     request->httpd = httpd;
     hr_http_exchange_init(&request->exchange, 0);
+    request->sent_target = target;
     request->exchange.target = hr_arena_copy(&request->exchange.arena, hr_str_c(target));
     httpd->active++;
     return request;

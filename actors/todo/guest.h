@@ -7,11 +7,13 @@
 #include "actors/todo/core/http.h"
 #include "todo.h"
 
-/* The environment's own state: the asset that the request has asked for, which lives until it is
- * answered. */
+/* The environment's own state: what the request has asked for, the asset or the sites, which lives
+ * until it is answered. */
 struct gw_guest_env {
     hedgerow_ui_assets_option_asset_t asset;
     struct gw_header *asset_headers;
+    hedgerow_lattice_members_list_site_t members;
+    struct gw_site *sites;
 };
 
 /* A request read out of its resource; the strings of @request lie in the other members. */

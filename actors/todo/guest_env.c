@@ -70,6 +70,37 @@ static enum hr_err env_get_asset(void *arg, struct hr_str path, struct hr_str ac
     return HR_OK;
 }
 
+static struct gw_site site_of(const hedgerow_lattice_members_site_t *member)
+{
+    return (struct gw_site){
+        .name = gw_guest_str(member->name),
+        .id = member->id,
+        .here = member->here,
+        .alive = member->alive,
+        .is_measured = member->round_trip_us.is_some,
+        .hosts = member->hosts,
+        .round_trip_us = member->round_trip_us.is_some ? member->round_trip_us.val : 0,
+        .silent_ms = member->silent_ms,
+    };
+}
+
+static enum hr_err env_sites(void *arg, const struct gw_site **ret_sites, size_t *ret_count)
+{
+    struct gw_guest_env *state = arg;
+    HR_ASSERT(!state->members.ptr);
+    hedgerow_lattice_members_sites(&state->members);
+    state->sites = hr_alloc_array(state->members.len, sizeof *state->sites);
+    if (!state->sites) {
+        return HR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < state->members.len; i++) {
+        state->sites[i] = site_of(&state->members.ptr[i]);
+    }
+    *ret_sites = state->sites;
+    *ret_count = state->members.len;
+    return HR_OK;
+}
+
 static gw_wall_ns env_now(void *arg)
 {
     (void)arg;
@@ -125,6 +156,7 @@ struct gw_env gw_guest_env_init(struct gw_guest_env *state)
         .arg = state,
         .request = env_request,
         .get_asset = env_get_asset,
+        .sites = env_sites,
         .now = env_now,
         .random = env_random,
         .log = env_log,
@@ -135,5 +167,7 @@ struct gw_env gw_guest_env_init(struct gw_guest_env *state)
 void gw_guest_env_release(struct gw_guest_env *state)
 {
     hr_free(state->asset_headers);
+    hr_free(state->sites);
+    hedgerow_lattice_members_list_site_free(&state->members);
     hedgerow_ui_assets_option_asset_free(&state->asset);
 }

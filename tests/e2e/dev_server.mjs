@@ -3,6 +3,10 @@
 //
 // node dev_server.mjs [COMMAND ...]   HEDGEROW_DEV_PORT: the port, else any free one.
 // Prints its address; with a command, runs that with HEDGEROW_URL set, and ends with it.
+//
+// HEDGEROW_DEV_SITES=aws,azure,gcp plays a lattice whose first site is the own one. POST /dev/kill?site=gcp makes a
+// site go, POST /dev/heal?site=gcp brings it back. A write wants HEDGEROW_DEV_ACKS sites (2, or all if fewer): with
+// fewer alive it is done all the same, and answered with 503.
 import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, existsSync, statSync } from "node:fs";
@@ -10,7 +14,7 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const SITE = "hedge-1";
+const WRITE_ACKS = Number(process.env.HEDGEROW_DEV_ACKS ?? 2);
 const TITLE_BYTES_MAX = 4096;
 const dist = fileURLToPath(new URL("../../ui/dist/", import.meta.url));
 const TYPES = {
@@ -23,6 +27,32 @@ const TYPES = {
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
   "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/** In the order of the setting; `seen` is when a site was last heard of. */
+const sites = (process.env.HEDGEROW_DEV_SITES ?? "hedge-1")
+  .split(",")
+  .map((name, i) => ({ name, id: i + 1, alive: true, seen: Date.now(), roundTripMs: i * 17.3 }));
+const alive = () => sites.filter((site) => site.alive);
+
+function toldSites() {
+  const told = sites.map((site, i) => ({
+    name: site.name,
+    id: site.id,
+    here: i === 0,
+    alive: site.alive,
+    hosts: site.alive ? 1 : 0,
+    round_trip_ms: i === 0 ? null : site.roundTripMs * (0.9 + 0.2 * Math.random()),
+    silent_ms: site.alive ? 0 : Date.now() - site.seen,
+  }));
+  return { status: 200, headers: { "Cache-Control": "no-store" }, body: { here: sites[0].name, sites: told } };
+}
+
+function changeSite(verb, name) {
+  const site = sites.find((each) => each.name === name);
+  if (!site || !["kill", "heal"].includes(verb)) throw new Problem(404, "There is no such site or verb.");
+  Object.assign(site, { alive: verb === "heal", seen: Date.now() });
+  return { status: 204, headers: {} };
+}
 
 /** id -> {title, completed, order, version}, in order of creation. */
 const todos = new Map();
@@ -79,10 +109,24 @@ const shown = (origin, id) => {
 
 async function answerApi(request, path) {
   const origin = `http://${request.headers.host}`;
-  const write = { "Hedgerow-Acks": "1/1" };
+  if (alive().length === 0) throw new Problem(503, "No site of this lattice answers.", { "Retry-After": "1" });
+  const acks = { "Hedgerow-Acks": `${alive().length}/${sites.length}` };
+  /** The answer to a write that has been done. */
+  const wrote = (answer) => {
+    if (alive().length < Math.min(WRITE_ACKS, sites.length)) {
+      const text = `The write is held by fewer sites than wanted. It is on ${alive().length} of ${sites.length} sites.`;
+      const { Location } = answer.headers;
+      throw new Problem(503, text, { ...acks, "Retry-After": "1", ...(Location && { Location }) });
+    }
+    return { ...answer, headers: { ...answer.headers, ...acks } };
+  };
   const { method } = request;
   if (method === "OPTIONS")
     return { status: 204, headers: { Allow: "GET, HEAD, POST, PATCH, DELETE, OPTIONS" } };
+  if (path === "/api/sites") {
+    if (method === "GET") return toldSites();
+    throw new Problem(405, "Not here.", { Allow: "GET, HEAD, OPTIONS" });
+  }
   if (path === "/api") {
     if (method === "GET") {
       const body = [...todos.keys()].map((id) => shown(origin, id));
@@ -102,15 +146,15 @@ async function answerApi(request, path) {
         order: fields.order ?? null,
         version: newVersion(),
       });
-      return {
+      return wrote({
         status: 201,
-        headers: { ...write, Location: `${origin}/api/${id}`, ETag: etagOf(todos.get(id).version) },
+        headers: { Location: `${origin}/api/${id}`, ETag: etagOf(todos.get(id).version) },
         body: shown(origin, id),
-      };
+      });
     }
     if (method === "DELETE") {
       todos.clear();
-      return { status: 204, headers: write };
+      return wrote({ status: 204, headers: {} });
     }
     throw new Problem(405, "Not here.", { Allow: "GET, POST, DELETE" });
   }
@@ -124,11 +168,11 @@ async function answerApi(request, path) {
     return { status: 200, headers: { ETag: etagOf(todo.version) }, body: shown(origin, id) };
   if (method === "DELETE") {
     todos.delete(id);
-    return { status: 204, headers: write };
+    return wrote({ status: 204, headers: {} });
   }
   if (method !== "PATCH") throw new Problem(405, "Not here.", { Allow: "GET, PATCH, DELETE" });
   Object.assign(todo, await readFields(request), { version: newVersion() });
-  return { status: 200, headers: { ...write, ETag: etagOf(todo.version) }, body: shown(origin, id) };
+  return wrote({ status: 200, headers: { ETag: etagOf(todo.version) }, body: shown(origin, id) });
 }
 
 function answerPage(path) {
@@ -150,8 +194,10 @@ function answerPage(path) {
 }
 
 async function answer(request) {
-  const path = new URL(request.url, "http://any").pathname;
+  const { pathname: path, searchParams } = new URL(request.url, "http://any");
   try {
+    if (request.method === "POST" && path.startsWith("/dev/"))
+      return changeSite(path.slice("/dev/".length), searchParams.get("site"));
     return path === "/api" || path.startsWith("/api/") ? await answerApi(request, path) : answerPage(path);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
@@ -173,7 +219,7 @@ const server = createServer((request, response) => {
       response.writeHead(same ? 304 : status, {
         "Content-Type": "application/json",
         "Access-Control-Allow-Origin": "*",
-        "Hedgerow-Site": SITE,
+        "Hedgerow-Site": (alive()[0] ?? sites[0]).name,
         ...headers,
       });
       response.end(payload);

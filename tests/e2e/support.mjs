@@ -161,6 +161,23 @@ export async function shows(page, titles) {
   });
 }
 
+/** Answers for the sites in the server's place: @names as they stand, changed by what @more has of each. */
+export async function lattice(page, names, more = {}) {
+  const sites = names.map((name, i) => ({
+    name,
+    id: i + 1,
+    here: i === 0,
+    alive: true,
+    hosts: 1,
+    round_trip_ms: i === 0 ? null : 17.25 * i,
+    silent_ms: 0,
+    ...more[name],
+  }));
+  await page.unroute("**/api/sites");
+  await page.route("**/api/sites", (route) => route.fulfill({ json: { here: names[0], sites } }));
+  await page.evaluate(() => window.dispatchEvent(new Event("focus")));
+}
+
 /** Waits until the server has just these to-dos, as "title" or "title ✓", in the order of their ranks. */
 export async function stored(expected) {
   const rank = (todo) => todo.order ?? parseInt(todo.id.slice(0, 8) + todo.id.slice(9, 13), 16);

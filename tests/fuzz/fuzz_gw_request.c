@@ -104,6 +104,18 @@ static enum hr_err feed_get_asset(void *arg, struct hr_str path, struct hr_str a
     return HR_OK;
 }
 
+static enum hr_err feed_sites(void *arg, const struct gw_site **ret_sites, size_t *ret_count)
+{
+    static const struct gw_site sites[] = {
+        {.name = {"he\"re", 5}, .here = true, .alive = true},
+        {.name = {"there", 5}, .is_measured = true, .round_trip_us = UINT64_MAX},
+    };
+    (void)arg;
+    *ret_sites = sites;
+    *ret_count = 2;
+    return HR_OK;
+}
+
 static gw_wall_ns feed_now(void *arg)
 {
     const struct feed *feed = arg;
@@ -182,8 +194,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct hr_str left = hr_str_of(data, size);
     struct feed feed = {.now_ns = UINT64_C(1700000000000000000)};
-    struct gw_env env = {&feed,       feed_request, feed_get_asset, feed_now,
-                         feed_random, feed_log,     feed_config};
+    struct gw_env env = {
+        .arg = &feed,
+        .request = feed_request,
+        .get_asset = feed_get_asset,
+        .sites = feed_sites,
+        .now = feed_now,
+        .random = feed_random,
+        .log = feed_log,
+        .config = feed_config,
+    };
     struct gw_header headers[HEADERS_MAX];
     struct gw_request request = {.scheme = HR_STR("http"), .headers = headers};
     struct gw_response response;

@@ -61,6 +61,14 @@ static gw_wall_ns site_now(void *arg)
     return site->now_ns;
 }
 
+static enum hr_err site_sites(void *arg, const struct gw_site **ret_sites, size_t *ret_count)
+{
+    (void)arg;
+    *ret_sites = NULL;
+    *ret_count = 0;
+    return HR_OK;
+}
+
 static void site_random(void *arg, unsigned char *ret_bytes, size_t len)
 {
     struct site *site = arg;
@@ -90,8 +98,16 @@ static int setup(void **state)
     }
     site->kv = fake_new(11);
     site->now_ns = (uint64_t)FAKE_WALL * 1000000;
-    site->env = (struct gw_env){site,        site_request, site_get_asset, site_now,
-                                site_random, site_log,     site_config};
+    site->env = (struct gw_env){
+        .arg = site,
+        .request = site_request,
+        .get_asset = site_get_asset,
+        .sites = site_sites,
+        .now = site_now,
+        .random = site_random,
+        .log = site_log,
+        .config = site_config,
+    };
     *state = site;
     return 0;
 }

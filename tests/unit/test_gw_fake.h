@@ -56,6 +56,9 @@ struct fake {
     char asset_asked[4][128];
     size_t asset_asked_count;
     char accept_encoding[128];
+    const struct gw_site *sites;
+    size_t site_count;
+    enum hr_err sites_err;
     /* The request being built, and its answer. */
     struct gw_header headers[FAKE_HEADERS_MAX];
     struct gw_request request;
@@ -103,6 +106,17 @@ static enum hr_err fake_get_asset(void *arg, struct hr_str path, struct hr_str a
     return HR_OK;
 }
 
+static enum hr_err fake_sites(void *arg, const struct gw_site **ret_sites, size_t *ret_count)
+{
+    struct fake *fake = arg;
+    if (fake->sites_err) {
+        return fake->sites_err;
+    }
+    *ret_sites = fake->sites;
+    *ret_count = fake->site_count;
+    return HR_OK;
+}
+
 static gw_wall_ns fake_now(void *arg)
 {
     struct fake *fake = arg;
@@ -140,8 +154,16 @@ static enum hr_err fake_config(void *arg, struct hr_str key, struct hr_buf *ret_
 static inline void fake_init(struct fake *fake)
 {
     memset(fake, 0, sizeof *fake);
-    fake->env = (struct gw_env){fake,        fake_request, fake_get_asset, fake_now,
-                                fake_random, fake_log,     fake_config};
+    fake->env = (struct gw_env){
+        .arg = fake,
+        .request = fake_request,
+        .get_asset = fake_get_asset,
+        .sites = fake_sites,
+        .now = fake_now,
+        .random = fake_random,
+        .log = fake_log,
+        .config = fake_config,
+    };
     fake->now_ns = FAKE_START_NS;
     fake->site = "here";
     fake->request.headers = fake->headers;
@@ -206,12 +228,17 @@ static inline void assert_str(struct hr_str got, const char *want)
     }
 }
 
-static inline void assert_has(struct hr_str got, const char *part)
+static inline bool has(struct hr_str got, const char *part)
 {
     char *text = strndup(got.ptr ? got.ptr : "", got.len);
     bool found = strstr(text, part) != NULL;
     free(text);
-    if (!found) {
+    return found;
+}
+
+static inline void assert_has(struct hr_str got, const char *part)
+{
+    if (!has(got, part)) {
         fail_msg("got %.*s\nwithout %s", HR_STR_ARG(got), part);
     }
 }

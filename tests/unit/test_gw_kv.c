@@ -61,18 +61,18 @@ static void kv_knows_every_code(void **state)
         const char *name;
         enum gw_kv_code code;
         unsigned status;
-        unsigned attempts;
     } rows[] = {
-        {"bad-request", GW_KV_BAD_REQUEST, 500, 1},
-        {"not-found", GW_KV_NOT_FOUND, 404, 1},
-        {"conflict", GW_KV_CONFLICT, 412, 1},
-        {"too-large", GW_KV_TOO_LARGE, 413, 1},
-        {"busy", GW_KV_BUSY, 503, 1},
-        {"unavailable", GW_KV_UNAVAILABLE, 503, 2},
-        {"unknown-outcome", GW_KV_UNKNOWN_OUTCOME, 503, 1},
-        {"corrupt", GW_KV_CORRUPT, 500, 1},
-        {"internal", GW_KV_INTERNAL, 500, 1},
-        {"other", GW_KV_NONSENSE, 503, 1}, /* of a write: who knows whether it was done */
+        {"bad-request", GW_KV_BAD_REQUEST, 500},
+        {"not-found", GW_KV_NOT_FOUND, 404},
+        {"conflict", GW_KV_CONFLICT, 412},
+        {"too-large", GW_KV_TOO_LARGE, 413},
+        {"busy", GW_KV_BUSY, 503},
+        {"unavailable", GW_KV_UNAVAILABLE, 503},
+        {"unknown-outcome", GW_KV_UNKNOWN_OUTCOME, 503},
+        {"too-few-acks", GW_KV_TOO_FEW_ACKS, 503},
+        {"corrupt", GW_KV_CORRUPT, 500},
+        {"internal", GW_KV_INTERNAL, 500},
+        {"other", GW_KV_NONSENSE, 503}, /* of a write: who knows whether it was done */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct asked asked;
@@ -82,9 +82,7 @@ static void kv_knows_every_code(void **state)
                  "{\"site\":\"gcp\",\"error\":{\"code\":\"%s\",\"message\":\"why not\","
                  "\"retryable\":true}}",
                  rows[i].name);
-        for (unsigned attempt = 0; attempt < rows[i].attempts; attempt++) {
-            fake_reply(&asked.fake, text);
-        }
+        fake_reply(&asked.fake, text);
         assert_int_equal(ask(&asked, "wasmkv.set.a"), rows[i].code);
         assert_str(hr_str_of(asked.call.site, asked.call.site_len), "gcp");
         assert_int_equal(gw_kv_problem(&asked.call, &asked.reply), HR_OK);
@@ -124,30 +122,51 @@ static void kv_refuses_nonsense(void **state)
     }
 }
 
-/* A lost attempt is repeated once with the same body, in what is left of the time. */
+/* An attempt that was lost before the time was over is repeated once with the same body, in what is
+ * left of the time. */
 static void kv_repeats_a_lost_attempt_once(void **state)
 {
     (void)state;
     struct asked asked;
     start(&asked);
-    fake_fail(&asked.fake, HR_TIMEOUT, NULL)->takes_ns = 2500 * MS;
+    fake_fail(&asked.fake, HR_IO, NULL)->takes_ns = 2000 * MS;
     fake_reply(&asked.fake, "{\"site\":\"b\"}")->takes_ns = 10 * MS;
     assert_int_equal(ask(&asked, "wasmkv.set.a"), GW_KV_OK);
-    assert_int_equal(asked.fake.steps[0].timeout_ms, 2500);
-    assert_int_equal(asked.fake.steps[1].timeout_ms, 2500);
+    assert_int_equal(asked.fake.steps[0].timeout_ms, 5000);
+    assert_int_equal(asked.fake.steps[1].timeout_ms, 3000);
     assert_string_equal(asked.fake.steps[1].subject, asked.fake.steps[0].subject);
     assert_string_equal(asked.fake.steps[1].body, asked.fake.steps[0].body);
-    assert_int_equal(asked.call.kv_ns, 2510 * MS);
+    assert_int_equal(asked.call.kv_ns, 2010 * MS);
     stop(&asked);
 
     start(&asked);
-    fake_fail(&asked.fake, HR_NO_RESPONDERS, NULL);
-    fake_fail(&asked.fake, HR_NO_RESPONDERS, NULL);
-    assert_int_equal(ask(&asked, "wasmkv.set.a"), GW_KV_NO_ANSWER);
+    fake_fail(&asked.fake, HR_TRAP, NULL);
+    fake_fail(&asked.fake, HR_TRAP, NULL);
+    assert_int_equal(ask(&asked, "wasmkv.get"), GW_KV_NO_ANSWER);
     stop(&asked);
 }
 
-/* With no time left there is no second attempt, and what is left is what it gets. */
+/* The host asks everybody there is before it says that nobody is, or hands on a refusal: asking once
+ * more would only ask all of them twice. */
+static void kv_leaves_failing_over_to_the_host(void **state)
+{
+    (void)state;
+    static const enum hr_err nobody[] = {HR_NO_RESPONDERS, HR_DENIED};
+    struct asked asked;
+    for (size_t i = 0; i < sizeof nobody / sizeof nobody[0]; i++) {
+        start(&asked);
+        fake_fail(&asked.fake, nobody[i], NULL);
+        assert_int_equal(ask(&asked, "wasmkv.set.a"), GW_KV_NO_ANSWER);
+        stop(&asked);
+    }
+    start(&asked);
+    fake_reply(&asked.fake, "{\"site\":\"a\",\"error\":{\"code\":\"unavailable\"}}");
+    assert_int_equal(ask(&asked, "wasmkv.get"), GW_KV_UNAVAILABLE);
+    stop(&asked);
+}
+
+/* With no time left there is no second attempt, nor a first one of a later request: the time is one
+ * for all that a call asks. */
 static void kv_keeps_to_the_configured_time(void **state)
 {
     (void)state;
@@ -156,15 +175,19 @@ static void kv_keeps_to_the_configured_time(void **state)
     asked.fake.kv_timeout_ms = "301";
     fake_fail(&asked.fake, HR_TIMEOUT, NULL)->takes_ns = 301 * MS;
     assert_int_equal(ask(&asked, "wasmkv.get"), GW_KV_NO_ANSWER);
-    assert_int_equal(asked.fake.steps[0].timeout_ms, 151);
+    assert_int_equal(asked.fake.steps[0].timeout_ms, 301);
     stop(&asked);
 
     start(&asked);
     asked.fake.kv_timeout_ms = "300";
     fake_fail(&asked.fake, HR_TIMEOUT, NULL)->takes_ns = 299 * MS;
-    fake_fail(&asked.fake, HR_TIMEOUT, NULL);
+    fake_fail(&asked.fake, HR_TIMEOUT, NULL)->takes_ns = 1 * MS;
     assert_int_equal(ask(&asked, "wasmkv.get"), GW_KV_NO_ANSWER);
     assert_int_equal(asked.fake.steps[1].timeout_ms, 1);
+    gw_kv_reply_release(&asked.reply);
+    assert_int_equal(ask(&asked, "wasmkv.set.a"), GW_KV_NO_ANSWER);
+    assert_false(asked.reply.maybe_done);
+    assert_has(hr_str_c(asked.reply.reason.text), "before it was asked");
     stop(&asked);
 
     start(&asked);
@@ -202,8 +225,7 @@ static void kv_says_when_a_write_may_have_been_done(void **state)
         bool maybe_done;
     } rows[] = {
         {"wasmkv.set.a", HR_TIMEOUT, true}, {"wasmkv.set.a", HR_IO, true},
-        {"wasmkv.del", HR_CLOSED, true},    {"wasmkv.del.a", HR_NO_RESPONDERS, false},
-        {"wasmkv.set.a", HR_DENIED, false}, {"wasmkv.get.a", HR_TIMEOUT, false},
+        {"wasmkv.del", HR_CLOSED, true},    {"wasmkv.get.a", HR_TIMEOUT, false},
         {"wasmkv.get", HR_IO, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -219,6 +241,43 @@ static void kv_says_when_a_write_may_have_been_done(void **state)
         char *body = strndup(asked.fake.response.body.ptr, asked.fake.response.body.len);
         assert_int_equal(strstr(body, "may have been done") != NULL, rows[i].maybe_done);
         free(body);
+        stop(&asked);
+    }
+}
+
+/* Of a write that too few sites have it is told how many, if the reply tells; a lost attempt before
+ * changes nothing about that. */
+static void kv_tells_of_too_few_acks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *numbers;
+        const char *part;
+        const char *acks;
+    } rows[] = {
+        {",\"acks\":1,\"sites\":5",
+         ": cut off. It is on 1 of 5 sites and may still spread: read "
+         "before you repeat it.\"}",
+         "1/5"},
+        {"", ": cut off. It may still spread: read before you repeat it.\"}", NULL},
+        {",\"acks\":6,\"sites\":5", ": cut off. It may still spread: read ", NULL},
+        {",\"acks\":\"1\",\"sites\":5", ": cut off. It may still spread: read ", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct asked asked;
+        char text[200];
+        start(&asked);
+        snprintf(
+            text, sizeof text,
+            "{\"site\":\"gcp\",\"error\":{\"code\":\"too-few-acks\",\"message\":\"cut off\"%s}}",
+            rows[i].numbers);
+        fake_fail(&asked.fake, HR_IO, "lost");
+        fake_reply(&asked.fake, text);
+        assert_int_equal(ask(&asked, "wasmkv.set.a"), GW_KV_TOO_FEW_ACKS);
+        assert_int_equal(gw_kv_problem(&asked.call, &asked.reply), HR_OK);
+        assert_int_equal(asked.fake.response.status, 503);
+        assert_has(asked.fake.response.body, rows[i].part);
+        assert_header(&asked.fake, "Hedgerow-Acks", rows[i].acks);
         stop(&asked);
     }
 }
@@ -320,9 +379,11 @@ int main(void)
         cmocka_unit_test(kv_knows_every_code),
         cmocka_unit_test(kv_refuses_nonsense),
         cmocka_unit_test(kv_repeats_a_lost_attempt_once),
+        cmocka_unit_test(kv_leaves_failing_over_to_the_host),
         cmocka_unit_test(kv_keeps_to_the_configured_time),
         cmocka_unit_test(kv_survives_a_clock_set_back),
         cmocka_unit_test(kv_says_when_a_write_may_have_been_done),
+        cmocka_unit_test(kv_tells_of_too_few_acks),
         cmocka_unit_test(kv_cuts_a_long_reason),
         cmocka_unit_test(kv_does_not_press_a_busy_host),
         cmocka_unit_test(kv_refuses_a_bad_timeout),

@@ -31,6 +31,13 @@ static void route_finds_the_resource(void **state)
         {"/api/" ID1, GW_RESOURCE_TODO},
         {"/api/" ID1 "?x=/y", GW_RESOURCE_TODO},
         {"/api/a.b_c=-D", GW_RESOURCE_TODO},
+        {"/api/sites", GW_RESOURCE_SITES},
+        {"/api/sites?x", GW_RESOURCE_SITES},
+        {"/api/%73ites", GW_RESOURCE_SITES},
+        {"/api/Sites", GW_RESOURCE_TODO},
+        {"/api/site", GW_RESOURCE_TODO},
+        {"/api/sites.x", GW_RESOURCE_TODO},
+        {"/api/sites/", GW_RESOURCE_NONE},
         {"/api/a/", GW_RESOURCE_NONE},
         {"/api/a/b", GW_RESOURCE_NONE},
         {"/api//", GW_RESOURCE_NONE},
@@ -89,7 +96,7 @@ static void route_permits_what_allow_says(void **state)
     (void)state;
     static const char *const methods[] = {"GET",     "HEAD", "POST",  "PATCH",   "DELETE",
                                           "OPTIONS", "PUT",  "TRACE", "CONNECT", "get"};
-    static const char *const paths[] = {"/api", "/api/a", "/api/a/b", "/x"};
+    static const char *const paths[] = {"/api", "/api/a", "/api/a/b", "/x", "/api/sites"};
     for (size_t p = 0; p < sizeof paths / sizeof paths[0]; p++) {
         for (size_t m = 0; m < sizeof methods / sizeof methods[0]; m++) {
             struct gw_route got = route(methods[m], paths[p]);
@@ -102,6 +109,7 @@ static void route_permits_what_allow_says(void **state)
     }
     assert_str(gw_route_allow(GW_RESOURCE_LIST), "GET, HEAD, POST, DELETE, OPTIONS");
     assert_str(gw_route_allow(GW_RESOURCE_TODO), "GET, HEAD, PATCH, DELETE, OPTIONS");
+    assert_str(gw_route_allow(GW_RESOURCE_SITES), "GET, HEAD, OPTIONS");
     assert_str(gw_route_allow(GW_RESOURCE_ASSET), "GET, HEAD, OPTIONS");
 }
 

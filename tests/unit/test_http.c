@@ -239,6 +239,7 @@ static void http_splits_absolute_targets(void **state)
         {"GET http://x/a HTTP/1.1\r\nHost: h\r\n", "/ax"},
         {"GET http://x:1?b=/c HTTP/1.1\r\nHost: h\r\n", "/?b=/cx:1"},
         {"GET http://x HTTP/1.1\r\nHost: h\r\n", "/x"},
+        {"OPTIONS * HTTP/1.1\r\nHost: h\r\n", "*h"},
     };
     struct http_rig http;
     http_open(&http, &(const struct guest_rig_options){.text = TARGET_GUEST});
@@ -250,6 +251,35 @@ static void http_splits_absolute_targets(void **state)
         const char *body = strstr(answer.bytes, "\r\n\r\n");
         assert_non_null(body);
         assert_string_equal(body + 4, cases[i][1]);
+    }
+    http_close(&http);
+}
+
+/* What a reader of C strings would see the half of is refused, and so are fields without a name. */
+static void http_refuses_what_it_would_misread(void **state)
+{
+    (void)state;
+#define REST "\r\nHost: a\r\nConnection: close\r\n\r\n"
+    static const struct hr_str requests[] = {
+        {"GET /a\0b HTTP/1.1" REST, sizeof("GET /a\0b HTTP/1.1" REST) - 1},
+        {"GET /\0 HTTP/1.1" REST, sizeof("GET /\0 HTTP/1.1" REST) - 1},
+        {"GET \0/ HTTP/1.1" REST, sizeof("GET \0/ HTTP/1.1" REST) - 1},
+        {"GET /?a=b\0&c HTTP/1.1" REST, sizeof("GET /?a=b\0&c HTTP/1.1" REST) - 1},
+        {"GET http://a/\0 HTTP/1.1" REST, sizeof("GET http://a/\0 HTTP/1.1" REST) - 1},
+        {"GET * HTTP/1.1\r\n: x" REST, sizeof("GET * HTTP/1.1\r\n: x" REST) - 1},
+        {"GET / HTTP/1.1\r\n: x" REST, sizeof("GET / HTTP/1.1\r\n: x" REST) - 1},
+        {"GET / HTTP/1.1\r\n:" REST, sizeof("GET / HTTP/1.1\r\n:" REST) - 1},
+        {"GET / HTTP/1.1\r\n : x" REST, sizeof("GET / HTTP/1.1\r\n : x" REST) - 1},
+    };
+#undef REST
+    struct http_rig http;
+    http_open(&http, &(const struct guest_rig_options){.text = HELLO_GUEST});
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        static struct answer answer;
+        http_ask(&http, requests[i], &answer);
+        if (status_of(&answer) != 400) {
+            fail_msg("case %zu: %s", i, answer.bytes);
+        }
     }
     http_close(&http);
 }
@@ -552,6 +582,7 @@ int main(void)
         cmocka_unit_test(http_refuses_requests_of_doubtful_length),
         cmocka_unit_test(http_serves_wellformed_requests),
         cmocka_unit_test(http_splits_absolute_targets),
+        cmocka_unit_test(http_refuses_what_it_would_misread),
         cmocka_unit_test(http_keeps_an_actors_fields_in_their_lines),
         cmocka_unit_test(http_sends_no_body_where_there_is_none),
         cmocka_unit_test(http_keeps_the_connections_fields_to_itself),

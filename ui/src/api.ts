@@ -1,9 +1,13 @@
 // The typed client of Hedgerow's HTTP API. It turns every way in which a request can end into a Result
 // and never throws; what an answer looks like is checked here and nowhere else. It keeps no state.
+import { SITES_MAX, type Acks, type Lattice, type Place } from "./sites.ts";
 import type { NewTodo, Todo, TodoFields } from "./todo.ts";
 
-/** unreachable: no answer came. busy: try again later. refused: the server said no. conflict: 412. gone: 404. */
-export type FaultKind = "unreachable" | "busy" | "refused" | "conflict" | "gone";
+/**
+ * unreachable: no answer came. busy: try again later. refused: the server said no. conflict: 412. gone: 404.
+ * spreading: a write that was kept, but at fewer sites than wanted.
+ */
+export type FaultKind = "unreachable" | "busy" | "refused" | "conflict" | "gone" | "spreading";
 
 export interface Fault {
   readonly kind: FaultKind;
@@ -13,6 +17,10 @@ export interface Fault {
   readonly maybeDone: boolean;
   /** What the server asked for in Retry-After, else null. */
   readonly retryAfterMs: number | null;
+  /** The id of a new to-do that was made, or may have been; null if the answer names none. */
+  readonly id: string | null;
+  /** Of a write that is spreading. */
+  readonly acks: Acks | null;
 }
 
 export type Result<T> =
@@ -23,7 +31,7 @@ export type Result<T> =
 export interface Answer {
   readonly site: string;
   readonly ms: number;
-  readonly acks: { readonly stored: number; readonly sites: number } | null;
+  readonly acks: Acks | null;
 }
 
 export interface ApiOptions {
@@ -33,6 +41,7 @@ export interface ApiOptions {
 }
 
 export const REQUEST_TIMEOUT_MS = 10_000;
+const SITES_PATH = "/api/sites";
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -59,16 +68,51 @@ function parseTodos(value: unknown): Todo[] | null {
 
 const parseNothing = (): null => null;
 
-const fault = (
-  kind: FaultKind,
-  text: string,
-  maybeDone = false,
-  retryAfterMs: number | null = null,
-): Fault => ({ kind, text, maybeDone, retryAfterMs });
+function parsePlace(value: unknown): Place | null {
+  if (!isObject(value)) return null;
+  const { name, here, alive, round_trip_ms: roundTripMs, silent_ms: silentMs } = value;
+  if (typeof name !== "string" || typeof here !== "boolean" || typeof alive !== "boolean") return null;
+  if ((roundTripMs !== null && typeof roundTripMs !== "number") || typeof silentMs !== "number") return null;
+  return { name, here, alive, roundTripMs, silentMs };
+}
+
+function parseLattice(value: unknown): Lattice | null {
+  if (!isObject(value) || !Array.isArray(value.sites)) return null;
+  const places = value.sites.slice(0, SITES_MAX).map(parsePlace);
+  return places.includes(null) ? null : (places as Place[]);
+}
+
+const fault = (kind: FaultKind, text: string, more: Partial<Fault> = {}): Fault => ({
+  kind,
+  text,
+  maybeDone: false,
+  retryAfterMs: null,
+  id: null,
+  acks: null,
+  ...more,
+});
 
 // Statuses after which the same request may succeed, and those of them that leave open whether it was done.
 const BUSY = new Set([408, 425, 429, 502, 503, 504]);
 const MAYBE_DONE = new Set([408, 502, 504]);
+
+function readAcks(response: Response): Acks | null {
+  const acks = /^(\d+)\/(\d+)$/.exec(response.headers.get("Hedgerow-Acks") ?? "");
+  return acks ? { stored: Number(acks[1]), sites: Number(acks[2]), few: !response.ok } : null;
+}
+
+/** The id in the Location of an answer that did not confirm a new to-do. */
+function readId(response: Response): string | null {
+  const id = /\/api\/([^/?#]+)$/.exec(response.headers.get("Location") ?? "")?.[1];
+  try {
+    return id ? decodeURIComponent(id) : null;
+  } catch {
+    return null;
+  }
+}
+
+export const spreadText = ({ stored, sites }: Acks): string =>
+  `Kept on ${stored} of ${sites} sites so far; it may still spread.`;
 
 async function faultOf(response: Response): Promise<Fault> {
   const { status } = response;
@@ -88,14 +132,20 @@ async function faultOf(response: Response): Promise<Fault> {
   if (status === 412) return fault("conflict", text);
   if (!BUSY.has(status)) return fault("refused", text);
   const seconds = Number(response.headers.get("Retry-After") ?? NaN);
-  return fault("busy", text, MAYBE_DONE.has(status), seconds >= 0 ? seconds * 1000 : null);
+  const id = readId(response);
+  const acks = readAcks(response);
+  const more = {
+    maybeDone: MAYBE_DONE.has(status) || id !== null || acks !== null,
+    retryAfterMs: seconds >= 0 ? seconds * 1000 : null,
+    id,
+    acks,
+  };
+  return acks ? fault("spreading", spreadText(acks), more) : fault("busy", text, more);
 }
 
 function readAnswer(response: Response, ms: number): Answer | null {
   const site = response.headers.get("Hedgerow-Site");
-  if (!site) return null;
-  const acks = /^(\d+)\/(\d+)$/.exec(response.headers.get("Hedgerow-Acks") ?? "");
-  return { site, ms, acks: acks ? { stored: Number(acks[1]), sites: Number(acks[2]) } : null };
+  return site ? { site, ms, acks: readAcks(response) } : null;
 }
 
 export class Api {
@@ -138,6 +188,11 @@ export class Api {
     return this.#send("DELETE", "/api", {}, undefined, parseNothing, leaving);
   }
 
+  /** The sites as the server knows them. */
+  async sites(): Promise<Result<Lattice | null>> {
+    return this.#send("GET", SITES_PATH, {}, undefined, parseLattice);
+  }
+
   #path(id: string): string {
     return `/api/${encodeURIComponent(id)}`;
   }
@@ -172,11 +227,12 @@ export class Api {
         fault: fault(
           "unreachable",
           late ? `No answer within ${REQUEST_TIMEOUT_MS / 1000} seconds.` : "No connection.",
-          write,
+          { maybeDone: write },
         ),
       };
     }
-    const answer = readAnswer(response, nowMs() - started);
+    // What is known of the sites any host knows by itself: it says nothing of who answers for the list.
+    const answer = path === SITES_PATH ? null : readAnswer(response, nowMs() - started);
     if (answer) onAnswer(answer);
     const etag = response.headers.get("ETag");
     if (response.status === 304) return { ok: true, value: null, etag };
@@ -186,11 +242,13 @@ export class Api {
       const value = parse(await response.json());
       if (value !== null) return { ok: true, value, etag };
     } catch {
-      return { ok: false, fault: fault("unreachable", "The answer broke off.", write) };
+      return { ok: false, fault: fault("unreachable", "The answer broke off.", { maybeDone: write }) };
     }
     return {
       ok: false,
-      fault: fault("refused", "The answer is not one that this page understands. Reload it.", write),
+      fault: fault("refused", "The answer is not one that this page understands. Reload it.", {
+        maybeDone: write,
+      }),
     };
   }
 }

@@ -6,6 +6,7 @@ import { createStore, hasUnsaved } from "./store.ts";
 import "./style.css";
 import { Sync } from "./sync.ts";
 import { applyTheme } from "./theme.ts";
+import { Watch } from "./watch.ts";
 import { App } from "./view/app.tsx";
 import type { Page } from "./view/page.ts";
 import { filterOfHash } from "./view/toolbar.tsx";
@@ -25,19 +26,24 @@ const sync = new Sync({
   random: () => Math.random(),
   isVisible: () => !document.hidden,
 });
+const watch = new Watch({ store, api, random: () => Math.random(), isVisible: () => !document.hidden });
+const wake = () => {
+  sync.wake();
+  watch.wake();
+};
 const page: Page = { store, sync, dispatch: store.dispatch, wish: null };
 
 const tellOnline = () => {
   store.dispatch({ type: "online", online: navigator.onLine });
-  sync.wake();
+  wake();
 };
 addEventListener("online", tellOnline);
 addEventListener("offline", tellOnline);
-addEventListener("focus", () => sync.wake());
-addEventListener("pageshow", (event) => event.persisted && sync.wake());
+addEventListener("focus", wake);
+addEventListener("pageshow", (event) => event.persisted && wake());
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) keep(sessionStorage, store.get());
-  else sync.wake();
+  else wake();
 });
 addEventListener("pagehide", () => {
   sync.leave();

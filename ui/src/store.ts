@@ -6,12 +6,14 @@
 // list shows what it did (or SETTLED_MS have passed), for another site may answer the next read
 // before it has heard of the write. Deletions wait in `trash` while they can be undone: nothing is
 // sent before that. Times and random numbers come in with the actions.
-import type { Answer, Fault } from "./api.ts";
+import { spreadText, type Answer, type Fault } from "./api.ts";
 import { byRank, move, orderOfNew, rankOf } from "./order.ts";
-import { noSites, withAnswer, type Sites } from "./sites.ts";
+import { noSites, withAnswer, withLattice, type Acks, type Lattice, type Sites } from "./sites.ts";
 import { cleanTitle, shortTitle, titleProblem, type NewTodo, type Todo, type TodoFields } from "./todo.ts";
 
 export const SETTLED_MS = 5_000;
+/** How long a to-do says that fewer sites than wanted have kept its last change. */
+export const THIN_MS = 20_000;
 
 export type Filter = "all" | "active" | "completed";
 
@@ -31,6 +33,8 @@ export interface AddOp extends OpState {
   readonly kind: "add";
   /** Made up here ("new-7") until the server has given one. */
   readonly id: string;
+  /** The id that the server gave to a try which it did not confirm; null if there is none. */
+  readonly kept: string | null;
   readonly todo: NewTodo;
 }
 
@@ -80,6 +84,12 @@ export interface Conflict {
   readonly snapshot: Snapshot;
 }
 
+/** A change that fewer sites than wanted have kept, and until when that is worth a word. */
+export interface Thin {
+  readonly acks: Acks;
+  readonly until: number;
+}
+
 /** A to-do picked up with the keyboard, shown at index `to` of the visible list until it is dropped. */
 export interface Grab {
   readonly id: string;
@@ -100,6 +110,7 @@ export interface State {
   readonly keys: Readonly<Record<string, string>>;
   readonly trash: Trash | null;
   readonly conflicts: Readonly<Record<string, Conflict>>;
+  readonly thin: Readonly<Record<string, Thin>>;
   readonly editing: Editing | null;
   readonly grab: Grab | null;
   readonly draft: string;
@@ -133,10 +144,11 @@ export type Action =
   | { type: "discard"; key: string }
   | { type: "online"; online: boolean }
   | { type: "answered"; answer: Answer }
+  | { type: "lattice"; lattice: Lattice | null }
   | { type: "listed"; todos: readonly Todo[] | null; nowMs: number }
   | { type: "link-down"; fault: Fault; retryAt: number | null }
   | { type: "op-sending"; key: string }
-  | { type: "op-done"; key: string; todo: Todo | null; nowMs: number }
+  | { type: "op-done"; key: string; todo: Todo | null; nowMs: number; thin?: Acks | null }
   | { type: "op-again"; key: string; fault: Fault; notBefore: number }
   | { type: "op-failed"; key: string; fault: Fault }
   | { type: "op-conflict"; key: string; theirs: Todo }
@@ -149,6 +161,7 @@ export const emptyState: State = {
   keys: {},
   trash: null,
   conflicts: {},
+  thin: {},
   editing: null,
   grab: null,
   draft: "",
@@ -173,6 +186,7 @@ export interface Item {
   /** The op that is not done, and why. */
   readonly trouble: Op | null;
   readonly conflict: Conflict | null;
+  readonly thin: Thin | null;
 }
 
 /** The to-dos that an op is about. */
@@ -191,6 +205,7 @@ export function selectItems(state: State): Item[] {
       gone,
       trouble: null,
       conflict: state.conflicts[id] ?? null,
+      thin: state.thin[id] ?? null,
     });
   for (const todo of state.todos ?? []) put(todo.id, todo);
   for (const op of state.ops) if (op.kind === "add" && !items.has(op.id)) put(op.id, op.todo);
@@ -299,7 +314,7 @@ function add(state: State, nowMs: number, salt: number): State {
   const order = orderOfNew(selectItems(state), nowMs, salt);
   const added = withOp(
     { ...state, draft: "" },
-    { kind: "add", id: `new-${state.serial}`, todo: { title, completed: false, order } },
+    { kind: "add", id: `new-${state.serial}`, kept: null, todo: { title, completed: false, order } },
   );
   return say(added, `Added ${quote(title)}.`);
 }
@@ -312,7 +327,7 @@ function editStart(state: State, id: string): State {
 }
 
 const putBack = (state: State, title: string, snapshot: Snapshot): State =>
-  withOp(state, { kind: "add", id: `new-${state.serial}`, todo: { title, ...snapshot } });
+  withOp(state, { kind: "add", id: `new-${state.serial}`, kept: null, todo: { title, ...snapshot } });
 
 function editSave(state: State): State {
   const { editing } = state;
@@ -470,14 +485,30 @@ function adopt(state: State, from: string, todo: Todo): State {
   };
 }
 
-function opDone(state: State, key: string, todo: Todo | null, nowMs: number): State {
+/** Notes that few sites have kept what was done to @ids, or that this is no longer to be said. */
+function withThin(state: State, ids: readonly string[], acks: Acks | null, nowMs: number): State {
+  const rest = without(state.thin, ids);
+  if (!acks) return { ...state, thin: rest };
+  const thin = Object.fromEntries(ids.map((id) => [id, { acks, until: nowMs + THIN_MS }]));
+  return say({ ...state, thin: { ...rest, ...thin } }, spreadText(acks));
+}
+
+function opDone(state: State, key: string, todo: Todo | null, nowMs: number, acks: Acks | null): State {
   const op = findOp(state, key);
   if (!op) return state;
+  // What few sites have may be missing in what the others answer for longer.
+  const until = nowMs + (acks ? THIN_MS : SETTLED_MS);
+  const ids = op.kind === "remove" ? [] : [todo?.id ?? op.id];
+  return withThin(opSettled(state, op, todo, until), ids, acks, nowMs);
+}
+
+function opSettled(state: State, op: Op, todo: Todo | null, settledUntil: number): State {
+  const { key } = op;
   const settled = changeOp(state, key, (done) => ({
     ...done,
     phase: "settled",
     fault: null,
-    settledUntil: nowMs + SETTLED_MS,
+    settledUntil,
   }));
   if (op.kind === "remove") {
     return {
@@ -520,8 +551,10 @@ function opStopped(
     notBefore,
     tries: old.tries + 1,
     maybeDone: old.maybeDone || fault.maybeDone,
+    ...(old.kind === "add" ? { kept: fault.id ?? old.kept } : {}),
   }));
-  const what = op.kind === "remove" ? "Not deleted" : "Not saved";
+  const missed = op.kind === "remove" ? "Not deleted" : "Not saved";
+  const what = fault.kind === "spreading" ? "Not everywhere yet" : missed;
   // Said once; the tries that follow by themselves say nothing.
   const told = op.fault ? stopped : say(stopped, `${what}: ${fault.text}`, true);
   return foldChanges(told, key);
@@ -620,11 +653,15 @@ function listed(state: State, told: readonly Todo[] | null, nowMs: number): Stat
     const todo = todos.find(
       (other) => !known.has(other.id) && other.title === op.todo.title && other.order === op.todo.order,
     );
-    if (todo) next = opDone(next, op.key, todo, nowMs);
+    if (todo) next = opDone(next, op.key, todo, nowMs, op.fault?.acks ?? null);
   }
+  const stale = Object.keys(next.thin).filter((id) => next.thin[id]!.until <= nowMs);
+  if (stale.length > 0) next = { ...next, thin: without(next.thin, stale) };
   next = keepChanged(next, todos);
   return wasDown ? say(next, "Connected again.") : next;
 }
+
+const withSites = (state: State, sites: Sites): State => (sites === state.sites ? state : { ...state, sites });
 
 export function reduce(state: State, action: Action): State {
   switch (action.type) {
@@ -671,13 +708,21 @@ export function reduce(state: State, action: Action): State {
     case "filter":
       return { ...state, filter: action.filter, grab: null };
     case "retry":
-      return changeOp(state, action.key, (op) => ({ ...op, phase: "queued", notBefore: 0 }));
+      // The person does not want to wait for what was kept somewhere: it is sent anew, unless the list has it.
+      return changeOp(state, action.key, (op) => ({
+        ...op,
+        phase: "queued",
+        notBefore: 0,
+        ...(op.kind === "add" ? { kept: null } : {}),
+      }));
     case "discard":
       return discard(state, action.key);
     case "online":
       return { ...state, link: { ...state.link, online: action.online } };
     case "answered":
       return { ...state, sites: withAnswer(state.sites, action.answer) };
+    case "lattice":
+      return withSites(state, withLattice(state.sites, action.lattice));
     case "listed":
       return listed(state, action.todos, action.nowMs);
     case "link-down": {
@@ -692,7 +737,7 @@ export function reduce(state: State, action: Action): State {
     case "op-sending":
       return changeOp(state, action.key, (op) => ({ ...op, phase: "sending" }));
     case "op-done":
-      return opDone(state, action.key, action.todo, action.nowMs);
+      return opDone(state, action.key, action.todo, action.nowMs, action.thin ?? null);
     case "op-again":
       return opStopped(state, action.key, action.fault, "queued", action.notBefore);
     case "op-failed":

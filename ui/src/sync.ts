@@ -4,7 +4,7 @@
 // at once, and never two that touch the same to-do.
 import type { Api, Fault, Result } from "./api.ts";
 import { idsOf, type AddOp, type ChangeOp, type Op, type RemoveOp, type Store } from "./store.ts";
-import type { Todo } from "./todo.ts";
+import type { Todo, TodoFields } from "./todo.ts";
 
 export const POLL_MS = 2_000;
 export const SENDING_MAX = 4;
@@ -25,6 +25,9 @@ export interface SyncOptions {
 /** Doubles from POLL_MS on, up to BACK_OFF_MAX_MS, and a fifth either way so that many pages do not come back at once. */
 export const backOffMs = (tries: number, random: number): number =>
   Math.min(BACK_OFF_MAX_MS, POLL_MS * 2 ** Math.min(tries, 10)) * (0.8 + 0.4 * random);
+
+const holds = (todo: Todo, fields: TodoFields): boolean =>
+  Object.entries(fields).every(([field, value]) => todo[field as keyof TodoFields] === value);
 
 export class Sync {
   readonly #options: SyncOptions;
@@ -183,7 +186,13 @@ export class Sync {
   }
 
   async #sendAdd(op: AddOp): Promise<void> {
-    if (op.maybeDone) {
+    if (op.kept) {
+      const found = await this.#look(op.kept);
+      // Not there after all, or not here yet: only of what was said to be kept is it known which.
+      const lost = !found.ok && found.fault.kind === "gone";
+      if (lost && op.fault?.kind === "spreading") return this.#stop(op, op.fault);
+      if (!lost) return this.#finish(op, found, op.fault);
+    } else if (op.maybeDone) {
       // A list read since then would have shown it, had the lost request been carried out.
       const { store, nowMs } = this.#options;
       const before = await this.#options.api.list(null);
@@ -237,15 +246,38 @@ export class Sync {
     return result;
   }
 
-  #finish(op: Op, result: Result<Todo | null>): void {
+  /** A write that was kept, but at few sites: it is done as soon as a read shows it. */
+  async #confirm(op: Op, fault: Fault): Promise<void> {
+    const { store, api, nowMs } = this.#options;
+    if (op.kind === "remove" && op.ids.length > 1) {
+      const list = await api.list(null);
+      const left = !list.ok || (list.value ?? []).some((todo) => op.ids.includes(todo.id));
+      return left ? this.#stop(op, fault) : this.#finish(op, { ok: true, value: null, etag: null }, fault);
+    }
+    const id = op.kind === "add" ? fault.id : idsOf(op)[0];
+    if (!id) return this.#stop(op, fault);
+    const found = await this.#look(id);
+    const todo = found.ok ? found.value : null;
+    const done =
+      op.kind === "remove"
+        ? !found.ok && found.fault.kind === "gone"
+        : todo !== null && (op.kind === "add" || holds(todo, op.fields));
+    if (!done) return this.#stop(op, fault);
+    this.#etag = null;
+    store.dispatch({ type: "op-done", key: op.key, todo, nowMs: nowMs(), thin: fault.acks });
+  }
+
+  /** @unsure: the fault of an earlier try, which this one has cleared up. */
+  #finish(op: Op, result: Result<Todo | null>, unsure: Fault | null = null): void {
     const { store, nowMs } = this.#options;
     const { key } = op;
+    if (!result.ok && result.fault.kind === "spreading") return void this.#confirm(op, result.fault);
     if (result.ok || (op.kind === "remove" && result.fault.kind === "gone")) {
       const todo = result.ok ? result.value : null;
       if (todo && result.ok) this.#versions.set(todo.id, { title: todo.title, etag: result.etag });
       // The list has changed by this: its old ETag would only hide what it is now.
       this.#etag = null;
-      return store.dispatch({ type: "op-done", key, todo, nowMs: nowMs() });
+      return store.dispatch({ type: "op-done", key, todo, nowMs: nowMs(), thin: unsure?.acks ?? null });
     }
     if (op.kind === "change" && result.fault.kind === "gone") return store.dispatch({ type: "op-gone", key });
     this.#stop(op, result.fault);
@@ -254,7 +286,7 @@ export class Sync {
   #stop(op: Op, fault: Fault): void {
     const { store, nowMs, random } = this.#options;
     const { key } = op;
-    if (fault.kind !== "unreachable" && fault.kind !== "busy")
+    if (fault.kind !== "unreachable" && fault.kind !== "busy" && fault.kind !== "spreading")
       return store.dispatch({ type: "op-failed", key, fault });
     const pause = Math.max(backOffMs(op.tries, random()), fault.retryAfterMs ?? 0);
     store.dispatch({ type: "op-again", key, fault, notBefore: nowMs() + pause });

@@ -71,7 +71,7 @@ test("an edit is a merge patch under If-Match at an escaped id", async () => {
 test("who answered, how fast, and how many sites stored it are told", async () => {
   const { api, answers } = client(() => json(TODO, 201, { "Hedgerow-Site": "kent", "Hedgerow-Acks": "2/3" }));
   await api.add({ title: "A", completed: false, order: 1 });
-  assert.deepEqual(answers, [{ site: "kent", ms: 7, acks: { stored: 2, sites: 3 } }]);
+  assert.deepEqual(answers, [{ site: "kent", ms: 7, acks: { stored: 2, sites: 3, few: false } }]);
 });
 
 test("an answer without a site, or with unreadable acks, tells nothing it does not say", async () => {
@@ -141,4 +141,67 @@ test("only requests sent while leaving outlive the page", async () => {
     calls.map((call) => call.init.keepalive),
     [false, true],
   );
+});
+
+test("a write that few sites have kept is told as such, with the numbers and where to look", async () => {
+  const { api, answers } = client(() =>
+    json({ detail: "cut off" }, 503, {
+      "Hedgerow-Site": "kent",
+      "Hedgerow-Acks": "1/5",
+      "Retry-After": "1",
+      Location: "http://any/api/s%2D1",
+    }),
+  );
+  const fault = faultOf(await api.add({ title: "A", completed: false, order: 1 }));
+  assert.deepEqual(fault, {
+    kind: "spreading",
+    text: "Kept on 1 of 5 sites so far; it may still spread.",
+    maybeDone: true,
+    retryAfterMs: 1000,
+    id: "s-1",
+    acks: { stored: 1, sites: 5, few: true },
+  });
+  assert.equal(answers[0]!.acks?.few, true);
+});
+
+test("a 503 that says where the to-do may be, may have made it", async () => {
+  for (const [location, id] of [
+    ["/api/a", "a"],
+    ["http://any/api/a?x", null],
+    ["/api/%zz", null],
+    ["/elsewhere", null],
+  ] as const) {
+    const { api } = client(() => json({}, 503, { Location: location }));
+    const fault = faultOf(await api.add({ title: "A", completed: false, order: 1 }));
+    assert.deepEqual([fault.kind, fault.id, fault.maybeDone], ["busy", id, id !== null]);
+  }
+});
+
+const PLACE = { name: "kent", id: 1, here: true, alive: true, hosts: 1, round_trip_ms: null, silent_ms: 0 };
+
+test("the sites are read, and are not taken for who answers", async () => {
+  const far = { ...PLACE, name: "essex", here: false, round_trip_ms: 41.007, silent_ms: 950 };
+  const { api, calls, answers } = client(() =>
+    json({ here: "kent", sites: [PLACE, far] }, 200, { "Hedgerow-Site": "kent" }),
+  );
+  const result = await api.sites();
+  assert.ok(result.ok);
+  assert.deepEqual(result.value, [
+    { name: "kent", here: true, alive: true, roundTripMs: null, silentMs: 0 },
+    { name: "essex", here: false, alive: true, roundTripMs: 41.007, silentMs: 950 },
+  ]);
+  assert.equal(calls[0]!.path, "/api/sites");
+  assert.deepEqual(answers, []);
+});
+
+test("sites of another shape are an error; of very many only the first are kept", async () => {
+  const odd = [null, [], {}, { sites: 1 }, { sites: [null] }];
+  const places = ["name", "here", "alive", "round_trip_ms", "silent_ms"].map((key) => ({
+    sites: [{ ...PLACE, [key]: [] }],
+  }));
+  for (const body of [...odd, ...places])
+    assert.equal(faultOf(await client(() => json(body)).api.sites()).kind, "refused", JSON.stringify(body));
+  const many = await client(() => json({ sites: Array(100).fill(PLACE) })).api.sites();
+  assert.ok(many.ok);
+  assert.equal(many.value?.length, 64);
 });

@@ -1,9 +1,19 @@
 // Smoothed round trips, for any number of sites.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { formatMs, noSites, SITES_MAX, withAnswer } from "../src/sites.ts";
+import {
+  formatMs,
+  formatSpan,
+  noSites,
+  shownSites,
+  SITES_MAX,
+  withAnswer,
+  withLattice,
+  type Acks,
+  type Place,
+} from "../src/sites.ts";
 
-const answer = (site: string, ms: number, acks: { stored: number; sites: number } | null = null) => ({
+const answer = (site: string, ms: number, acks: Acks | null = null) => ({
   site,
   ms,
   acks,
@@ -28,8 +38,9 @@ test("sites are kept apart, in the order of their names, and the newest answerer
 });
 
 test("what a write said of its copies stays until the next write", () => {
-  const wrote = withAnswer(noSites, answer("kent", 1, { stored: 2, sites: 3 }));
-  assert.deepEqual(withAnswer(wrote, answer("kent", 1)).acks, { stored: 2, sites: 3 });
+  const acks = { stored: 2, sites: 3, few: false };
+  const wrote = withAnswer(noSites, answer("kent", 1, acks));
+  assert.deepEqual(withAnswer(wrote, answer("kent", 1)).acks, acks);
 });
 
 test("past the limit the slowest site goes, and never the newest", () => {
@@ -48,4 +59,57 @@ test("a time is told no finer than it is worth", () => {
     "48 ms",
     "1,235 ms",
   ]);
+});
+
+const place = (name: string, more: Partial<Place> = {}): Place => ({
+  name,
+  here: false,
+  alive: true,
+  roundTripMs: 12.34,
+  silentMs: 0,
+  ...more,
+});
+
+test("the lattice is shown as told, and after it who else has answered", () => {
+  const lattice = [
+    place("kent", { here: true, roundTripMs: null }),
+    place("essex"),
+    place("surrey", { alive: false, silentMs: 61_000 }),
+    place("sussex", { roundTripMs: null }),
+  ];
+  const sites = withAnswer(withAnswer(withLattice(noSites, lattice), answer("wales", 3)), answer("essex", 40));
+  assert.deepEqual(shownSites(sites), [
+    { name: "kent", state: "here", note: "here" },
+    { name: "essex", state: "alive", note: "12 ms" },
+    { name: "surrey", state: "gone", note: "gone 1 min" },
+    { name: "sussex", state: "alive", note: "–" },
+    { name: "wales", state: "alive", note: "3.0 ms" },
+  ]);
+  assert.deepEqual(shownSites(noSites), []);
+});
+
+test("a lattice that cannot be asked for stays as it was last told, and is not current", () => {
+  const told = withLattice(noSites, [place("kent")]);
+  assert.equal(told.current, true);
+  const old = withLattice(told, null);
+  assert.deepEqual([old.lattice, old.current], [told.lattice, false]);
+  assert.equal(withLattice(old, null), old);
+  assert.equal(withLattice(noSites, null), noSites);
+});
+
+test("only who goes and who comes back is news", () => {
+  const gone = { alive: false };
+  const first = withLattice(noSites, [place("kent"), place("essex", gone), place("surrey")]);
+  assert.equal(first.news, "");
+  const same = withLattice(first, [place("kent", { roundTripMs: 99 }), place("essex", gone), place("surrey")]);
+  assert.equal(same.news, "");
+  const two = withLattice(same, [place("kent", gone), place("essex"), place("surrey", gone), place("wales")]);
+  assert.equal(two.news, "kent, surrey are gone. essex is back.");
+  const quiet = withLattice(two, [...two.lattice!]);
+  assert.equal(quiet.news, two.news);
+});
+
+test("a span is told no finer than it is worth", () => {
+  const spans = [0, 999, 59_999, 60_000, 3_599_999, 3_600_000, 86_399_999, 86_400_000, 9e9];
+  assert.deepEqual(spans.map(formatSpan), ["0 s", "0 s", "59 s", "1 min", "59 min", "1 h", "23 h", "1 d", "104 d"]);
 });

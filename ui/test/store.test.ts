@@ -9,8 +9,10 @@ import {
   selectItems,
   selectVisible,
   SETTLED_MS,
+  THIN_MS,
   toSaved,
   type Action,
+  type AddOp,
   type Item,
   type Op,
   type State,
@@ -32,8 +34,12 @@ const unreachable: Fault = {
   text: "No connection.",
   maybeDone: true,
   retryAfterMs: null,
+  id: null,
+  acks: null,
 };
-const refused: Fault = { kind: "refused", text: "No.", maybeDone: false, retryAfterMs: null };
+const refused: Fault = { ...unreachable, kind: "refused", text: "No.", maybeDone: false };
+const FEW = { stored: 1, sites: 5, few: true };
+const spreading: Fault = { ...unreachable, kind: "spreading", text: "Kept on 1 of 5 sites.", id: "s1", acks: FEW };
 
 const play = (state: State, ...actions: Action[]): State => actions.reduce(reduce, state);
 const listed = (todos: readonly Todo[] | null, nowMs = NOW): Action => ({ type: "listed", todos, nowMs });
@@ -474,4 +480,37 @@ test("what is unsaved outlives a reload, and a write that was under way counts a
   assert.ok(op.phase === "queued" && op.maybeDone);
   const next = play(back, listed([]), ...add("two"));
   assert.equal(new Set(next.ops.map((each) => each.key)).size, 2);
+});
+
+test("what few sites have kept is said of the to-do for a while, and stays in sight for as long", () => {
+  const sent = play(emptyState, listed([]), ...add("one"));
+  const done = play(sent, { type: "op-done", key: sent.ops[0]!.key, todo: todo("s1"), nowMs: NOW, thin: FEW });
+  assert.equal(item(done, "s1").thin?.acks, FEW);
+  assert.match(done.said.text, /Kept on 1 of 5 sites/);
+  // Another site answers the next reads, and does not have it.
+  const later = play(done, listed([todo("x")]), listed([todo("x")], NOW + THIN_MS - 1));
+  assert.equal(item(later, "s1").thin?.acks, FEW);
+  const over = play(later, listed([todo("s1")], NOW + THIN_MS));
+  assert.equal(item(over, "s1").thin, null);
+});
+
+test("a later change that enough sites confirm ends the word about few", () => {
+  const sent = play(start("a"), { type: "toggle", id: "a", completed: true });
+  const thin = play(sent, { type: "op-done", key: sent.ops[0]!.key, todo: todo("a"), nowMs: NOW, thin: FEW });
+  assert.equal(item(thin, "a").thin?.acks, FEW);
+  const again = play(thin, { type: "toggle", id: "a", completed: false });
+  const { key } = again.ops.at(-1)!;
+  assert.equal(item(play(again, { type: "op-done", key, todo: todo("a"), nowMs: NOW }), "a").thin, null);
+});
+
+test("an add that is kept somewhere remembers where, until the person wants it sent anew", () => {
+  const sent = play(emptyState, listed([]), ...add("one"));
+  const { key } = sent.ops[0]!;
+  const kept = play(sent, { type: "op-again", key, fault: spreading, notBefore: NOW });
+  assert.equal((only(kept) as AddOp).kept, "s1");
+  assert.match(kept.said.text, /^Not everywhere yet: Kept on 1 of 5 sites/);
+  assert.equal(titles(kept), "one");
+  const lost = play(kept, { type: "op-again", key, fault: unreachable, notBefore: NOW });
+  assert.equal((only(lost) as AddOp).kept, "s1");
+  assert.equal((only(play(lost, { type: "retry", key })) as AddOp).kept, null);
 });

@@ -6,7 +6,15 @@ import { createStore, selectItems, type Store } from "../src/store.ts";
 import { backOffMs, POLL_MS, SENDING_MAX, Sync, type SyncOptions } from "../src/sync.ts";
 import type { NewTodo, Todo, TodoFields } from "../src/todo.ts";
 
-const NOTHING: Fault = { kind: "unreachable", text: "No connection.", maybeDone: true, retryAfterMs: null };
+const NOTHING: Fault = {
+  kind: "unreachable",
+  text: "No connection.",
+  maybeDone: true,
+  retryAfterMs: null,
+  id: null,
+  acks: null,
+};
+const FEW = { stored: 1, sites: 5, few: true };
 const fail = (fault: Partial<Fault>): Result<never> => ({
   ok: false,
   fault: { ...NOTHING, maybeDone: false, ...fault },
@@ -18,7 +26,7 @@ class Server {
   versions = new Map<string, number>();
   version = 0;
   calls: string[] = [];
-  trouble: (call: string) => Result<never> | "lose-answer" | undefined = () => undefined;
+  trouble: (call: string) => Result<never> | "lose-answer" | "spread" | undefined = () => undefined;
   open: (() => void)[] | null = null;
 
   put(todo: Partial<Todo> & { id: string }): void {
@@ -32,9 +40,11 @@ class Server {
     this.calls.push(call);
     if (this.open && !call.startsWith("list")) await new Promise<void>((resolve) => this.open!.push(resolve));
     const trouble = this.trouble(call);
-    if (trouble && trouble !== "lose-answer") return trouble;
+    if (typeof trouble === "object") return trouble;
     const result = run();
-    return trouble ? fail({ maybeDone: true }) : result;
+    if (trouble !== "spread") return trouble ? fail({ maybeDone: true }) : result;
+    const id = call.startsWith("add") ? `s${this.version}` : null;
+    return fail({ kind: "spreading", text: "Kept on 1 of 5 sites.", maybeDone: true, id, acks: FEW });
   }
 
   #one(id: string): Result<Todo> {
@@ -392,4 +402,112 @@ test("while a row is dragged the list stands still, and catches up when it is dr
   sync.hold(false);
   await settle();
   assert.deepEqual(titles(store), ["theirs"]);
+});
+
+const writes = (server: Server) => server.calls.filter((call) => !/^(list|get)/.test(call));
+
+test("a write that few sites have kept is read again, and is then done", async () => {
+  const server = new Server();
+  for (const id of ["a", "b"]) server.put({ id, title: id });
+  const { store } = await run(server);
+  server.trouble = (call) => (/^(list|get)/.test(call) ? undefined : "spread");
+  add(store, "one");
+  edit(store, "a", "mine");
+  store.dispatch({ type: "trash", ids: ["b"] });
+  store.dispatch({ type: "trash-empty" });
+  await settle();
+  assert.deepEqual(
+    selectItems(store.get()).map(({ title, trouble, thin }) => [title, trouble, thin?.acks]),
+    [
+      ["mine", null, FEW],
+      ["one", null, FEW],
+    ],
+  );
+  await pass(60_000);
+  assert.deepEqual(titles(store), ["mine", "one"]);
+  assert.equal(writes(server).length, 3);
+});
+
+test("deleting all is done once the list shows that few sites have done it", async () => {
+  const server = new Server();
+  for (const id of ["a", "b"]) server.put({ id, title: id });
+  const { store } = await run(server);
+  server.trouble = (call) => (call === "remove-all" ? "spread" : undefined);
+  store.dispatch({ type: "trash", ids: ["a", "b"] });
+  store.dispatch({ type: "trash-empty" });
+  await settle();
+  await pass(60_000);
+  assert.deepEqual(writes(server), ["remove-all"]);
+  assert.equal(store.get().ops.length, 0);
+});
+
+test("an add that few sites have kept is looked for, not sent twice, while others answer", async () => {
+  const server = new Server();
+  const { store } = await run(server);
+  server.trouble = (call) => (call.startsWith("add") ? "spread" : undefined);
+  add(store, "one");
+  // The site that has it answers no more; the others do not know of it yet.
+  const hidden = server.list;
+  server.get = async () => fail({ kind: "gone", text: "Gone." });
+  server.list = async () => ({ ok: true, value: [], etag: null });
+  await settle();
+  await pass(120_000);
+  assert.deepEqual(titles(store), ["one"]);
+  assert.equal(selectItems(store.get())[0]!.trouble?.fault?.kind, "spreading");
+  assert.equal(writes(server).length, 1);
+  server.list = hidden;
+  await pass(POLL_MS);
+  assert.deepEqual(titles(store), ["one"]);
+  assert.equal(selectItems(store.get())[0]!.id, server.todos[0]!.id);
+  assert.equal(writes(server).length, 1);
+});
+
+test("an add that few sites have kept is sent anew when the person says so", async () => {
+  const server = new Server();
+  const { store } = await run(server);
+  server.trouble = (call) => (call.startsWith("add") ? "spread" : undefined);
+  server.get = async () => fail({ kind: "gone", text: "Gone." });
+  add(store, "one");
+  await settle();
+  server.todos = [];
+  server.trouble = () => undefined;
+  store.dispatch({ type: "retry", key: store.get().ops[0]!.key });
+  await settle();
+  assert.deepEqual(writes(server), ["add one", "add one"]);
+  assert.deepEqual(titles(store), ["one"]);
+});
+
+test("an add that may have been made under a known id is looked for there before it is sent again", async () => {
+  for (const made of [true, false]) {
+    const server = new Server();
+    const { store } = await run(server);
+    server.trouble = (call) =>
+      call.startsWith("add") ? fail({ kind: "busy", text: "Late.", maybeDone: true, id: "s9" }) : undefined;
+    add(store, "one");
+    await settle();
+    server.trouble = () => undefined;
+    const { order } = (store.get().ops[0] as { todo: NewTodo }).todo;
+    if (made) server.put({ id: "s9", title: "one", order });
+    await pass(60_000);
+    assert.equal(writes(server).length, made ? 1 : 2);
+    assert.deepEqual(titles(store), ["one"]);
+    assert.equal(server.todos.length, 1);
+  }
+});
+
+test("a change that few sites have kept is sent again while a read does not show it", async () => {
+  const server = new Server();
+  server.put({ id: "a", title: "a" });
+  const { store } = await run(server);
+  server.trouble = (call) =>
+    call.startsWith("change")
+      ? fail({ kind: "spreading", text: "Kept on 1 of 5 sites.", acks: FEW })
+      : undefined;
+  store.dispatch({ type: "toggle", id: "a", completed: true });
+  await settle();
+  assert.equal(selectItems(store.get())[0]!.trouble?.phase, "queued");
+  server.trouble = () => undefined;
+  await pass(60_000);
+  assert.equal(server.todos[0]!.completed, true);
+  assert.equal(selectItems(store.get())[0]!.trouble, null);
 });

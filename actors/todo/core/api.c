@@ -7,6 +7,7 @@
 #include "actors/todo/core/list.h"
 #include "actors/todo/core/media.h"
 #include "actors/todo/core/problem.h"
+#include "actors/todo/core/sites.h"
 #include "actors/todo/core/uri.h"
 
 #define NS_PER_US 1000u
@@ -107,6 +108,9 @@ static enum hr_err dispatch(struct gw_call *call)
         return gw_call_refuse(call, 404,
                               HR_STR("There is nothing here. The todos are at /api, each one at "
                                      "/api/ and its id."));
+    }
+    if (call->route.resource == GW_RESOURCE_SITES) {
+        return gw_sites_get(call);
     }
     enum hr_err err = find_base(call);
     if (err) {

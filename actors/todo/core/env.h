@@ -5,6 +5,7 @@
 #ifndef GW_ENV_H
 #define GW_ENV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,19 @@ struct gw_asset {
     struct hr_str bytes;
 };
 
+/* A site of the lattice as this gateway's host knows it. The name is borrowed from the environment
+ * and lives until the response has been sent. */
+struct gw_site {
+    struct hr_str name; /* UTF-8 */
+    uint16_t id;
+    bool here;  /* the gateway's own */
+    bool alive; /* somebody there has been heard of lately */
+    bool is_measured;
+    uint32_t hosts;
+    uint64_t round_trip_us; /* from here; only if it is measured */
+    uint64_t silent_ms;     /* since somebody there was heard of */
+};
+
 struct gw_env {
     void *arg;
     /* Sends @body to @subject and appends the reply to @ret_reply, whose max is set by the caller.
@@ -44,6 +58,9 @@ struct gw_env {
      * goes to @diag. */
     enum hr_err (*get_asset)(void *arg, struct hr_str path, struct hr_str accept_encoding,
                              struct gw_asset *ret_asset, struct hr_diag *diag);
+    /* Every site that the host has seen since it started. Not to be called twice for one request.
+     * Errors: HR_NO_MEMORY. */
+    enum hr_err (*sites)(void *arg, const struct gw_site **ret_sites, size_t *ret_count);
     gw_wall_ns (*now)(void *arg);
     /* Fills @ret_bytes with unpredictable bytes. */
     void (*random)(void *arg, unsigned char *ret_bytes, size_t len);

@@ -80,20 +80,6 @@ static enum hr_err answer_todo(struct gw_call *call, unsigned status, const stru
     return HR_OK;
 }
 
-/* Hedgerow-Acks, if the reply tells. */
-static enum hr_err add_acks(struct gw_call *call, const struct gw_kv_reply *reply)
-{
-    yyjson_val *acks = yyjson_obj_get(reply->root, "acks");
-    yyjson_val *sites = yyjson_obj_get(reply->root, "sites");
-    struct hr_buf value = {0};
-    if (!yyjson_is_uint(acks) || !yyjson_is_uint(sites)) {
-        return HR_OK;
-    }
-    enum hr_err err = hr_buf_printf(&value, "%llu/%llu", (unsigned long long)yyjson_get_uint(acks),
-                                    (unsigned long long)yyjson_get_uint(sites));
-    return gw_response_take(call->response, HR_STR("Hedgerow-Acks"), &value, err);
-}
-
 enum hr_err gw_item_get(struct gw_call *call)
 {
     struct gw_conditions conditions;
@@ -201,6 +187,19 @@ static enum hr_err add_location(struct gw_call *call, struct hr_str id)
     return HR_OK;
 }
 
+/* Where the new todo is, or may be after a write that was not confirmed: the client can look there
+ * before it repeats. */
+static enum hr_err locate(struct gw_call *call, struct hr_str id, const struct gw_kv_reply *reply,
+                          enum hr_err err)
+{
+    bool is_unsure = reply->maybe_done || reply->code == GW_KV_TOO_FEW_ACKS;
+    if (err != HR_OK && (err != GW_ANSWERED || !is_unsure)) {
+        return err;
+    }
+    enum hr_err failure = add_location(call, id);
+    return failure ? failure : err;
+}
+
 /* Stores a checked new todo under a new id. */
 static enum hr_err create(struct gw_call *call, const struct gw_patch *patch, struct hr_buf *body,
                           struct fetched *fetched)
@@ -218,8 +217,8 @@ static enum hr_err create(struct gw_call *call, const struct gw_patch *patch, st
                            body, &fetched->reply);
     err = err ? err : read_todo(call, id, fetched);
     err = err ? err : answer_todo(call, 201, fetched);
-    err = err ? err : add_location(call, id);
-    return err ? err : add_acks(call, &fetched->reply);
+    err = locate(call, id, &fetched->reply, err);
+    return err ? err : gw_kv_add_acks(call, &fetched->reply);
 }
 
 enum hr_err gw_item_create(struct gw_call *call)
@@ -287,7 +286,7 @@ static enum hr_err patch_something(struct gw_call *call, const struct gw_patch *
                            body, &fetched->reply);
     err = err ? err : read_todo(call, id, fetched);
     err = err ? err : answer_todo(call, 200, fetched);
-    return err ? err : add_acks(call, &fetched->reply);
+    return err ? err : gw_kv_add_acks(call, &fetched->reply);
 }
 
 enum hr_err gw_item_patch(struct gw_call *call)
@@ -314,7 +313,7 @@ static enum hr_err delete_at(struct gw_call *call, struct hr_str subject, const 
     struct hr_buf body = {0};
     enum hr_err err = hr_buf_append_byte(&body, '{');
     err = err ? err : send_write(call, subject, guard, &body, &reply);
-    err = err ? err : add_acks(call, &reply);
+    err = err ? err : gw_kv_add_acks(call, &reply);
     if (!err) {
         call->response->status = 204;
     }

@@ -12,25 +12,25 @@
 struct code_row {
     const char *name; /* on the wire; NULL: ours */
     unsigned status;
-    bool retry;
     const char *text;
 };
 
 static const struct code_row codes[] = {
-    [GW_KV_OK] = {NULL, 200, false, "ok"},
-    [GW_KV_BAD_REQUEST] = {"bad-request", 500, false, "The kv actor does not take this request"},
-    [GW_KV_NOT_FOUND] = {"not-found", 404, false, "There is no such todo"},
-    [GW_KV_CONFLICT] = {"conflict", 412, false, "The todo has changed in between"},
-    [GW_KV_TOO_LARGE] = {"too-large", 413, false, "The kv actor finds it too large"},
-    [GW_KV_BUSY] = {"busy", 503, false, "The kv actor is too busy"},
-    [GW_KV_UNAVAILABLE] = {"unavailable", 503, true, "The kv actor is not available"},
-    [GW_KV_UNKNOWN_OUTCOME] = {"unknown-outcome", 503, false,
+    [GW_KV_OK] = {NULL, 200, "ok"},
+    [GW_KV_BAD_REQUEST] = {"bad-request", 500, "The kv actor does not take this request"},
+    [GW_KV_NOT_FOUND] = {"not-found", 404, "There is no such todo"},
+    [GW_KV_CONFLICT] = {"conflict", 412, "The todo has changed in between"},
+    [GW_KV_TOO_LARGE] = {"too-large", 413, "The kv actor finds it too large"},
+    [GW_KV_BUSY] = {"busy", 503, "The kv actor is too busy"},
+    [GW_KV_UNAVAILABLE] = {"unavailable", 503, "The kv actor is not available"},
+    [GW_KV_UNKNOWN_OUTCOME] = {"unknown-outcome", 503,
                                "The kv actor cannot tell whether it was done"},
-    [GW_KV_CORRUPT] = {"corrupt", 500, false, "The stored data is damaged"},
-    [GW_KV_INTERNAL] = {"internal", 500, false, "The kv actor failed"},
-    [GW_KV_NO_ANSWER] = {NULL, 503, true, "The kv actor did not answer"},
-    [GW_KV_NONSENSE] = {NULL, 502, false, "The kv actor's answer makes no sense"},
-    [GW_KV_MISCONFIGURED] = {NULL, 500, false, "The gateway's configuration is not valid"},
+    [GW_KV_TOO_FEW_ACKS] = {"too-few-acks", 503, "The write is held by fewer sites than wanted"},
+    [GW_KV_CORRUPT] = {"corrupt", 500, "The stored data is damaged"},
+    [GW_KV_INTERNAL] = {"internal", 500, "The kv actor failed"},
+    [GW_KV_NO_ANSWER] = {NULL, 503, "The kv actor did not answer"},
+    [GW_KV_NONSENSE] = {NULL, 502, "The kv actor's answer makes no sense"},
+    [GW_KV_MISCONFIGURED] = {NULL, 500, "The gateway's configuration is not valid"},
 };
 
 void gw_kv_reply_release(struct gw_kv_reply *reply)
@@ -79,6 +79,18 @@ static enum gw_kv_code code_of(struct hr_str name)
     return GW_KV_NONSENSE;
 }
 
+/* On how many of how many sites a write is; nothing, if that is not told or cannot be. */
+static void read_acks(yyjson_val *object, struct gw_kv_reply *reply)
+{
+    yyjson_val *acks = yyjson_obj_get(object, "acks");
+    yyjson_val *sites = yyjson_obj_get(object, "sites");
+    if (yyjson_is_uint(acks) && yyjson_is_uint(sites) &&
+        yyjson_get_uint(acks) <= yyjson_get_uint(sites)) {
+        reply->acks = yyjson_get_uint(acks);
+        reply->sites = yyjson_get_uint(sites);
+    }
+}
+
 static enum hr_err read_reply(struct gw_call *call, struct hr_str text, struct gw_kv_reply *reply)
 {
     enum hr_err err = gw_json_read(text, &reply->doc, &reply->reason);
@@ -96,8 +108,10 @@ static enum hr_err read_reply(struct gw_call *call, struct hr_str text, struct g
         struct hr_str message = gw_json_str(yyjson_obj_get(error, "message"));
         message = gw_json_clip(message, MESSAGE_BYTES_MAX);
         hr_diag_set(&reply->reason, HR_IO, "%.*s", HR_STR_ARG(message));
+        read_acks(error, reply);
     } else {
         reply->code = GW_KV_OK;
+        read_acks(reply->root, reply);
     }
     return HR_OK;
 }
@@ -107,6 +121,8 @@ static enum hr_err attempt(struct gw_call *call, struct hr_str subject, struct h
 {
     gw_kv_reply_release(reply);
     reply->reason.text[0] = '\0';
+    reply->acks = 0;
+    reply->sites = 0;
     struct hr_buf text = {.max = GW_REPLY_BYTES_MAX};
     call->kv_requests++;
     enum hr_err err =
@@ -146,16 +162,16 @@ enum hr_err gw_kv_call(struct gw_call *call, struct hr_str subject, struct hr_st
     if (err || ret_reply->code == GW_KV_MISCONFIGURED) {
         return err;
     }
+    hr_diag_set(&ret_reply->reason, HR_TIMEOUT, "its time was over before it was asked");
     gw_wall_ns start_ns = call->env->now(call->env->arg);
     for (uint32_t done = 0; done < GW_KV_ATTEMPTS_MAX && !err; done++) {
-        uint64_t gone_ms = elapsed_ns(call, start_ns) / NS_PER_MS;
+        uint64_t gone_ms = (call->kv_ns + elapsed_ns(call, start_ns)) / NS_PER_MS;
         uint32_t left_ms = gone_ms < timeout_ms ? timeout_ms - (uint32_t)gone_ms : 0;
-        if (left_ms == 0 || (done > 0 && !codes[ret_reply->code].retry)) {
+        bool is_lost = ret_reply->code == GW_KV_NO_ANSWER && ret_reply->maybe_done;
+        if (left_ms == 0 || (done > 0 && !is_lost)) {
             break;
         }
-        bool is_last = done + 1 == GW_KV_ATTEMPTS_MAX;
-        uint32_t share_ms = is_last ? left_ms : (left_ms + 1) / 2;
-        err = attempt(call, subject, body, share_ms, ret_reply);
+        err = attempt(call, subject, body, left_ms, ret_reply);
     }
     call->kv_ns += elapsed_ns(call, start_ns);
     ret_reply->maybe_done &= !ret_reply->is_read;
@@ -180,6 +196,32 @@ bool gw_kv_item_read(yyjson_val *object, struct gw_kv_item *ret_item)
     return true;
 }
 
+enum hr_err gw_kv_add_acks(struct gw_call *call, const struct gw_kv_reply *reply)
+{
+    struct hr_buf value = {0};
+    if (reply->sites == 0) {
+        return HR_OK;
+    }
+    enum hr_err err = hr_buf_printf(&value, "%llu/%llu", (unsigned long long)reply->acks,
+                                    (unsigned long long)reply->sites);
+    return gw_response_take(call->response, HR_STR("Hedgerow-Acks"), &value, err);
+}
+
+/* What is to be said beyond why: of a write that is there after all, or may be. */
+static void describe_rest(const struct gw_kv_reply *reply, struct hr_diag *ret_rest)
+{
+    if (reply->code == GW_KV_TOO_FEW_ACKS && reply->sites > 0) {
+        hr_diag_set(ret_rest, HR_IO,
+                    " It is on %llu of %llu sites and may still spread: read before you repeat it.",
+                    (unsigned long long)reply->acks, (unsigned long long)reply->sites);
+    } else if (reply->code == GW_KV_TOO_FEW_ACKS) {
+        hr_diag_set(ret_rest, HR_IO, " It may still spread: read before you repeat it.");
+    } else {
+        hr_diag_set(ret_rest, HR_IO, "%s",
+                    reply->maybe_done ? " It may have been done: read before you repeat it." : "");
+    }
+}
+
 enum hr_err gw_kv_problem(struct gw_call *call, const struct gw_kv_reply *reply)
 {
     const struct code_row *row = &codes[reply->code];
@@ -188,9 +230,11 @@ enum hr_err gw_kv_problem(struct gw_call *call, const struct gw_kv_reply *reply)
     if (status >= 500) {
         gw_call_log(call, GW_LOG_WARN, "kv-failed", hr_str_c(reason[0] ? reason : row->text));
     }
-    struct hr_diag detail;
+    struct hr_diag detail, rest;
     struct hr_str shown = gw_json_clip(hr_str_c(reason), MESSAGE_BYTES_MAX);
+    describe_rest(reply, &rest);
     hr_diag_set(&detail, HR_IO, "%s%s%.*s.%s", row->text, shown.len ? ": " : "", HR_STR_ARG(shown),
-                reply->maybe_done ? " It may have been done: read before you repeat it." : "");
-    return gw_problem(call->response, status, hr_str_c(detail.text));
+                rest.text);
+    enum hr_err err = gw_problem(call->response, status, hr_str_c(detail.text));
+    return err || reply->code != GW_KV_TOO_FEW_ACKS ? err : gw_kv_add_acks(call, reply);
 }

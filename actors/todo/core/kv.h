@@ -1,10 +1,11 @@
 /* The gateway's side of docs/protocol.md: one request to the kv actor and what it answered, checked
  * once and typed.
  *
- * A request has kv-timeout-ms (configuration, 1 to 60000, 5000 if not set) in all. If the first
- * attempt is lost on the way or the actor is `unavailable`, there is a second one with the same
- * body, so with the same $request-id: a write is done once however many attempts it took. The first
- * attempt may take half of the time.
+ * All requests of one call have kv-timeout-ms (configuration, 1 to 60000, 5000 if not set) together.
+ * Who else could answer, and how soon to turn to them, is the host's to know: it has asked everybody
+ * before it reports that nobody is there, and a refusal is the best answer that it got. So there is
+ * a second attempt only when the first one was lost while there was time left. It has the same body,
+ * so the same $request-id: a write is done once however many attempts it took.
  * One thread. Must not know: HTTP requests, what a todo is. */
 #ifndef GW_KV_H
 #define GW_KV_H
@@ -33,6 +34,7 @@ enum gw_kv_code {
     GW_KV_BUSY,
     GW_KV_UNAVAILABLE,
     GW_KV_UNKNOWN_OUTCOME,
+    GW_KV_TOO_FEW_ACKS, /* done, at fewer sites than wanted */
     GW_KV_CORRUPT,
     GW_KV_INTERNAL,
     /* What we found. */
@@ -48,6 +50,8 @@ struct gw_kv_reply {
     struct hr_diag reason; /* unless GW_KV_OK: one sentence or less */
     bool is_read;          /* what was asked for changes nothing */
     bool maybe_done;       /* a write may have been done without our seeing the result */
+    uint64_t acks;         /* so many sites have the write, */
+    uint64_t sites;        /* of so many; 0: not told */
 };
 
 /* One value of a reply; borrows the reply. */
@@ -69,6 +73,8 @@ void gw_kv_reply_release(struct gw_kv_reply *reply);
 bool gw_kv_item_read(yyjson_val *object, struct gw_kv_item *ret_item);
 /* Says that a reply which looked good is not, once its user has seen the rest of it. */
 void gw_kv_nonsense(struct gw_kv_reply *reply, const char *why);
+/* Adds Hedgerow-Acks to the response, if the reply tells. Errors: HR_NO_MEMORY. */
+HR_MUST_CHECK enum hr_err gw_kv_add_acks(struct gw_call *call, const struct gw_kv_reply *reply);
 /* Answers the client with the problem behind a reply that is not GW_KV_OK, and logs it if it is
  * ours (5xx). Errors: HR_NO_MEMORY. */
 HR_MUST_CHECK enum hr_err gw_kv_problem(struct gw_call *call, const struct gw_kv_reply *reply);

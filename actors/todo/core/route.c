@@ -18,6 +18,7 @@ static const struct resource_row resources[] = {
                           "GET, HEAD, POST, DELETE, OPTIONS"},
     [GW_RESOURCE_TODO] = {METHODS_READ | 1u << GW_METHOD_PATCH | 1u << GW_METHOD_DELETE,
                           "GET, HEAD, PATCH, DELETE, OPTIONS"},
+    [GW_RESOURCE_SITES] = {METHODS_READ, "GET, HEAD, OPTIONS"},
     [GW_RESOURCE_NONE] = {METHODS_READ, "GET, HEAD, OPTIONS"},
     [GW_RESOURCE_ASSET] = {METHODS_READ, "GET, HEAD, OPTIONS"},
     [GW_RESOURCE_SERVER] = {1u << GW_METHOD_OPTIONS, "GET, HEAD, POST, PATCH, DELETE, OPTIONS"},
@@ -54,6 +55,8 @@ static void parse_api_path(struct hr_str below, struct gw_route *route)
     enum hr_err err = gw_uri_decode(below, route->id, sizeof route->id, &route->id_len);
     if (err) {
         route->id_len = 0;
+    } else if (hr_str_eq(hr_str_of(route->id, route->id_len), HR_STR("sites"))) {
+        route->resource = GW_RESOURCE_SITES;
     } else if (gw_route_is_key(hr_str_of(route->id, route->id_len))) {
         route->resource = GW_RESOURCE_TODO;
     }

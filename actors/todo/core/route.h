@@ -24,6 +24,7 @@ enum gw_method {
 enum gw_resource {
     GW_RESOURCE_LIST,  /* /api and /api/ */
     GW_RESOURCE_TODO,  /* /api/<id> */
+    GW_RESOURCE_SITES, /* /api/sites, which no todo can be at */
     GW_RESOURCE_NONE,  /* anything else below /api/ */
     GW_RESOURCE_ASSET, /* the web page's files */
     GW_RESOURCE_SERVER /* the "*" of OPTIONS */

@@ -1,5 +1,6 @@
 // One to-do in the list: its box, its title (or the field to edit it), its buttons, and what went wrong with it.
 import { Component } from "preact";
+import { spreadText } from "../api.ts";
 import type { Editing, Item, Op } from "../store.ts";
 import { shortTitle } from "../todo.ts";
 import { Editor } from "./editor.tsx";
@@ -21,7 +22,8 @@ export function startEdit({ dispatch, sync }: Page, id: string): void {
 
 function Trouble({ op }: { op: Op }) {
   const { dispatch } = usePage();
-  const what = op.kind === "remove" ? "Not deleted" : op.phase === "failed" ? "Not saved" : "Not saved yet";
+  const missed = op.kind === "remove" ? "Not deleted" : op.phase === "failed" ? "Not saved" : "Not saved yet";
+  const what = op.fault?.kind === "spreading" ? "Not everywhere yet" : missed;
   const give = op.kind === "add" ? "Discard" : op.kind === "remove" ? "Keep it" : "Undo change";
   return (
     <div class="note trouble" data-part="note">
@@ -176,6 +178,7 @@ function RowBody({ item, editing, grabbed, onHandleDown }: RowProps) {
       {grabbed && <Mover name={name} />}
       {item.conflict && !editing && <Choice item={item} mine={item.conflict.mine} />}
       {item.trouble && <Trouble op={item.trouble} />}
+      {item.thin && !item.trouble && <p class="thin">{spreadText(item.thin.acks)}</p>}
     </>
   );
 }

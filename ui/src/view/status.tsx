@@ -1,7 +1,7 @@
 // How the page stands with the server: the banner when nobody answers, and who answered how fast.
 import { useEffect, useState } from "preact/hooks";
 import type { Link } from "../store.ts";
-import { formatMs, type Sites } from "../sites.ts";
+import { formatMs, shownSites, type Sites } from "../sites.ts";
 import { usePage } from "./page.ts";
 
 /** Seconds until @at (milliseconds since 1970), counted down. */
@@ -59,29 +59,59 @@ export function LoadFailed({ link }: { link: Link }) {
   );
 }
 
+function Acks({ acks }: { acks: Sites["acks"] }) {
+  // Its place is kept before there is anything to say: the page does not jump with the first change.
+  if (!acks) return <p class="acks" />;
+  return (
+    <p class={acks.few ? "acks few" : "acks"}>
+      Last change held by {acks.stored} of {acks.sites} {acks.sites === 1 ? "site" : "sites"}
+    </p>
+  );
+}
+
+/** One quiet line, and where there are more sites than one, each of them. */
 export function SiteStatus({ sites, up }: { sites: Sites; up: boolean }) {
-  const { all, newest, acks } = sites;
-  if (all.length === 0) return null;
+  const { all, newest, acks, lattice, current, news } = sites;
+  const shown = shownSites(sites);
+  if (shown.length === 0) return null;
+  const answerer = all.find((site) => site.name === newest);
+  const here = lattice?.find((place) => place.here)?.name;
   return (
     <section class="sites" aria-labelledby="sites-title">
-      <h2 id="sites-title">Answered by</h2>
-      <ul role="list">
-        {all.map((site) => (
-          <li
-            key={site.name}
-            class={up && site.name === newest ? "newest" : ""}
-            title={site.name === newest ? "Answered last" : undefined}
-          >
-            <span class="site-name">{site.name}</span> <span class="site-ms">{formatMs(site.ms)}</span>
-            {site.name === newest && <span class="unseen"> (answered last)</span>}
-          </li>
-        ))}
-      </ul>
-      {acks && (
-        <p class={acks.stored < acks.sites ? "acks short" : "acks"}>
-          Last change stored on {acks.stored} of {acks.sites} {acks.sites === 1 ? "site" : "sites"}
+      <h2 class="unseen" id="sites-title">
+        Sites
+      </h2>
+      <div class="sites-line">
+        <p class={up ? "answered" : "answered last"}>
+          {answerer && (
+            <>
+              {up ? "Answered" : "Last answered"} by <b>{answerer.name}</b> in{" "}
+              <span class="site-ms">{formatMs(answerer.ms)}</span>
+            </>
+          )}
         </p>
+        <Acks acks={acks} />
+      </div>
+      {shown.length > 1 && (
+        <ul
+          role="list"
+          class={current || !lattice ? "places" : "places old"}
+          aria-label={here ? `Sites, with their round trips from ${here}` : "Sites, with their round trips"}
+        >
+          {shown.map(({ name, state, note }) => (
+            <li key={name} class={up && name === newest ? `${state} newest` : state} title={name}>
+              <span class="site-name">{name}</span>{" "}
+              <span class="site-ms">
+                {note}
+                {name === newest && <span class="unseen">, answered last</span>}
+              </span>
+            </li>
+          ))}
+        </ul>
       )}
+      <p class="unseen" role="status">
+        {news}
+      </p>
     </section>
   );
 }
