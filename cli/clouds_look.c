@@ -14,7 +14,7 @@
 #define ID_BYTES_MAX 80u
 #define HOUR_US 3600e6
 
-/* The questions to one site, in their order. */
+/* The questions to one site; those that more is asked for come later. */
 enum question { ASK_HEALTHZ, ASK_ROUTEZ, ASK_READYZ, ASK_SITES, ASK_TODOS, QUESTIONS };
 
 static const struct {
@@ -27,6 +27,12 @@ static const struct {
     [ASK_READYZ] = {CLOUDS_PORT_ADMIN, CLOUDS_HOST, "/readyz"},
     [ASK_SITES] = {CLOUDS_PORT_HTTP, CLOUDS_HOST, "/api/sites"},
     [ASK_TODOS] = {CLOUDS_PORT_HTTP, CLOUDS_HOST, "/api"},
+};
+
+static const enum question last_questions[] = {
+    [CLOUDS_LOOK_SERVES] = ASK_READYZ,
+    [CLOUDS_LOOK_SITES] = ASK_SITES,
+    [CLOUDS_LOOK_ALL] = ASK_TODOS,
 };
 
 /* ---- Reading answers ---- */
@@ -214,9 +220,8 @@ enum hr_err clouds_look(const struct clouds_state *state, enum clouds_look_what 
     size_t count = 0;
     for (size_t site = 0; site < CLOUDS_SITES; site++) {
         begin_site(state, site, &ret_seen[site]);
-        for (size_t i = 0; i < QUESTIONS; i++) {
-            bool wanted = what == CLOUDS_LOOK_ALL || i <= ASK_READYZ;
-            if (wanted && ret_seen[site].lives[questions[i].part] == CLOUDS_UP) {
+        for (size_t i = 0; i <= (size_t)last_questions[what]; i++) {
+            if (ret_seen[site].lives[questions[i].part] == CLOUDS_UP) {
                 places[count] = site * QUESTIONS + i;
                 asked[count] = (struct clouds_request){.method = "GET"};
                 snprintf(asked[count].url, sizeof asked[count].url, "http://127.0.0.1:%u%s",
@@ -260,6 +265,11 @@ static bool has_routes(const struct clouds_seen seen[CLOUDS_SITES],
     return true;
 }
 
+static bool sees_all(const struct clouds_seen *seen)
+{
+    return seen->sites_alive != CLOUDS_UNKNOWN && seen->sites_alive >= CLOUDS_SITES;
+}
+
 /* Whether all is as wanted; if not, who is to blame first. Servers before hosts, which need them. */
 static bool all_serve(const struct clouds_seen seen[CLOUDS_SITES],
                       const struct clouds_wanted *wanted, const enum clouds_cut cuts[CLOUDS_LINKS],
@@ -288,6 +298,10 @@ static bool all_serve(const struct clouds_seen seen[CLOUDS_SITES],
                      clouds_site_name(missing));
             return false;
         }
+        if (part == CLOUDS_HOST && wanted->together && !sees_all(&seen[site])) {
+            snprintf(ret_late->text, sizeof ret_late->text, "does not see all sites");
+            return false;
+        }
     }
     return true;
 }
@@ -306,7 +320,8 @@ enum hr_err clouds_look_wait(const struct clouds_state *state, const struct clou
         }
     }
     for (;;) {
-        enum hr_err err = clouds_look(state, CLOUDS_LOOK_SERVES, WAIT_LOOK_MS, seen);
+        enum clouds_look_what what = wanted->together ? CLOUDS_LOOK_SITES : CLOUDS_LOOK_SERVES;
+        enum hr_err err = clouds_look(state, what, WAIT_LOOK_MS, seen);
         if (err || all_serve(seen, wanted, cuts, ret_late)) {
             return err;
         }

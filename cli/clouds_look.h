@@ -21,9 +21,11 @@ struct clouds_seen {
     uint32_t todos;
 };
 
+/* Each asks for what the ones before it do, and more. */
 enum clouds_look_what {
-    CLOUDS_LOOK_SERVES, /* all but what only the applications' own addresses tell */
-    CLOUDS_LOOK_ALL,
+    CLOUDS_LOOK_SERVES, /* whether all serves, and the routes */
+    CLOUDS_LOOK_SITES,  /* the lattice, as the hosts see it */
+    CLOUDS_LOOK_ALL,    /* the number of todos, for which all of them are read */
 };
 
 /* Errors: HR_NO_MEMORY, HR_INTERNAL; who does not answer is no error. */
@@ -38,6 +40,7 @@ bool clouds_look_duration(struct hr_str text, uint32_t *ret_us);
 /* What was started and is to serve. */
 struct clouds_wanted {
     bool parts[CLOUDS_SITES][CLOUDS_PARTS];
+    bool together; /* and each host sees all sites alive */
 };
 
 /* Who did not come to serve. */

@@ -113,9 +113,12 @@ static bool start_everything(struct clouds_state *state)
         }
         return false;
     }
-    return start_all(state, CLOUDS_NATS, &wanted) && start_all(state, CLOUDS_REDIS, &wanted) &&
-           clouds_await(state, &wanted, cuts) && start_all(state, CLOUDS_HOST, &wanted) &&
-           clouds_await(state, &wanted, cuts);
+    if (!start_all(state, CLOUDS_NATS, &wanted) || !start_all(state, CLOUDS_REDIS, &wanted) ||
+        !clouds_await(state, &wanted, cuts) || !start_all(state, CLOUDS_HOST, &wanted)) {
+        return false;
+    }
+    wanted.together = true;
+    return clouds_await(state, &wanted, cuts);
 }
 
 static void say_where(const struct clouds_options *options, const struct clouds_state *state)
