@@ -1,7 +1,8 @@
 # Two commands matter: `make up` runs the TODO application at http://localhost:8080, `make test` passes every test.
 # Both first install what the machine lacks (scripts/deps.sh says what) and build what has changed.
 .DEFAULT_GOAL := build
-.PHONY: build up test deps guest dev unit integration e2e todo-backend-spec components fuzz check format clean bench-hello
+.PHONY: build up test deps guest dev unit integration e2e todo-backend-spec components fuzz check format clean bench-hello \
+	clouds clouds-status clouds-kill clouds-heal clouds-down
 
 deps_stamp := build/deps/.stamp
 deps_inputs := scripts/deps.sh scripts/collect_sources.mjs scripts/packages.txt third_party/wasmtime/Cargo.lock \
@@ -30,6 +31,25 @@ dev: guest build/dev/build.ninja
 
 up: build
 	@build/release/hedgerow up
+
+# Five sites on this machine (docs/clouds.md). CLOUDS_DIR is where they live.
+CLOUDS_DIR ?= clouds
+hedgerow_clouds = build/release/hedgerow clouds
+
+clouds: build
+	@$(hedgerow_clouds) up --dir $(CLOUDS_DIR)
+
+clouds-status:
+	@$(hedgerow_clouds) status --dir $(CLOUDS_DIR)
+
+clouds-kill:
+	@$(hedgerow_clouds) kill $(SITE) --part $(or $(PART),all) --signal $(or $(SIGNAL),kill) --dir $(CLOUDS_DIR)
+
+clouds-heal:
+	@$(hedgerow_clouds) heal $(SITE) --dir $(CLOUDS_DIR)
+
+clouds-down:
+	@$(hedgerow_clouds) down --dir $(CLOUDS_DIR)
 
 unit: dev
 	@ctest --test-dir build/dev --output-on-failure --no-tests=error

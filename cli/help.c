@@ -14,6 +14,8 @@ int cli_help(int argc, char **argv)
           "  hedgerow validate MANIFEST    check a manifest and its modules, start nothing\n"
           "  hedgerow manifest             print the manifest that `up` uses without one\n"
           "  hedgerow inspect FILE.wasm    print a module's imports, exports, size and digest\n"
+          "  hedgerow clouds up|status|kill|cut|heal|down\n"
+          "                                five sites on this machine: docs/clouds.md\n"
           "  hedgerow version              print versions\n"
           "  hedgerow help                 print this\n"
           "\n"

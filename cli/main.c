@@ -11,14 +11,9 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } verbs[] = {
-    {"up", cli_up},
-    {"validate", cli_validate},
-    {"manifest", cli_manifest},
-    {"inspect", cli_inspect},
-    {"version", cli_version},
-    {"help", cli_help},
-    {"--version", cli_version},
-    {"--help", cli_help},
+    {"up", cli_up},           {"validate", cli_validate}, {"manifest", cli_manifest},
+    {"inspect", cli_inspect}, {"clouds", cli_clouds},     {"version", cli_version},
+    {"help", cli_help},       {"--version", cli_version}, {"--help", cli_help},
     {"-h", cli_help},
 };
 

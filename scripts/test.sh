@@ -50,7 +50,7 @@ step() {
 # Not the one that kills it, for which the release is the harder case.
 integration_sanitized() {
     HEDGEROW_BIN=build/dev/hedgerow node --test --test-reporter=spec \
-        tests/integration/{admin,adversity,api,drain,limits,manifest,partners,toolchains}.test.mjs
+        tests/integration/{admin,adversity,api,clouds,drain,limits,manifest,partners,toolchains}.test.mjs
 }
 fuzz_all() { make --no-print-directory fuzz SECONDS_EACH=8; }
 
