@@ -114,6 +114,7 @@ async function soak(lattice, random, storm) {
 
   const load = new Load(lattice.sites, random, { mix });
   // What the warm-up left goes on being true.
+  load.ledger.serial = first.serial;
   load.ledger.todos = first.todos;
   load.ledger.gone = first.gone;
   load.ledger.creates = first.creates;
