@@ -168,9 +168,8 @@ static void finish(struct asker *asker, unsigned index)
 static bool is_error(natsMsg *msg)
 {
     static const char word[] = "\"error\"";
-    return natsMsg_IsNoResponders(msg) ||
-           memmem(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg), word,
-                  sizeof word - 1) != NULL;
+    int len = natsMsg_GetDataLength(msg);
+    return len > 0 && memmem(natsMsg_GetData(msg), (size_t)len, word, sizeof word - 1) != NULL;
 }
 
 static void on_reply(struct asker *asker, natsMsg *msg)

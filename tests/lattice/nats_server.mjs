@@ -1,7 +1,8 @@
 // A nats-server with a folder, a client port, a monitoring port and a port for routes of its own.
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { root } from "../integration/host.mjs";
 import { request } from "../integration/http.mjs";
 import { freePorts } from "./ports.mjs";
 import { Service } from "./service.mjs";
@@ -10,15 +11,20 @@ import { Service } from "./service.mjs";
 // that was not configured is tried once only.
 const NOWHERE = "127.0.0.1:1";
 
+// The system's, and the newest one where scripts/deps.sh could build it.
+export const usual = "nats-server";
+const built = join(root, "build/deps/tools-go/bin/nats-server");
+export const newest = existsSync(built) ? built : null;
+
 export class NatsServer {
   // routes: addresses that this server dials. hidden: others must not dial it by what it says about itself.
   // extra: lines of configuration ("authorization {...}").
-  static async create(folder, name, { routes = [], hidden = false, extra = [] } = {}) {
+  static async create(folder, name, { program = usual, routes = [], hidden = false, extra = [] } = {}) {
     const server = new NatsServer();
     const [port, monitor, cluster] = await freePorts(3);
     Object.assign(server, { name, folder, port, monitor, cluster, routes, hidden, extra });
     const config = join(folder, `nats-${name}.conf`);
-    server.service = new Service(`nats-server ${name}`, ["nats-server", "-c", config], () => server.#isHealthy());
+    server.service = new Service(`nats-server ${name}`, [program, "-c", config], () => server.#isHealthy());
     server.config = config;
     return server;
   }

@@ -145,12 +145,12 @@ export function keepLogs(sites, test) {
 
 export class Lattice {
   // names: the sites. store: "redis" or "lmdb". proxied: each pair of sites meets through a proxy of its own (`between`).
-  // env: variables of all hosts, or a function of the site's name.
-  static async start(names, { store = "redis", proxied = false, env = {} } = {}) {
+  // env: variables of all hosts, or a function of the site's name. servers: programs of nats-servers by the site's name.
+  static async start(names, { store = "redis", proxied = false, env = {}, servers = {} } = {}) {
     const lattice = new Lattice();
     Object.assign(lattice, { folder: tempFolder("lattice"), sites: [], pairs: new Map() });
     try {
-      await lattice.#start(names, { store, proxied, env });
+      await lattice.#start(names, { store, proxied, env, servers });
       return lattice;
     } catch (error) {
       lattice.keepLogs("start");
@@ -159,7 +159,7 @@ export class Lattice {
     }
   }
 
-  async #start(names, { store, proxied, env }) {
+  async #start(names, { store, proxied, env, servers }) {
     // Of each pair the later one dials, so that one proxy stands for the way between the two.
     for (const name of names) {
       const routes = [];
@@ -171,7 +171,7 @@ export class Lattice {
           routes.push(proxy.address);
         } else routes.push(direct);
       }
-      const nats = await NatsServer.create(this.folder, name, { routes, hidden: proxied });
+      const nats = await NatsServer.create(this.folder, name, { program: servers[name], routes, hidden: proxied });
       const own = typeof env === "function" ? env(name) : env;
       this.sites.push(await Site.create(name, { folder: this.folder, kind: store, nats, env: own }));
     }
