@@ -2,7 +2,7 @@
 # Both first install what the machine lacks (scripts/deps.sh says what) and build what has changed.
 .DEFAULT_GOAL := build
 .PHONY: build up test deps guest dev unit integration e2e todo-backend-spec components fuzz check format clean bench-hello \
-	clouds clouds-status clouds-kill clouds-heal clouds-down
+	clouds clouds-status clouds-kill clouds-heal clouds-down test-lattice soak bench-lattice
 
 deps_stamp := build/deps/.stamp
 deps_inputs := scripts/deps.sh scripts/collect_sources.mjs scripts/packages.txt third_party/wasmtime/Cargo.lock \
@@ -66,6 +66,16 @@ todo-backend-spec: build
 	@scripts/npm_ci.sh tests/todo-backend
 	@scripts/with_host.mjs node tests/todo-backend/run.mjs
 
+test-lattice: build
+	@scripts/npm_ci.sh tests/integration
+	@scripts/npm_ci.sh tests/lattice
+	@node --test --test-concurrency=1 --test-reporter=spec tests/lattice/*.test.mjs
+
+# MINUTES=10 by default; HEDGEROW_SEED repeats the choices of a run.
+soak: build
+	@scripts/npm_ci.sh tests/lattice
+	@MINUTES=$(MINUTES) node tests/lattice/soak.mjs
+
 components: guest
 	@scripts/components.sh
 
@@ -86,6 +96,9 @@ format:
 
 bench-hello: build
 	@bench/hello/run.sh
+
+bench-lattice: build
+	@bench/lattice/run.sh
 
 clean:
 	@rm -rf build

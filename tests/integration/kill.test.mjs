@@ -17,6 +17,7 @@ import { promisify } from "node:util";
 
 import { Host, removeFolder, root, tempFolder, within } from "./host.mjs";
 import { json, request } from "./http.mjs";
+import { Random } from "./random.mjs";
 
 const KILLS = Number(process.env.HEDGEROW_KILLS ?? 200);
 const SEED = Number(process.env.HEDGEROW_SEED ?? randomInt(2 ** 31));
@@ -26,31 +27,6 @@ const LOAD_MS = [50, 300];
 const START_KILL_MS = 60;
 const feedCheck = resolve(root, process.env.HEDGEROW_FEED_CHECK ?? "build/dev/tests/integration/feed_check");
 const run = promisify(execFile);
-
-// Marsaglia's xorshift32; never 0.
-class Random {
-  constructor(seed) {
-    this.state = seed >>> 0 || 1;
-    for (let i = 0; i < 16; i++) this.next();
-  }
-  next() {
-    let x = this.state;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.state = x >>> 0;
-    return this.state;
-  }
-  below(n) {
-    return this.next() % n;
-  }
-  between([low, high]) {
-    return low + this.below(high - low + 1);
-  }
-  percent(n) {
-    return this.below(100) < n;
-  }
-}
 
 const totals = { kills: 0, startKills: 0, acknowledged: 0, inDoubt: 0, doubtDone: 0, checked: 0, changes: 0, records: 0 };
 
