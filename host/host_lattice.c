@@ -157,13 +157,8 @@ static enum hr_err open_members(struct hr_host_lattice *lattice,
     if (!err) {
         hr_lattice_set_load(lattice->members, options->load, options->arg);
         hr_bus_nats_watch(lattice->port, on_connection, lattice);
-        const struct hr_bus_lattice_options bus = {
-            .local = options->local,
-            .nats = lattice->nats,
-            .lattice = lattice->members,
-            .no_hedges = !plan->hedge,
-        };
-        err = hr_bus_lattice_open(&bus, &lattice->bus, diag);
+        err = hr_bus_lattice_open(options->local, lattice->nats, lattice->members, &lattice->bus,
+                                  diag);
     }
     return err;
 }
