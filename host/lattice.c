@@ -298,6 +298,11 @@ void hr_lattice_set_connected(struct hr_lattice *lattice, bool connected)
     uv_mutex_unlock(&lattice->lock);
 }
 
+struct hr_bus_port *hr_lattice_port(struct hr_lattice *lattice)
+{
+    return lattice->port;
+}
+
 void hr_lattice_set_load(struct hr_lattice *lattice, hr_lattice_load_cb cb, void *arg)
 {
     lattice->load_cb = cb;

@@ -121,6 +121,8 @@ void hr_lattice_leave(struct hr_lattice *lattice);
  * has not joined. On the loop, which runs until @cb. */
 void hr_lattice_close(struct hr_lattice *lattice, hr_lattice_closed_cb cb, void *arg);
 
+/* The lattice's port of the NATS bus, on its loop: for who watches the connection there. Not to be closed. */
+struct hr_bus_port *hr_lattice_port(struct hr_lattice *lattice);
 /* Whether NATS is connected; true when the lattice is opened. While it is not, nobody else can be asked
  * anything. Any thread. */
 void hr_lattice_set_connected(struct hr_lattice *lattice, bool connected);

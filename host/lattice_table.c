@@ -75,6 +75,7 @@ static void add_host(struct hr_lattice_table *table, struct hr_lattice_member *m
             struct hr_lattice_table_entry *entry = &table->entries[table->entry_count++];
             entry->host = host;
             entry->key = key_of(member->number, served->subject);
+            entry->pattern_key = key_of(0, served->subject);
             hr_bus_index_add(&table->index, &entry->entry, served->subject);
         }
     }

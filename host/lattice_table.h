@@ -21,7 +21,8 @@ struct hr_lattice_table_host {
 struct hr_lattice_table_entry {
     struct hr_bus_index_entry entry;
     const struct hr_lattice_table_host *host;
-    uint64_t key; /* of host and pattern: what estimates are kept by */
+    uint64_t key;         /* of host and pattern: what estimates are kept by */
+    uint64_t pattern_key; /* of the pattern alone: for this host's own */
 };
 
 struct hr_lattice_table {

@@ -55,7 +55,7 @@ struct hr_responder_option {
     struct hr_responder *responder;
     uint64_t prior_ns; /* what is known of its round trip besides; 0 = nothing */
     bool here;         /* this host: comes first as long as it is well */
-    uint32_t owner;    /* the caller's */
+    uint64_t owner;    /* the caller's */
 };
 
 /* A request on its way to a responder; embedded in what it is about. */
