@@ -93,7 +93,7 @@ void hr_trace_begin(struct hr_trace *trace, struct hr_str parent)
         memcpy(trace->text + 3, parent.ptr + 3, HR_TRACE_ID_BYTES);
         memcpy(trace->text + 53, parent.ptr + 53, 2);
     } else {
-        write_hex(trace->text + 3, mix(known_salt));
+        write_hex(trace->text + 3, mix(~known_salt));
         write_hex(trace->text + 19, draw(known_salt));
     }
     write_hex(trace->text + 36, draw(known_salt));
