@@ -364,6 +364,40 @@ static enum hr_err env_gather(void *arg, struct hr_str subject, struct hr_str bo
     return err;
 }
 
+static enum hr_err env_sites(void *arg, struct hr_arena *arena, struct dkv_peer **ret_sites,
+                             size_t *ret_count, struct hr_diag *diag)
+{
+    (void)arg, (void)diag;
+    hedgerow_lattice_members_list_site_t sites;
+    hedgerow_lattice_members_sites(&sites);
+    struct dkv_peer *peers = hr_arena_alloc(arena, sites.len * sizeof *peers);
+    enum hr_err err = peers ? HR_OK : HR_NO_MEMORY;
+    for (size_t i = 0; !err && i < sites.len; i++) {
+        const hedgerow_lattice_members_site_t *site = &sites.ptr[i];
+        peers[i] = (struct dkv_peer){.id = site->id, .here = site->here, .alive = site->alive};
+        err = copy(arena, of_string(site->name), &peers[i].name);
+    }
+    if (!err) {
+        *ret_sites = peers;
+        *ret_count = sites.len;
+    }
+    hedgerow_lattice_members_list_site_free(&sites);
+    return err;
+}
+
+static enum hr_err env_refuse(void *arg, struct hr_str reply_to, struct hr_str reason,
+                              struct hr_str body, struct hr_diag *diag)
+{
+    (void)arg;
+    kv_string_t to = to_string(reply_to);
+    kv_string_t why = to_string(reason);
+    kv_list_u8_t bytes = to_bytes(body);
+    kv_string_t error;
+    return hedgerow_lattice_replies_refuse(&to, &why, &bytes, &error)
+               ? HR_OK
+               : fail_text("refusing", &error, diag);
+}
+
 static void env_log(void *arg, enum dkv_log_level level, struct hr_str text)
 {
     (void)arg;
@@ -391,6 +425,8 @@ static struct dkv_env env_of(struct guest *guest)
         .publish = env_publish,
         .request = env_request,
         .gather = env_gather,
+        .sites = env_sites,
+        .refuse = env_refuse,
         .log = env_log,
         .config = env_config,
     };

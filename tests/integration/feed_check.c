@@ -2,8 +2,11 @@
  * actor. Run on a store that nobody has open, after its host was killed. It reads only, decodes with
  * the actor's own core, and checks
  *
- *   feed    of every origin dense from 1 to v/<origin>'s prefix and not beyond, clocks growing with the
- *           numbers, every stamp the origin's own; the present origin's prefix and clock those of m/ctr
+ *   feed    of every origin dense from 1 to v/<origin>'s prefix, clocks growing with the numbers, every
+ *           stamp the origin's own; the present origin's prefix and clock those of m/ctr, which is behind
+ *           no clock in the store. Of a group's other sites there may be changes beyond the prefix,
+ *           with a gap before them, up to v/'s high; such origins are counted as `gaps`. Every change
+ *           is of a site that m/cfg names
  *   clear   b/clear is the newest CLEAR of the feed
  *   records each shows what replaying the feed gives, its version too; it may lack what the sweep has
  *           collected, but has nothing that no change made
@@ -46,6 +49,7 @@ struct check {
     struct dkv_stamp clear;
     struct change_list changes;
     size_t origins;
+    size_t gaps;
     size_t records;
     size_t visible;
     size_t names;
@@ -191,35 +195,53 @@ static void take_change(struct check *check, struct hr_str key, struct hr_str va
         violation(check, "%.*s holds change %llu of another place", HR_STR_ARG(key),
                   (unsigned long long)change.seq);
     }
+    bool member = false;
+    for (size_t i = 0; i < check->cfg.member_count; i++) {
+        member = member || check->cfg.members[i] == dkv_origin_site(origin);
+    }
+    if (!member) {
+        violation(check, "%.*s is of a site that m/cfg does not name", HR_STR_ARG(key));
+    }
+    if (change.stamp.hlc > check->ctr.hlc) {
+        violation(check, "%.*s is ahead of m/ctr", HR_STR_ARG(key));
+    }
     keep_change(check, &change);
 }
 
 /* The changes lie in the order of origin and number, as their names do. */
 static void check_dense(struct check *check, dkv_origin origin, const struct dkv_progress *progress)
 {
-    uint64_t next = 1;
+    uint64_t last = 0;
     dkv_hlc hlc = 0;
+    dkv_hlc prefix_hlc = 0;
     for (size_t i = 0; i < check->changes.count; i++) {
         const struct dkv_change *change = &check->changes.items[i];
         if (change->stamp.origin != origin) {
             continue;
         }
-        if (change->seq != next) {
+        bool gap = last >= progress->prefix && change->seq > progress->prefix + 1 &&
+                   change->seq > last && origin != check->ctr.origin;
+        if (change->seq != last + 1 && !gap) {
             violation(check, "feed of %016llx: %llu follows %llu", (unsigned long long)origin,
-                      (unsigned long long)change->seq, (unsigned long long)next - 1);
+                      (unsigned long long)change->seq, (unsigned long long)last);
+        }
+        if (change->seq == progress->prefix + 1) {
+            violation(check, "feed of %016llx: %llu is there, v/ does not count it",
+                      (unsigned long long)origin, (unsigned long long)change->seq);
         }
         if (change->stamp.hlc <= hlc) {
             violation(check, "feed of %016llx: the clock does not grow at %llu",
                       (unsigned long long)origin, (unsigned long long)change->seq);
         }
-        next = change->seq + 1;
+        last = change->seq;
         hlc = change->stamp.hlc;
+        prefix_hlc = last <= progress->prefix ? hlc : prefix_hlc;
     }
-    if (next - 1 != progress->prefix) {
+    if (last != progress->high) {
         violation(check, "feed of %016llx ends at %llu, v/ says %llu", (unsigned long long)origin,
-                  (unsigned long long)next - 1, (unsigned long long)progress->prefix);
+                  (unsigned long long)last, (unsigned long long)progress->high);
     }
-    if (hlc != progress->hlc) {
+    if (prefix_hlc != progress->hlc) {
         violation(check, "v/%016llx has another clock than its newest change",
                   (unsigned long long)origin);
     }
@@ -247,6 +269,7 @@ static void take_progress(struct check *check, struct hr_str key, struct hr_str 
         violation(check, "%.*s: the feed's beginning was dropped", HR_STR_ARG(key));
     }
     check->origins++;
+    check->gaps += progress.high > progress.prefix;
     check_dense(check, origin, &progress);
 }
 
@@ -404,7 +427,11 @@ static void check_records(struct check *check)
         struct hr_str key = list->items[from].key;
         struct dkv_record want = replay(check, from, &end);
         if (key.len > 0) { /* no CLEAR, no NOOP */
-            check->leaf_changes[dkv_leaf_of(key, check->cfg.leaf_bits)] += end - from;
+            /* One that came after a clear that covers it was dead on arrival. */
+            for (size_t i = from; i < end; i++) {
+                check->leaf_changes[dkv_leaf_of(key, check->cfg.leaf_bits)] +=
+                    dkv_stamp_cmp(list->items[i].stamp, check->clear) > 0;
+            }
             check_key(check, key, &want);
         }
     }
@@ -522,8 +549,10 @@ static void run(struct check *check)
         check_index(check);
         check_tally(check);
     }
-    printf("{\"origins\":%zu,\"changes\":%zu,\"records\":%zu,\"visible\":%zu,\"violations\":%zu}\n",
-           check->origins, check->changes.count, check->records, check->visible, check->violations);
+    printf("{\"origins\":%zu,\"gaps\":%zu,\"changes\":%zu,\"records\":%zu,\"visible\":%zu,"
+           "\"violations\":%zu}\n",
+           check->origins, check->gaps, check->changes.count, check->records, check->visible,
+           check->violations);
 }
 
 static void on_closed(void *arg)

@@ -254,6 +254,7 @@ enum hr_err dkv_merge_change(struct dkv_attempt *attempt, struct dkv_incoming *i
     }
     if (!err && !held) {
         err = dkv_attempt_log_foreign(attempt, change, incoming->bytes);
+        merged->changed = true;
     }
     if (!err) {
         err = count_in(attempt, change, name, &progress, merged, diag);
