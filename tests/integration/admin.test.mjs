@@ -11,12 +11,12 @@ let host, folder;
 before(async () => {
   folder = tempFolder("admin");
   const actors = {
-    todo: { links: { http: { routes: ["/api"] }, messaging: { publish: ["wasmkv.>"] }, assets: { actor: "ui" }, config: {}, logging: {}, clocks: {}, random: {} } },
+    todo: { links: { http: { routes: ["/api"] }, messaging: { publish: ["wasmkv.>"] }, lattice: {}, assets: { actor: "ui" }, config: {}, logging: {}, clocks: {}, random: {} } },
     ui: {},
     kv: { links: { keyvalue: {}, commit: {}, messaging: { publish: ["_INBOX.>"], subscribe: [
       { subject: "wasmkv.get", queue: "kv" }, { subject: "wasmkv.get.>", queue: "kv" },
       { subject: "wasmkv.set.>", queue: "kv", batch: 64 }, { subject: "wasmkv.del", queue: "kv", batch: 64 },
-      { subject: "wasmkv.del.>", queue: "kv", batch: 64 }] }, gather: {}, config: {}, logging: {}, clocks: {}, random: {} } },
+      { subject: "wasmkv.del.>", queue: "kv", batch: 64 }] }, gather: {}, lattice: {}, config: {}, logging: {}, clocks: {}, random: {} } },
     probe: { file: cGuest("probe"), limits: { concurrent: 2, queue: 0, wall: "2s" },
       links: { http: { routes: ["/"] }, messaging: { publish: ["nobody.>"] }, keyvalue: {}, config: {}, logging: {}, clocks: {}, random: {} } },
   };

@@ -12,7 +12,7 @@ const id = "018f0000-0000-7000-8000-000000000000";
 
 const todo = {
   links: {
-    http: { routes: ["/"] }, messaging: { publish: ["wasmkv.>"] }, assets: { actor: "ui" },
+    http: { routes: ["/"] }, messaging: { publish: ["wasmkv.>"] }, lattice: {}, assets: { actor: "ui" },
     config: { values: { "kv-timeout-ms": `${KV_TIMEOUT_MS}` } }, logging: {}, clocks: {}, random: {},
   },
 };
