@@ -163,6 +163,12 @@ struct hr_str hr_bus_header(const struct hr_bus_msg *msg, struct hr_str name)
     return HR_STR("");
 }
 
+bool hr_bus_is_refusal(const struct hr_bus_msg *reply)
+{
+    return reply->header_count > 0 && (hr_bus_header(reply, HR_STR(HR_BUS_HEADER_ERROR)).len > 0 ||
+                                       hr_bus_header(reply, HR_STR(HR_BUS_HEADER_REFUSED)).len > 0);
+}
+
 void hr_bus_stats(struct hr_bus *bus, struct hr_bus_stats *ret_stats)
 {
     bus->ops->stats(bus, ret_stats);

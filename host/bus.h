@@ -190,7 +190,7 @@ HR_MUST_CHECK enum hr_err hr_bus_request(struct hr_bus_port *port, const struct 
                                          uint32_t timeout_ms, hr_bus_reply_cb cb, void *arg,
                                          struct hr_bus_request **ret_request);
 /* As a request, but collects until @want replies (1..HR_BUS_GATHER_REPLIES_MAX) have come or the time
- * is up; nobody listening ends it at once with none. */
+ * is up; nobody listening ends it at once with none. Refusals are no replies here. */
 HR_MUST_CHECK enum hr_err hr_bus_gather(struct hr_bus_port *port, const struct hr_bus_msg *msg,
                                         uint32_t want, uint32_t timeout_ms, hr_bus_gather_cb cb,
                                         void *arg, struct hr_bus_request **ret_request);
@@ -199,6 +199,8 @@ void hr_bus_cancel(struct hr_bus_request *request);
 /* Whether something on this bus, a port's own inbox included, would get a message on @subject now, as
  * far as this host can know. Any thread. */
 bool hr_bus_has_interest(struct hr_bus *bus, struct hr_str subject);
+/* Whether @reply says no: a host's (HR_BUS_HEADER_ERROR) or an actor's (HR_BUS_HEADER_REFUSED). */
+bool hr_bus_is_refusal(const struct hr_bus_msg *reply);
 /* The value of the header called @name, whatever its case; empty if there is none. */
 struct hr_str hr_bus_header(const struct hr_bus_msg *msg, struct hr_str name);
 /* Any thread. */

@@ -59,7 +59,7 @@ static void on_inbox(void *arg, const struct hr_bus_msg *msg)
     if (!hr_str_to_u64(digits, &number) || number == 0) {
         return; /* somebody made up an inbox of ours */
     }
-    struct hr_bus_lattice_request *request = find(port, number);
+    struct hr_bus_lattice_request *request = hr_bus_is_refusal(msg) ? NULL : find(port, number);
     struct hr_bus_message *copy = request ? hr_bus_message_new(msg, msg->reply_to) : NULL;
     if (!copy) {
         return; /* too late, or lost for want of memory as on the way */

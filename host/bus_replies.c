@@ -131,6 +131,9 @@ static struct request *find(struct hr_bus_replies *replies, uint64_t number)
 
 static void add_reply(struct request *request, struct hr_bus_message *message)
 {
+    if (hr_bus_is_refusal(&message->view)) {
+        return; /* others may still do it */
+    }
     if (message->bytes > HR_BUS_GATHER_BYTES_MAX - request->bytes) {
         complete(request, HR_OK, NULL);
         return;

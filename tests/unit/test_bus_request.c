@@ -166,6 +166,33 @@ static void bus_gather_ends_when_enough_have_come(void **state)
     assert_int_equal(logs[3].count, 1);
 }
 
+static void answer_with_no(void *arg, const struct hr_bus_msg *msg)
+{
+    const struct log *log = arg;
+    const struct hr_bus_header header = {HR_STR(HR_BUS_HEADER_REFUSED), HR_STR("not today")};
+    const struct hr_bus_msg no = {
+        .subject = msg->reply_to, .body = HR_STR("no"), .headers = &header, .header_count = 1};
+    assert_int_equal(hr_bus_publish(log->fixture->port, &no), HR_OK);
+}
+
+/* Who refuses has not replied: a gather goes on for those who do. */
+static void bus_gather_counts_no_refusals(void **state)
+{
+    struct fixture *f = *state;
+    struct hr_bus_msg msg = message_of("all", "?");
+    const struct hr_bus_sub_options options = {.subject = HR_STR("all")};
+    logs[0].fixture = f;
+    assert_int_equal(hr_bus_subscribe(f->port, &options, answer_with_no, &logs[0], &logs[0].sub),
+                     HR_OK);
+    listen_as(f, &logs[1], "bert");
+    logs[3].fixture = f;
+    assert_int_equal(hr_bus_gather(f->port, &msg, 1, UINT32_MAX, on_gathered, &logs[3], NULL),
+                     HR_OK);
+    wait_for(&logs[3]);
+    assert_int_equal(logs[3].replies, 1);
+    assert_string_equal(logs[3].bodies[0], "bert");
+}
+
 /* A gather that gets fewer than it wants ends at its time with those. */
 static void bus_gather_ends_with_fewer_when_time_is_up(void **state)
 {
@@ -205,6 +232,7 @@ int main(void)
         CASE(bus_cancel_keeps_the_callback_from_running),
         CASE(bus_refuses_malformed_requests),
         CASE(bus_gather_ends_when_enough_have_come),
+        CASE(bus_gather_counts_no_refusals),
         CASE(bus_gather_ends_with_fewer_when_time_is_up),
         CASE(bus_gather_from_nobody_is_empty_at_once),
     };
