@@ -27,10 +27,7 @@ bool cli_load(const char *path, struct cli_loaded *ret_loaded)
     if (err) {
         return false;
     }
-    err = hr_manifest_check_supported(manifest, &diag);
-    if (!err) {
-        err = hr_plan_make(manifest, &ret_loaded->plan, &diag);
-    }
+    err = hr_plan_make(manifest, &ret_loaded->plan, &diag);
     if (err) {
         fprintf(stderr, "hedgerow: %s\n", diag.text);
         hr_manifest_free(manifest);

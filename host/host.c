@@ -133,19 +133,26 @@ static enum hr_err start_engine(struct host *host, struct hr_diag *diag)
 static struct hr_str without_secret(struct hr_str url)
 {
     size_t scheme = hr_str_find(url, ':', 0);
-    size_t at = hr_str_find(url, '@', 0);
+    size_t at = SIZE_MAX; /* the last one: a password that was not encoded may have others */
+    for (size_t i = 0; i < url.len; i++) {
+        at = url.ptr[i] == '@' ? i : at;
+    }
     bool has_user = scheme != SIZE_MAX && at != SIZE_MAX &&
                     hr_str_starts(hr_str_from(url, scheme), HR_STR("://"));
     return has_user ? hr_str_from(url, at + 1) : url;
 }
 
 /* What an opening found matters to whoever finds the list empty, or shorter than it was. */
-static void log_store(struct hr_str url, enum hr_kv_past past)
+static void log_store(struct hr_str url, const struct hr_kv *store)
 {
     static const char *const names[] = {
         [HR_KV_FRESH] = "fresh", [HR_KV_INTACT] = "intact", [HR_KV_LOSSY] = "lossy"};
-    HR_LOG(past == HR_KV_LOSSY ? HR_LOG_WARN : HR_LOG_INFO, "store.opened",
-           HR_LOG_STR("store", without_secret(url)), HR_LOG_CSTR("found", names[past]));
+    HR_LOG(store->past == HR_KV_LOSSY ? HR_LOG_WARN : HR_LOG_INFO, "store.opened",
+           HR_LOG_STR("store", without_secret(url)), HR_LOG_CSTR("found", names[store->past]));
+    if (store->warning[0]) {
+        HR_LOG(HR_LOG_WARN, "store.warning", HR_LOG_STR("store", without_secret(url)),
+               HR_LOG_CSTR("cause", store->warning));
+    }
 }
 
 static enum hr_err open_stores(struct host *host, struct hr_diag *diag)
@@ -157,7 +164,7 @@ static enum hr_err open_stores(struct host *host, struct hr_diag *diag)
             return err;
         }
         host->store_count++;
-        log_store(url, host->stores[i]->past);
+        log_store(url, host->stores[i]);
     }
     return HR_OK;
 }

@@ -1,6 +1,46 @@
-/* wasi:config/store: the values of the actor's config link. */
+/* wasi:config/store: the values of the actor's config link.
+ *
+ * One of them changes while the host runs: `boot-nonce`, when the actor's store may have lost commits that
+ * it had acknowledged. What the actor wrote since its boot may then be undone, which is as if the host had
+ * been started anew. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "host/abi.h"
 #include "host/imports.h"
+#include "host/kv.h"
+#include "host/worker.h"
+
+#define NONCE_DIGITS 32u
+#define NONCE_TAIL_DIGITS 8u
+
+/* How often that was. */
+static uint64_t losses_of(const struct hr_fiber *fiber)
+{
+    const struct hr_actor_links *links = &fiber->actor->links;
+    return links->bucket_count > 0 ? atomic_load(&fiber->worker->stores[links->store]->kv->losses)
+                                   : 0;
+}
+
+/* The value as it is now; @scratch has room for one that had to be made. */
+static struct hr_str present_value(const struct hr_fiber *fiber,
+                                   const struct hr_actor_config *config,
+                                   char scratch[NONCE_DIGITS + 1])
+{
+    bool is_nonce =
+        hr_str_eq(config->key, HR_STR("boot-nonce")) && config->value.len == NONCE_DIGITS;
+    uint64_t losses = is_nonce ? losses_of(fiber) : 0;
+    if (losses == 0) {
+        return config->value;
+    }
+    memcpy(scratch, config->value.ptr, NONCE_DIGITS);
+    scratch[NONCE_DIGITS] = '\0';
+    char *tail = scratch + NONCE_DIGITS - NONCE_TAIL_DIGITS;
+    uint32_t number = (uint32_t)strtoul(tail, NULL, 16) + (uint32_t)losses;
+    snprintf(tail, NONCE_TAIL_DIGITS + 1, "%08" PRIx32, number);
+    return hr_str_of(scratch, NONCE_DIGITS);
+}
 
 static enum hr_err config_get(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
 {
@@ -19,7 +59,8 @@ static enum hr_err config_get(struct hr_fiber *fiber, wasmtime_val_raw_t *values
     hr_abi_out_u8(&out, 0, 0);
     hr_abi_out_u8(&out, 4, found != NULL);
     if (found) {
-        hr_abi_out_bytes(&out, 8, found->value);
+        char scratch[NONCE_DIGITS + 1];
+        hr_abi_out_bytes(&out, 8, present_value(fiber, found, scratch));
     }
     return hr_abi_out_end(&out);
 }
@@ -33,7 +74,8 @@ static enum hr_err config_get_all(struct hr_fiber *fiber, wasmtime_val_raw_t *va
     hr_abi_out_list(&out, 4, (uint32_t)links->config_count, 16, 4, &items);
     for (uint32_t i = 0; i < links->config_count; i++) {
         hr_abi_out_bytes(&items, 16 * i, links->config[i].key);
-        hr_abi_out_bytes(&items, 16 * i + 8, links->config[i].value);
+        char scratch[NONCE_DIGITS + 1];
+        hr_abi_out_bytes(&items, 16 * i + 8, present_value(fiber, &links->config[i], scratch));
     }
     return out.err ? out.err : hr_abi_out_end(&items);
 }

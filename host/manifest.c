@@ -429,29 +429,6 @@ void hr_manifest_free(struct hr_manifest *manifest)
     }
 }
 
-static bool is_supported_store(struct hr_str url)
-{
-    return hr_str_starts(url, HR_STR("lmdb:"));
-}
-
-enum hr_err hr_manifest_check_supported(const struct hr_manifest *manifest, struct hr_diag *diag)
-{
-    if (!is_supported_store(manifest->store)) {
-        return hr_diag_set(diag, HR_UNSUPPORTED,
-                           "store: this version has lmdb:<folder> only, not Redis");
-    }
-    for (size_t i = 0; i < manifest->actor_count; i++) {
-        const struct hr_manifest_actor *actor = &manifest->actors[i];
-        if (hr_manifest_has_link(actor, HR_LINK_KEYVALUE) && !is_supported_store(actor->store)) {
-            return hr_diag_set(diag, HR_UNSUPPORTED,
-                               "actors.%.*s.links.keyvalue: this version has lmdb:<folder> only, "
-                               "not Redis",
-                               HR_STR_ARG(actor->name));
-        }
-    }
-    return HR_OK;
-}
-
 enum hr_err hr_manifest_check_digest(const struct hr_manifest_actor *actor, struct hr_str module,
                                      struct hr_diag *diag)
 {

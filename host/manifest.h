@@ -140,9 +140,6 @@ HR_MUST_CHECK enum hr_err hr_manifest_parse(struct hr_str text, const char *name
 /* Accepts NULL. */
 void hr_manifest_free(struct hr_manifest *manifest);
 
-/* Whether this version can do what the manifest asks for: HR_UNSUPPORTED names what it cannot. */
-HR_MUST_CHECK enum hr_err hr_manifest_check_supported(const struct hr_manifest *manifest,
-                                                      struct hr_diag *diag);
 /* HR_DENIED when the actor has a digest and @module is something else; the diag gives both. */
 HR_MUST_CHECK enum hr_err hr_manifest_check_digest(const struct hr_manifest_actor *actor,
                                                    struct hr_str module, struct hr_diag *diag);

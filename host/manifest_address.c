@@ -147,8 +147,16 @@ bool hr_manifest_read_nats_url(struct hr_manifest_reader *reader,
     return true;
 }
 
+/* "[user[:password]@]host[:port][/number][?options]"; the store knows which options there are. */
 static bool is_redis(struct hr_str rest)
 {
+    size_t options = hr_str_find(rest, '?', 0);
+    if (options != SIZE_MAX) {
+        if (has_space_or_control(hr_str_from(rest, options))) {
+            return false;
+        }
+        rest.len = options;
+    }
     struct hr_str database;
     uint64_t number;
     return is_authority(take_authority(rest, &database)) &&

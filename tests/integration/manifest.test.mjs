@@ -57,7 +57,6 @@ describe("a manifest's text", () => {
     ["an address that is none", "http: here\n", /http: `here` is not an address/, { HEDGEROW_HTTP: undefined }],
     ["the same address twice", "http: 127.0.0.1:8080\nadmin: :8080\n", /same address/, { HEDGEROW_HTTP: undefined, HEDGEROW_ADMIN: undefined }],
     ["a store that no version knows", "store: file:/tmp\n", /store: `file:\/tmp` is not a store's URL/],
-    ["a store of another version", "store: redis://127.0.0.1:1/0\n", /store: .*Redis/],
     ["servers of another version", "nats: [\"nats://127.0.0.1:1\"]\n", /nats: /i],
     ["a commit link without keyvalue", "actors:\n  kv:\n    links: {commit: {}}\n", /add `keyvalue: \{\}`/],
     ["an alias", "actors: &a\n  todo: {}\nsite: *a\n", /alias|anchor/],

@@ -212,6 +212,8 @@ static void manifest_takes_each_form_of_a_setting(void **state)
         "store: rediss://h/",
         "store: redis://:pw@h",
         "store: redis://[::1]:1/0",
+        "store: redis://h?answer-ms=500",
+        "store: redis://user:p%40ss@h:1/2?answer-ms=500&reconnect-ms=50",
         "workers: \"4\"",
         "site: 0-9",
         "site: no",
@@ -294,32 +296,6 @@ static void manifest_warns_of_unknown_variables(void **state)
     assert_non_null(strstr(report.warnings[2].text, "known are HEDGEROW_LATTICE, HEDGEROW_SITE,"));
 }
 
-/* What this version cannot do yet is said, with the key and what to write instead. */
-static void manifest_tells_what_is_not_supported(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        const char *diag; /* NULL = supported */
-    } rows[] = {
-        {"", NULL},
-        {"store: redis://h", "store: this version has lmdb:<folder> only, not Redis"},
-        {"nats: [nats://h]", "nats: this version runs a lattice within one process only; leave "
-                             "`nats` and HEDGEROW_NATS empty"},
-        {"actors: {kv: {links: {keyvalue: {store: 'redis://h'}}}}",
-         "actors.kv.links.keyvalue: this version has lmdb:<folder> only, not Redis"},
-        {"actors: {kv: {links: {keyvalue: {store: 'lmdb:x'}}}}", NULL},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct hr_manifest *m = parse_good(rows[i].text, NULL);
-        struct hr_diag diag = {0};
-        assert_int_equal(hr_manifest_check_supported(m, &diag),
-                         rows[i].diag ? HR_UNSUPPORTED : HR_OK);
-        assert_string_equal(diag.text, rows[i].diag ? rows[i].diag : "");
-        hr_manifest_free(m);
-    }
-}
-
 /* A module that is not the one of the digest is refused, with both digests; without one all are fine. */
 static void manifest_digest_refuses_another_module(void **state)
 {
@@ -377,7 +353,6 @@ int main(void)
         cmocka_unit_test(manifest_variables_override_the_file),
         cmocka_unit_test(manifest_empty_nats_variable_means_none),
         cmocka_unit_test(manifest_warns_of_unknown_variables),
-        cmocka_unit_test(manifest_tells_what_is_not_supported),
         cmocka_unit_test(manifest_digest_refuses_another_module),
         cmocka_unit_test(manifest_survives_lack_of_memory),
     };

@@ -167,6 +167,8 @@ static void manifest_refuses_bad_settings(void **state)
         {"store: redis://h:0", "m.yaml:1:1: store: `redis://h:0`" NOT_STORE},
         {"store: redis://h:99999", "m.yaml:1:1: store: `redis://h:99999`" NOT_STORE},
         {"store: redis://h/x", "m.yaml:1:1: store: `redis://h/x`" NOT_STORE},
+        {"store: 'redis://h?a b'", "m.yaml:1:1: store: `redis://h?a b`" NOT_STORE},
+        {"store: redis://?a=b", "m.yaml:1:1: store: `redis://?a=b`" NOT_STORE},
         {"store: 'redis://h h'", "m.yaml:1:1: store: `redis://h h`" NOT_STORE},
         {"store: redis://user:secret@h:x", "m.yaml:1:1: store: `redis://***@h:x`" NOT_STORE},
         {"nats: [http://a]", "m.yaml:1:8: nats[1]: `http://a`" NOT_NATS},
