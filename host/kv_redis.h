@@ -41,7 +41,7 @@
 /* Between attempts to connect: doubles from the first to the last, each time with a random part of up to
  * half of it taken away. For ever. */
 #define HR_KV_REDIS_BACKOFF_MS_MIN 10u
-#define HR_KV_REDIS_BACKOFF_MS_MAX 1000u
+#define HR_KV_REDIS_BACKOFF_MS_MAX 500u
 /* How often a connection asks the server how it is; finds a dead one before a client does. */
 #define HR_KV_REDIS_BEAT_MS 5000u
 /* After a server said that it is read-only: how often the host's name is looked up anew at most, because
