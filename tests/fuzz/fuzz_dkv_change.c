@@ -95,7 +95,7 @@ static void check_result(struct hr_str bytes, struct hr_arena *arena)
     if (dkv_result_decode(bytes, &result, &diag) == HR_OK) {
         HR_ASSERT(dkv_result_encode(result.time, result.hash, &result.answer, arena, &again) ==
                   HR_OK);
-        HR_ASSERT(hr_str_eq(bytes, again));
+        HR_ASSERT(hr_str_eq(bytes, again) || bytes.ptr[0] == 1); /* written as the later version */
     }
 }
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "actors/kv/core/reply.h"
 #include "test_dkv_check.h"
 
 #define MESSAGES_MAX 200
@@ -408,6 +409,67 @@ static void batch_replies_tell_the_sites(void **state)
     assert_non_null(strstr(fake_send(&fake, "wasmkv.set.a", "{}"), "\"acks\":1,\"sites\":3}"));
 }
 
+/* Errors that another site may not have are refusals; what a client did wrong, and what another site would
+ * say too, are replies. An outcome that is not known is a refusal if repeating the request is harmless. */
+static void batch_refuses_what_another_site_may_do(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *subject, *body;
+        enum fake_fault fault;
+        uint64_t at;
+        bool refused;
+    } rows[] = {
+        {"wasmkv.get.none", "", FAKE_NONE, 0, false},
+        {"wasmkv.set.a", "{\"$if-absent\":true}", FAKE_NONE, 0, false},
+        {"wasmkv.set.a", "[]", FAKE_NONE, 0, false},
+        {"wasmkv.nothing", "", FAKE_NONE, 0, false},
+        {"wasmkv.get.a", "", FAKE_NONE, 0, false},
+        {"wasmkv.get.a", "", FAKE_REFUSED, 9, true},
+        {"wasmkv.get.a", "", FAKE_REFUSED, 1, true},
+        {"wasmkv.get", "", FAKE_REFUSED, 10, true},
+        {"wasmkv.set.a", "{}", FAKE_REFUSED, 12, true},
+        {"wasmkv.del", "", FAKE_REFUSED, 8, true},
+    };
+    fake_send(&fake, "wasmkv.set.a", "{\"n\":1}");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fake.fault = rows[i].fault;
+        fake.fault_at = rows[i].at > 0 ? fake.calls + rows[i].at : 0;
+        const char *reply = fake_send(&fake, rows[i].subject, rows[i].body);
+        assert_non_null(reply);
+        assert_int_equal(strstr(reply, "\"code\":\"unavailable\"") != NULL, rows[i].refused);
+        assert_int_equal(fake_sent(&fake, "_INBOX.1")->refused, rows[i].refused);
+    }
+    for (int identified = 0; identified < 2; identified++) {
+        struct dkv_answer answer = {.err = HR_UNKNOWN_OUTCOME};
+        assert_int_equal(dkv_reply_is_refusal(&answer, identified == 1), identified);
+    }
+    struct fake_pair *record = fake_find(&fake, HR_STR("r/a"));
+    record->value[record->value_len - 1] ^= 1;
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get.a", ""), "\"code\":\"corrupt\""));
+    assert_true(fake_sent(&fake, "_INBOX.1")->refused);
+    record->value[record->value_len - 1] ^= 1;
+}
+
+/* If the replies of a group's site cannot be handed on, nobody is told that the writes were done. */
+static void batch_of_a_group_fails_without_its_ships(void **state)
+{
+    (void)state;
+    struct dkv_env env = fake_env(&fake);
+    struct dkv_handled outcome;
+    const struct dkv_message message = {HR_STR("wasmkv.set.a"), HR_STR("{\"n\":1}"),
+                                        HR_STR("_INBOX.1")};
+    fake.sites = "3";
+    fake_send(&fake, "wasmkv.set.b", "{}");
+    fake_forget_replies(&fake);
+    fake.fault = FAKE_REFUSED;
+    fake.fault_at = fake.calls + 13;
+    dkv_batch_handle(&env, &message, 1, &outcome);
+    assert_int_equal(outcome.err, HR_IO);
+    assert_int_equal(fake.reply_count, 0);
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get.a", ""), "\"n\":1"));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -427,6 +489,8 @@ int main(void)
         CASE(batch_says_when_a_reply_cannot_be_sent),
         CASE(batch_names_what_is_wrong_in_the_configuration),
         CASE(batch_replies_tell_the_sites),
+        CASE(batch_refuses_what_another_site_may_do),
+        CASE(batch_of_a_group_fails_without_its_ships),
     };
     return cmocka_run_group_tests_name("dkv_batch", tests, NULL, NULL);
 }
