@@ -41,9 +41,17 @@ void hr_bus_nats_link_wake(struct hr_bus_nats *bus)
     HR_ASSERT(n == (ssize_t)sizeof one || errno == EAGAIN); /* full: it is awake */
 }
 
+/* nats.c puts its own file and line in front: "(conn.c:1905): Authorization Violation". */
+static const char *without_place(const char *text)
+{
+    const char *end = text[0] == '(' ? strstr(text, "): ") : NULL;
+    return end ? end + 3 : text;
+}
+
 void hr_bus_nats_link_complain(struct hr_bus_nats *bus, const char *event, const char *text)
 {
     uint64_t now_ns = hr_now_ns();
+    text = without_place(text);
     /* What comes from servers and libraries is shown only if it cannot hold an address with a password. */
     text = strchr(text, '@') ? "an error with an address in it" : text;
     uv_mutex_lock(&bus->state_lock);
