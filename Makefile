@@ -60,7 +60,7 @@ integration: dev build
 
 e2e: build
 	@scripts/npm_ci.sh tests/e2e
-	@scripts/with_host.mjs node --test --test-concurrency=1 --test-reporter=spec tests/e2e/
+	@scripts/with_host.mjs --hosts=3 node tests/e2e/run.mjs
 
 todo-backend-spec: build
 	@scripts/npm_ci.sh tests/todo-backend

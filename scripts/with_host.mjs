@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-// Runs a command against a host of its own: free ports, an empty store in a temporary folder, both gone afterwards.
-// The command finds the host by HEDGEROW_URL and HEDGEROW_ADMIN_URL. Exit status: the command's; 1 if the host did
-// not start, or did not stop as it should.
-// Usage: scripts/with_host.mjs COMMAND [ARGUMENT...]
+// Runs a command against a host of its own, or several that know nothing of each other: free ports, empty stores in a
+// temporary folder, all gone afterwards. The command finds the host by HEDGEROW_URL and HEDGEROW_ADMIN_URL (the first,
+// of several), and all of them by HEDGEROW_URLS, separated by commas. Exit status: the command's; 1 if a host did not
+// start, or did not stop as it should.
+// Usage: scripts/with_host.mjs [--hosts=COUNT] COMMAND [ARGUMENT...]
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 
@@ -26,27 +27,38 @@ function run(command, env) {
 }
 
 const command = process.argv.slice(2);
-if (command.length === 0) {
-  console.error("usage: scripts/with_host.mjs COMMAND [ARGUMENT...]");
+const counted = /^--hosts=([1-9]\d?)$/.exec(command[0] ?? "");
+if (counted) command.shift();
+if (command.length === 0 || command[0].startsWith("--")) {
+  console.error("usage: scripts/with_host.mjs [--hosts=COUNT] COMMAND [ARGUMENT...]");
   process.exit(2);
 }
 const folder = tempFolder("with-host");
+const hosts = [];
 let status = 1;
-let host;
 try {
-  host = await Host.start({ cwd: folder, env: { HEDGEROW_STORE: `lmdb:${join(folder, "store")}` } });
-  await until("/readyz answers 200", () => isReady(host));
-  status = await run(command, { HEDGEROW_URL: host.url, HEDGEROW_ADMIN_URL: host.adminUrl });
-  const exit = await host.stop();
-  if (exit.code !== 0) {
-    console.error(`with_host: the host ended with ${JSON.stringify(exit)}`);
-    status = status || 1;
+  for (let i = 0; i < Number(counted?.[1] ?? 1); i++) {
+    const host = await Host.start({ cwd: folder, env: { HEDGEROW_STORE: `lmdb:${join(folder, `store-${i}`)}` } });
+    hosts.push(host);
+    await until("/readyz answers 200", () => isReady(host));
+  }
+  status = await run(command, {
+    HEDGEROW_URL: hosts[0].url,
+    HEDGEROW_ADMIN_URL: hosts[0].adminUrl,
+    HEDGEROW_URLS: hosts.map((host) => host.url).join(","),
+  });
+  for (const host of hosts) {
+    const exit = await host.stop();
+    if (exit.code !== 0) {
+      console.error(`with_host: a host ended with ${JSON.stringify(exit)}`);
+      status = status || 1;
+    }
   }
 } catch (error) {
   console.error(`with_host: ${error.message}`);
-  await host?.kill();
+  for (const host of hosts) await host.kill();
   status = status || 1;
 }
-if (status !== 0 && host) console.error(`with_host: the host's log:\n${host.log}`);
+if (status !== 0) for (const host of hosts) console.error(`with_host: a host's log:\n${host.log}`);
 removeFolder(folder);
 process.exitCode = status;

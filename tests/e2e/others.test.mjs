@@ -5,6 +5,7 @@ import {
   api,
   box,
   button,
+  comeBack,
   composer,
   editor,
   load,
@@ -46,6 +47,7 @@ scenario("two pages see each other's changes", { seed: ["a"] }, async ({ page, o
   await box(page, "a").click();
   await stored(["a ✓", "b"]);
   await other.bringToFront();
+  await comeBack(other);
   await until("the other page shows the tick", () => box(other, "a").isChecked());
   await startEdit(other, variant, "b");
   await editor(other).fill("changed");
@@ -68,6 +70,9 @@ scenario("an unchanged list costs a 304", { seed: ["a"] }, async ({ page }) => {
     (response) => response.url().endsWith("/api") && response.status() === 304,
   );
   assert.ok((await answer.request().allHeaders())["if-none-match"]);
+  // Nothing but time makes the page ask.
+  await api.add("b", { order: 5000 });
+  await titleOf(page, "b").waitFor();
 });
 
 scenario("coming back to the page asks at once", { start: false, seed: ["a"] }, async ({ page }) => {
@@ -77,7 +82,7 @@ scenario("coming back to the page asks at once", { start: false, seed: ["a"] }, 
   await api.add("b", { order: 5000 });
   // The clock stands still: only coming back can make the page ask. A read that was under way may be older.
   await until("the page shows it", async () => {
-    await page.evaluate(() => window.dispatchEvent(new Event("focus")));
+    await comeBack(page);
     return (await titleOf(page, "b").count()) === 1;
   });
 });
@@ -92,6 +97,7 @@ scenario(
     await api.add("first of all", { order: 1 });
     await api.change(a.id, { title: "A" });
     await api.remove(c.id);
+    await comeBack(page);
     await until(
       "the others' changes show",
       async () => (await rows(page).count()) === 3 && (await titleOf(page, "first of all").count()) === 1,
@@ -111,6 +117,7 @@ scenario(
     await startEdit(page, variant, "a");
     await editor(page).fill("mine");
     await api.change(todo.id, { title: "theirs" });
+    await comeBack(page);
     await page.getByText("Somebody else changed this meanwhile to “theirs”.").waitFor();
     assert.equal(await editor(page).inputValue(), "mine");
     await editor(page).press("Escape");
@@ -180,6 +187,7 @@ scenario(
     await startEdit(page, variant, "a");
     await editor(page).fill("mine");
     await api.remove(todo.id);
+    await comeBack(page);
     await page.getByText("Somebody else deleted this meanwhile. Saving puts it back.").waitFor();
     await editor(page).press("Enter");
     await stored(["mine"]);

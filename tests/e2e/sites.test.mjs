@@ -6,6 +6,7 @@ import {
   BOTH,
   box,
   button,
+  comeBack,
   composer,
   editor,
   lattice,
@@ -97,7 +98,7 @@ scenario(
     await load(page, ["a"]);
     for (let i = 1; i < answerers.length; i++) {
       const asked = page.waitForResponse(`${url}/api`);
-      await page.evaluate(() => window.dispatchEvent(new Event("focus")));
+      await comeBack(page);
       await asked;
     }
     await until("all sites are listed", async () => (await sites(page).getByRole("listitem").count()) === 5);
@@ -141,7 +142,7 @@ scenario("sites that cannot be asked for stay as they were told of", { tolerant:
   await place(page, "gcp-asia").waitFor();
   await page.unroute("**/api/sites");
   await page.route("**/api/sites", (route) => route.fulfill({ status: 503, body: "" }));
-  await page.evaluate(() => window.dispatchEvent(new Event("focus")));
+  await comeBack(page);
   await sites(page).locator(".places.old").waitFor();
   for (const name of NAMES) assert.equal(await place(page, name).count(), 1);
 });

@@ -4,7 +4,7 @@
 // content security policy, asks anybody but its own server for something, throws, or logs an error.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
@@ -15,6 +15,8 @@ if (!url)
   );
 
 export const WAIT_MS = 15_000;
+/** How often a page that is waited for is made to look, so that the waiting is not for its pauses. */
+const LOOK_MS = 200;
 const BROWSER_ARGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -35,14 +37,16 @@ export const DESKTOP_DARK = { name: "desktop dark", ...desktop, colorScheme: "da
 export const BOTH = [PHONE_DARK, DESKTOP_LIGHT];
 export const ALL = [PHONE_LIGHT, PHONE_DARK, DESKTOP_LIGHT, DESKTOP_DARK];
 
-let browser;
-before(async () => {
-  browser = await chromium.launch({
+let launched = null;
+/** Started by the first scenario that needs it. */
+function browser() {
+  launched ??= chromium.launch({
     executablePath: process.env.HEDGEROW_CHROMIUM ?? "/usr/bin/chromium",
     args: BROWSER_ARGS,
   });
-});
-after(async () => browser?.close());
+  return launched;
+}
+after(async () => (await launched)?.close());
 
 /** The API as another client would use it. */
 export const api = {
@@ -98,6 +102,14 @@ function watch(page, faults, tolerant) {
   });
 }
 
+// "1/3": of three processes that share a file's scenarios, this is the second. Only plain tests (of a single file) are
+// not shared out: the first process runs them.
+const [share, shares] = (process.env.HEDGEROW_SHARE ?? "0/1").split("/").map(Number);
+let registered = 0;
+
+/** A test of something else than the page. */
+export const plainTest = (name, options, body) => share === 0 && test(name, options, body);
+
 /**
  * Registers a test for each of @variants. @body gets {page, context, variant, open}; open() gives another
  * page of the same browser. @options: tolerant (failed requests are what it is about), start (false:
@@ -105,10 +117,11 @@ function watch(page, faults, tolerant) {
  */
 export function scenario(name, options, body) {
   for (const variant of options.variants ?? BOTH) {
+    if (registered++ % shares !== share) continue;
     test(`${name} (${variant.name})`, async () => {
       await api.clear();
       const { name: _, ...settings } = variant;
-      const context = await browser.newContext({ ...settings, ...options.context });
+      const context = await (await browser()).newContext({ ...settings, ...options.context });
       context.setDefaultTimeout(WAIT_MS);
       const faults = [];
       const open = async () => {
@@ -149,10 +162,18 @@ export const titleOf = (page, title) => page.getByRole("button", { name: title, 
 export const button = (page, name) => page.getByRole("button", { name, exact: true });
 export const toast = (page) => page.getByRole("region", { name: "Undo" });
 
+/** Makes the page ask now what it would ask by itself within two seconds, as coming back to it does. */
+export const comeBack = (page) => page.evaluate(() => window.dispatchEvent(new Event("focus")));
+
 /** Waits until the list shows just these titles in this order. */
 export async function shows(page, titles) {
   let seen;
+  let nextLook = Date.now() + LOOK_MS;
   await until(`the list shows ${JSON.stringify(titles)}`, async () => {
+    if (Date.now() > nextLook) {
+      nextLook = Date.now() + LOOK_MS;
+      await comeBack(page);
+    }
     if (await page.locator(".loading").count()) throw new Error("still loading");
     if (!(await page.locator(".list").count())) throw new Error("no list");
     seen = await page.locator(".row .title").allTextContents();
@@ -175,7 +196,7 @@ export async function lattice(page, names, more = {}) {
   }));
   await page.unroute("**/api/sites");
   await page.route("**/api/sites", (route) => route.fulfill({ json: { here: names[0], sites } }));
-  await page.evaluate(() => window.dispatchEvent(new Event("focus")));
+  await comeBack(page);
 }
 
 /** Waits until the server has just these to-dos, as "title" or "title ✓", in the order of their ranks. */
