@@ -122,7 +122,7 @@ static void read_routes(yyjson_val *root, char ids[CLOUDS_SITES][ID_BYTES_MAX],
         uint32_t us = CLOUDS_UNKNOWN - 1; /* connected, not measured yet */
         if (yyjson_is_str(rtt)) {
             struct hr_str text = hr_str_of(yyjson_get_str(rtt), yyjson_get_len(rtt));
-            if (!clouds_look_duration(text, &us)) {
+            if (!clouds_look_duration(text, &us) || us == 0) {
                 us = CLOUDS_UNKNOWN - 1;
             }
         }

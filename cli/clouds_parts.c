@@ -18,8 +18,11 @@
 #define REDIS_TIMEOUT_MS 500
 #define ENV_MAX 4096u
 #define CONF_BYTES_MAX 8192u
-/* How soon a nats-server finds out that another one is silent: twice that. */
+/* A nats-server gives another one up that leaves so many pings unanswered. Those before 2.10 ping only while nothing else
+ * passes, and both measure a round trip from the newest ping to the next answer: so the interval is longer than any
+ * round trip, also on a busy machine. */
 #define NATS_PING_S 2
+#define NATS_PINGS_MAX 2
 
 /* ---- Programs ---- */
 
@@ -113,7 +116,7 @@ static enum hr_err nats_conf(const struct clouds_state *state, size_t site, stru
                       "listen: \"127.0.0.1:%u\"\n"
                       "http: \"127.0.0.1:%u\"\n"
                       "ping_interval: \"%us\"\n"
-                      "ping_max: 2\n"
+                      "ping_max: %u\n"
                       "cluster {\n"
                       "  name: hedgerow-clouds\n"
                       "  listen: \"127.0.0.1:%u\"\n"
@@ -121,7 +124,7 @@ static enum hr_err nats_conf(const struct clouds_state *state, size_t site, stru
                       "  no_advertise: true\n"
                       "  routes: [\n",
                       clouds_site_name(site), clouds_port_of(base, CLOUDS_PORT_NATS, site),
-                      clouds_port_of(base, CLOUDS_PORT_MONITOR, site), NATS_PING_S,
+                      clouds_port_of(base, CLOUDS_PORT_MONITOR, site), NATS_PING_S, NATS_PINGS_MAX,
                       clouds_port_of(base, CLOUDS_PORT_ROUTES, site));
     for (size_t other = site + 1; !err && other < CLOUDS_SITES; other++) {
         err = hr_buf_printf(conf, "    \"nats://127.0.0.1:%u\" # %s\n",
@@ -243,10 +246,23 @@ static enum hr_err start_server(const struct clouds_state *state, size_t site,
     return err;
 }
 
+/* This very program: by its name, which is what `ps` shows, unless its file has been replaced since it began. */
+static const char *own_program(char path[CLOUDS_FOLDER_BYTES_MAX])
+{
+    static const char self[] = "/proc/self/exe";
+    ssize_t len = readlink(self, path, CLOUDS_FOLDER_BYTES_MAX - 1);
+    if (len <= 0) {
+        return self;
+    }
+    path[len] = '\0';
+    return access(path, X_OK) == 0 ? path : self; /* "... (deleted)" is not there */
+}
+
 static enum hr_err start_host(const struct clouds_state *state, size_t site,
                               struct clouds_spawn *spawn, struct clouds_process *ret_process,
                               struct hr_diag *diag)
 {
+    char program[CLOUDS_FOLDER_BYTES_MAX];
     char args[2][16] = {"hedgerow", "up"};
     char *argv[] = {args[0], args[1], NULL};
     struct host_env *env = hr_alloc(sizeof *env);
@@ -257,8 +273,7 @@ static enum hr_err start_host(const struct clouds_state *state, size_t site,
     if (err) {
         hr_diag_set(diag, err, "the environment has more than %u variables", ENV_MAX);
     } else {
-        /* This very program, also if its file has been replaced since it began. */
-        spawn->program = "/proc/self/exe";
+        spawn->program = own_program(program);
         spawn->argv = argv;
         spawn->env = env->list;
         err = clouds_process_spawn(spawn, ret_process, diag);

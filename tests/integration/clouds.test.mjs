@@ -27,16 +27,23 @@ function runs({ pid, started }) {
   }
 }
 
-// Every pair's round trip, as the servers measure it, is the table's and little more.
+// The round trips to the other sites, as servers and hosts measure them: less than the table's counts as wrong, because a server
+// under way around the proxies would say that; and the best ones are little more. A busy machine adds to some, and an old
+// nats-server measures but once.
 async function assertDistances(clouds, from) {
+  const best = {};
   await until(`round trips from ${from} that are the table's`, async () => {
     const { sites } = await clouds.status(["--from", from]);
-    return SITES.every((site) => {
-      const table = ms(sites[site].table);
-      const route = ms(sites[site].route);
-      return site === from ? table === 0 : route >= table - 0.5 && route < table + 25;
-    });
-  }, ROUTE_LIMIT_MS);
+    assert.equal(ms(sites[from].table), 0);
+    for (const site of SITES.filter((name) => name !== from)) {
+      const { table, route, lattice } = sites[site];
+      const measured = [route, lattice].map(ms).filter((time) => time >= ms(table) - 0.5);
+      best[site] = Math.min(best[site] ?? Infinity, ...measured.map((time) => time - ms(table)));
+    }
+    return Object.values(best).every((more) => more < 25);
+  }, ROUTE_LIMIT_MS).catch((error) => {
+    throw new Error(`${error.message}; at best so much more: ${JSON.stringify(best)}`);
+  });
 }
 
 describe("five clouds", () => {
@@ -136,24 +143,28 @@ describe("five clouds", () => {
     assert.deepEqual([healed.host, healed.redis, healed.nats, healed.ready], ["up", "up", "up", "yes"]);
   });
 
-  for (const [name, args, from, to, said] of [
-    ["cut by refusing", ["--refuse"], "aws", "gcp", "cut: aws - gcp, connections are refused"],
-    ["cut silently", [], "gcp", "oracle", "cut: gcp - oracle, nothing arrives"],
-    ["cut one way", ["--one-way"], "azure", "cosmonic", "cut: azure -> cosmonic, nothing arrives"],
+  // `deaf`: the ends that hear nothing of the other one any more. Their hosts notice before their servers do, which take
+  // what they send for a sign of life.
+  for (const [name, args, from, to, deaf, said] of [
+    ["cut by refusing", ["--refuse"], "aws", "gcp", ["aws", "gcp"], "cut: aws - gcp, connections are refused"],
+    ["cut silently", [], "gcp", "oracle", ["gcp", "oracle"], "cut: gcp - oracle, nothing arrives"],
+    ["cut one way", ["--one-way"], "azure", "cosmonic", ["cosmonic"], "cut: azure -> cosmonic, nothing arrives"],
   ])
     it(`have links that can be ${name}, and healed`, async () => {
       await clouds.must("cut", [from, to, ...args]);
-      await until("no route there", async () => {
-        const { sites, rest } = await clouds.status(["--from", from]);
+      await until("an end that misses the other one", async () => {
+        const { sites, rest } = await clouds.status();
         assert.ok(rest.includes(said), rest.join("\n"));
-        return sites[to].route === "-";
+        for (const other of SITES.filter((site) => ![from, to].includes(site))) assert.equal(sites[other].alive, "5/5");
+        return deaf.every((site) => sites[site].alive === "4/5");
       }, ROUTE_LIMIT_MS);
-      const { sites } = await clouds.status(["--from", from]);
-      for (const other of SITES.filter((site) => ![from, to].includes(site))) assert.notEqual(sites[other].route, "-");
       await clouds.must("heal", [from, to]);
-      const healed = await clouds.status(["--from", from]);
-      assert.notEqual(healed.sites[to].route, "-");
-      assert.deepEqual(healed.rest, []);
+      await until("five sites alive at each site", async () => {
+        const { sites, rest } = await clouds.status(["--from", from]);
+        assert.deepEqual(rest, []);
+        assert.notEqual(sites[to].route, "-");
+        return SITES.every((site) => sites[site].alive === "5/5");
+      });
     });
 
   it("get their links back when the proxies have died", async () => {
