@@ -47,9 +47,11 @@ static enum hr_err take(struct load *load, struct span *span, struct hr_diag *di
     return err;
 }
 
-/* Tells the sender what is held. */
+/* Tells the sender what is held. Where that is nothing, it is a refusal, so that a sender who waits for
+ * one site's acknowledgement goes on waiting for another's. */
 static void answer(struct load *load, const struct span *span)
 {
+    bool any = span->count == 0;
     const struct dkv_message *message = &load->messages[span->message];
     struct dkv_handled *handled = &load->handled[span->message];
     struct dkv_ack ack = {
@@ -60,10 +62,14 @@ static void answer(struct load *load, const struct span *span)
     }
     for (size_t i = 0; i < span->count; i++) {
         ack.held[i] = load->incoming[span->first + i].fate == DKV_FATE_HELD;
+        any = any || ack.held[i];
     }
     handled->err = dkv_ack_encode(&ack, &load->arena, &reply.body);
-    if (!handled->err) {
+    if (!handled->err && any) {
         handled->err = load->env->publish(load->env->arg, &reply, &handled->diag);
+    } else if (!handled->err) {
+        handled->err = load->env->refuse(load->env->arg, message->reply_to, HR_STR("not held"),
+                                         reply.body, &handled->diag);
     }
 }
 
