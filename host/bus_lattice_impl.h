@@ -182,7 +182,9 @@ HR_MUST_CHECK enum hr_err hr_bus_lattice_request(struct hr_bus_port *port,
                                                  hr_bus_reply_cb cb, void *arg,
                                                  struct hr_bus_request **ret_request);
 void hr_bus_lattice_cancel(struct hr_bus_request *request);
-/* Completes all with HR_CANCELED, and forgets all attempts. */
+/* Takes all attempts off the two buses: nothing is answered any more. */
+void hr_bus_lattice_mute_all(struct hr_bus_lattice_port *port);
+/* Completes all with HR_CANCELED. */
 void hr_bus_lattice_cancel_all(struct hr_bus_lattice_port *port);
 /* NULL when memory is out. */
 struct hr_bus_lattice_request *hr_bus_lattice_request_new(struct hr_bus_lattice_port *port,
