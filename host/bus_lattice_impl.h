@@ -56,6 +56,9 @@ struct hr_bus_lattice {
     uv_rwlock_t lock; /* guards @groups */
     struct hr_bus_index
         groups; /* of subscriptions with a queue that hear what this host publishes */
+    /* Subscriptions that would hear others' inboxes: as long as there are any, interest in an inbox here does not
+     * mean that the one who waits for the reply is here. */
+    _Atomic uint32_t eavesdroppers;
     _Atomic uint64_t counts[HR_BUS_LATTICE_COUNTS];
 };
 
@@ -96,6 +99,7 @@ struct hr_bus_lattice_sub {
     struct hr_bus_sub *nats;  /* NULL if its subjects never leave the host */
     struct hr_bus_index_entry entry;
     bool in_groups;
+    bool eavesdrops;
     bool announced;
     bool direct;
     struct hr_str subject;
