@@ -179,6 +179,7 @@ static void close_port(struct hr_bus_port *base, hr_bus_closed_cb cb, void *arg)
     hr_bus_unsubscribe(port->direct);
     hr_bus_unsubscribe(port->inboxes[0]);
     hr_bus_unsubscribe(port->inboxes[1]);
+    hr_bus_lattice_mute_all(port);
     hr_loop_timer_stop(base->loop, &port->sweep_timer);
     port->open_parts = 3; /* the two ports, and the watch */
     hr_loop_post(base->loop, &port->finish);

@@ -56,6 +56,9 @@ struct hr_bus_lattice {
     uv_rwlock_t lock; /* guards @groups */
     struct hr_bus_index
         groups; /* of subscriptions with a queue that hear what this host publishes */
+    /* Subscriptions that would hear others' inboxes: as long as there are any, interest in an inbox here does not
+     * mean that the one who waits for the reply is here. */
+    _Atomic uint32_t eavesdroppers;
     _Atomic uint64_t counts[HR_BUS_LATTICE_COUNTS];
 };
 
@@ -96,6 +99,7 @@ struct hr_bus_lattice_sub {
     struct hr_bus_sub *nats;  /* NULL if its subjects never leave the host */
     struct hr_bus_index_entry entry;
     bool in_groups;
+    bool eavesdrops;
     bool announced;
     bool direct;
     struct hr_str subject;
@@ -182,7 +186,9 @@ HR_MUST_CHECK enum hr_err hr_bus_lattice_request(struct hr_bus_port *port,
                                                  hr_bus_reply_cb cb, void *arg,
                                                  struct hr_bus_request **ret_request);
 void hr_bus_lattice_cancel(struct hr_bus_request *request);
-/* Completes all with HR_CANCELED, and forgets all attempts. */
+/* Takes all attempts off the two buses: nothing is answered any more. */
+void hr_bus_lattice_mute_all(struct hr_bus_lattice_port *port);
+/* Completes all with HR_CANCELED. */
 void hr_bus_lattice_cancel_all(struct hr_bus_lattice_port *port);
 /* NULL when memory is out. */
 struct hr_bus_lattice_request *hr_bus_lattice_request_new(struct hr_bus_lattice_port *port,

@@ -94,6 +94,30 @@ static enum hr_err publish_on_nats(struct hr_bus_lattice_port *port, const struc
                    : hr_bus_publish(port->nats, msg);
 }
 
+/* A reply goes where it is waited for: here, or else over NATS. */
+static enum hr_err publish_reply(struct hr_bus_lattice_port *port, const struct hr_bus_msg *msg)
+{
+    struct hr_bus_lattice *bus = hr_bus_lattice_of(&port->base);
+    bool here = hr_bus_has_interest(bus->local, msg->subject);
+    bool far = !here || atomic_load_explicit(&bus->eavesdroppers, memory_order_relaxed) > 0;
+    /* As the front lets it through: it checks every message once. */
+    enum hr_err err = here ? port->local->bus->ops->publish(port->local, msg) : HR_OK;
+    if (!err && far && port->table->connected) {
+        err = port->nats->bus->ops->publish(port->nats, msg);
+    }
+    return here && err == HR_CLOSED ? HR_OK : err; /* NATS has just gone: as before it was known */
+}
+
+static enum hr_err publish_message(struct hr_bus_lattice_port *port, const struct hr_bus_msg *msg)
+{
+    enum hr_err err = port->local->bus->ops->publish(port->local, msg);
+    if (!err && port->table->connected && !hr_bus_lattice_is_local(msg->subject) &&
+        publish_on_nats(port, msg)) {
+        hr_bus_lattice_count(&port->base, HR_BUS_LATTICE_UNSENT);
+    }
+    return err;
+}
+
 enum hr_err hr_bus_lattice_publish(struct hr_bus_port *base, const struct hr_bus_msg *msg)
 {
     struct hr_bus_lattice_port *port = (struct hr_bus_lattice_port *)base;
@@ -101,25 +125,12 @@ enum hr_err hr_bus_lattice_publish(struct hr_bus_port *base, const struct hr_bus
         return HR_CLOSED;
     }
     hr_bus_lattice_refresh(port);
-    bool is_reply = hr_str_starts(msg->subject, HR_STR("_INBOX."));
-    bool here = !is_reply || hr_bus_has_interest(hr_bus_lattice_of(base)->local, msg->subject);
-    /* As the front lets it through: it checks every message once. */
-    enum hr_err err = here ? port->local->bus->ops->publish(port->local, msg) : HR_OK;
-    if (err) {
-        return err;
+    enum hr_err err = hr_str_starts(msg->subject, HR_STR("_INBOX.")) ? publish_reply(port, msg)
+                                                                     : publish_message(port, msg);
+    if (!err) {
+        hr_bus_lattice_count(base, HR_BUS_LATTICE_PUBLISHED);
     }
-    hr_bus_lattice_count(base, HR_BUS_LATTICE_PUBLISHED);
-    if ((here && is_reply) || hr_bus_lattice_is_local(msg->subject) || !port->table->connected) {
-        return HR_OK;
-    }
-    err = is_reply ? hr_bus_publish(port->nats, msg) : publish_on_nats(port, msg);
-    if (err && is_reply) {
-        return err; /* nobody has got it */
-    }
-    if (err) {
-        hr_bus_lattice_count(base, HR_BUS_LATTICE_UNSENT);
-    }
-    return HR_OK;
+    return err;
 }
 
 /* --- what comes by name ------------------------------------------------------------------------------ */
@@ -198,9 +209,18 @@ static void enter_group(struct hr_bus_lattice *bus, struct hr_bus_lattice_sub *s
     sub->in_groups = true;
 }
 
+static bool would_eavesdrop(struct hr_str pattern)
+{
+    struct hr_str first = hr_subject_first_token(pattern);
+    return hr_subject_has_wildcard(first) || hr_str_eq(first, HR_STR("_INBOX"));
+}
+
 static void close_sub(struct hr_bus_lattice_sub *sub)
 {
     struct hr_bus_lattice *bus = hr_bus_lattice_of(sub->base.port);
+    if (sub->eavesdrops) {
+        atomic_fetch_sub_explicit(&bus->eavesdroppers, 1, memory_order_relaxed);
+    }
     if (sub->announced) {
         hr_lattice_unserve(bus->lattice, sub->subject, sub->queue, sub->direct);
     }
@@ -222,6 +242,10 @@ static enum hr_err open_sub(struct hr_bus_lattice_port *port, struct hr_bus_latt
     struct hr_bus_lattice *bus = hr_bus_lattice_of(&port->base);
     enum hr_err err = HR_OK;
     if (!options->no_echo) {
+        if (would_eavesdrop(options->subject)) {
+            sub->eavesdrops = true;
+            atomic_fetch_add_explicit(&bus->eavesdroppers, 1, memory_order_relaxed);
+        }
         err = hr_bus_subscribe(port->local, options, sub->cb, sub->arg, &sub->local);
     }
     if (err || hr_bus_lattice_is_local(options->subject)) {

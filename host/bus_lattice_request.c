@@ -62,6 +62,7 @@ void hr_bus_lattice_attach(struct hr_bus_lattice_request *request)
     hr_list_push_back(&port->requests, &request->in_port);
     port->request_count++;
     hr_bus_lattice_count(&port->base, HR_BUS_LATTICE_REQUESTS);
+    hr_bus_lattice_count(&port->base, HR_BUS_LATTICE_PUBLISHED);
 }
 
 void hr_bus_lattice_detach(struct hr_bus_lattice_request *request)
@@ -96,13 +97,31 @@ static void complete(struct hr_bus_lattice_request *request, enum hr_err err,
 }
 
 /* Takes everything of @request off the two buses. */
-static void forget(struct hr_bus_lattice_request *request)
+static void mute(struct hr_bus_lattice_request *request)
 {
-    hr_bus_lattice_detach(request);
+    hr_loop_timer_stop(request->base.port->loop, &request->timer);
     hr_bus_cancel(request->part);
     request->part = NULL;
     while (!hr_list_empty(&request->attempts)) {
         hr_bus_lattice_attempt_end(first_attempt(request), HR_RESPONDER_FORGOTTEN);
+    }
+}
+
+static void forget(struct hr_bus_lattice_request *request)
+{
+    mute(request);
+    hr_bus_lattice_detach(request);
+}
+
+void hr_bus_lattice_mute_all(struct hr_bus_lattice_port *port)
+{
+    for (struct hr_list *node = port->requests.next; node != &port->requests; node = node->next) {
+        mute(HR_LIST_OWNER(node, struct hr_bus_lattice_request, in_port));
+    }
+    while (!hr_list_empty(&port->attempts)) {
+        hr_bus_lattice_attempt_end(
+            HR_LIST_OWNER(port->attempts.next, struct hr_bus_lattice_attempt, in_port),
+            HR_RESPONDER_FORGOTTEN);
     }
 }
 
@@ -125,11 +144,6 @@ void hr_bus_lattice_cancel_all(struct hr_bus_lattice_port *port)
             request->gather_cb(request->arg, HR_CANCELED, NULL, 0);
         }
         hr_bus_lattice_request_free(request);
-    }
-    while (!hr_list_empty(&port->attempts)) {
-        hr_bus_lattice_attempt_end(
-            HR_LIST_OWNER(port->attempts.next, struct hr_bus_lattice_attempt, in_port),
-            HR_RESPONDER_FORGOTTEN);
     }
 }
 

@@ -3,8 +3,8 @@
  *
  * A test calls the bus between runs of the loop (then this thread is the loop's) and runs the loop
  * with flush(), which ends when a message sent after all others has come back; nothing depends on
- * time but a watchdog. HEDGEROW_TEST_BUS names the bus under test: "local" (the default), or "nats", over
- * a nats-server that the test starts. */
+ * time but a watchdog. HEDGEROW_TEST_BUS names the bus under test: "local" (the default), "nats", over
+ * a nats-server that the test starts, "lattice" or "lattice-away" (lattice_fixture.h). */
 #ifndef HR_TEST_BUS_FIXTURE_H
 #define HR_TEST_BUS_FIXTURE_H
 
@@ -19,6 +19,7 @@
 
 #include "base/alloc.h"
 #include "host/bus_nats.h"
+#include "lattice_fixture.h"
 #include "nats_rig.h"
 
 #define WATCHDOG_MS 60000u
@@ -91,6 +92,9 @@ static inline enum hr_err open_bus(struct hr_bus **ret_bus, struct hr_diag *diag
     }
     if (is_over_nats()) {
         return open_nats_bus(ret_bus, diag);
+    }
+    if (strncmp(name, "lattice", 7) == 0) {
+        return lattice_stack_open(strcmp(name, "lattice-away") == 0, ret_bus, diag);
     }
     return hr_diag_set(diag, HR_BAD_INPUT, "HEDGEROW_TEST_BUS=%s: no such bus", name);
 }
