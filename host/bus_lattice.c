@@ -294,3 +294,8 @@ static const struct hr_bus_ops ops = {
     .stats = stats,
     .close = close_bus,
 };
+
+void hr_bus_lattice_set_hedging(struct hr_bus *bus, bool on)
+{
+    ((struct hr_bus_lattice *)bus)->no_hedges = !on;
+}

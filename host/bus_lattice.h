@@ -48,6 +48,9 @@ struct hr_bus_lattice_stats {
 HR_MUST_CHECK enum hr_err hr_bus_lattice_open(struct hr_bus *local, struct hr_bus *nats,
                                               struct hr_lattice *lattice, struct hr_bus **ret_bus,
                                               struct hr_diag *diag);
+/* Whether slow safe requests are hedged, as they are unless this is called with false. @bus is one of
+ * hr_bus_lattice_open, and has no port yet. */
+void hr_bus_lattice_set_hedging(struct hr_bus *bus, bool on);
 /* @bus is one of hr_bus_lattice_open. Any thread. */
 void hr_bus_lattice_stats(struct hr_bus *bus, struct hr_bus_lattice_stats *ret_stats);
 

@@ -49,6 +49,7 @@ enum hr_bus_lattice_count {
 
 struct hr_bus_lattice {
     struct hr_bus base;
+    bool no_hedges;
     struct hr_bus *local;
     struct hr_bus *nats;
     struct hr_lattice *lattice;

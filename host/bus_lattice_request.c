@@ -178,7 +178,8 @@ static void aim_hedge(struct hr_bus_lattice_request *request,
                       const struct hr_responder_option *option)
 {
     struct hr_bus_lattice_port *port = port_of(request);
-    if (request->repeat == HR_BUS_SAFE && request->message && !hr_timer_active(&request->timer)) {
+    if (request->repeat == HR_BUS_SAFE && request->message && !hr_timer_active(&request->timer) &&
+        !hr_bus_lattice_of(&port->base)->no_hedges) {
         uint64_t delay_ns = hr_responder_hedge_delay_ns(option->responder, option->prior_ns);
         hr_loop_timer_start(port->base.loop, &request->timer, delay_ns / NS_PER_MS);
     }

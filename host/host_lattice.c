@@ -160,6 +160,9 @@ static enum hr_err open_members(struct hr_host_lattice *lattice,
         err = hr_bus_lattice_open(options->local, lattice->nats, lattice->members, &lattice->bus,
                                   diag);
     }
+    if (!err) {
+        hr_bus_lattice_set_hedging(lattice->bus, plan->hedge);
+    }
     return err;
 }
 
