@@ -43,22 +43,10 @@ static void on_patience_over(void *arg)
     end_waiting(arg);
 }
 
-static void log_connection(const struct hr_host_lattice *lattice, bool connected)
-{
-    struct hr_bus_nats_state state;
-    hr_bus_nats_state(lattice->nats, &state);
-    if (connected) {
-        HR_LOG(HR_LOG_INFO, "nats.connected", HR_LOG_CSTR("server", state.server),
-               HR_LOG_INT("reconnects", state.reconnects));
-    } else {
-        HR_LOG(HR_LOG_WARN, "nats.away", HR_LOG_CSTR("reason", state.error));
-    }
-}
-
+/* The bus itself tells the log when it is connected and why it is not. */
 static void on_connection(void *arg, bool connected)
 {
     struct hr_host_lattice *lattice = arg;
-    log_connection(lattice, connected);
     lattice->connected = connected;
     hr_lattice_set_connected(lattice->members, connected);
     if (connected) {
@@ -174,7 +162,7 @@ static enum hr_err join(struct hr_host_lattice *lattice, struct hr_diag *diag)
     hr_loop_timer_stop(lattice->loop, &lattice->patience);
     if (!err && !lattice->connected) {
         hr_lattice_set_connected(lattice->members, false);
-        log_connection(lattice, false);
+        HR_LOG(HR_LOG_WARN, "lattice.alone", HR_LOG_INT("waited_ms", HR_HOST_LATTICE_CONNECT_MS));
     }
     err = err ? err : hr_lattice_join(lattice->members, on_joined, lattice, diag);
     err = err ? err : run_until_told(lattice, diag);
