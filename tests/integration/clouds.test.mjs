@@ -193,6 +193,8 @@ describe("five clouds", () => {
     process.kill(state.sites[0].host.pid, "SIGTERM");
     await until("the end of the forgotten host", () => !runs(state.sites[0].host));
     assert.ok(existsSync(join(clouds.folder, "aws", "data")), "the data stays");
+    for (const site of SITES)
+      assert.doesNotMatch(readFileSync(join(clouds.folder, site, "host.log"), "utf8"), /Sanitizer|runtime error/);
     const again = await clouds.run("down");
     assert.equal(again.code, 1);
     assert.match(again.stderr, /no clouds in /);
