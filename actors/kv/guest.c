@@ -284,6 +284,15 @@ static dkv_mono_ms env_mono(void *arg)
     return wasi_clocks_monotonic_clock_now() / 1000000;
 }
 
+static void env_sleep(void *arg, uint32_t ms)
+{
+    (void)arg;
+    wasi_clocks_monotonic_clock_own_pollable_t done =
+        wasi_clocks_monotonic_clock_subscribe_duration((uint64_t)ms * 1000000);
+    wasi_io_poll_method_pollable_block(wasi_io_poll_borrow_pollable(done));
+    wasi_io_poll_pollable_drop_own(done);
+}
+
 static void env_random(void *arg, void *ret_bytes, size_t len)
 {
     (void)arg;
@@ -421,6 +430,7 @@ static struct dkv_env env_of(struct guest *guest)
         .commit = env_commit,
         .wall = env_wall,
         .mono = env_mono,
+        .sleep = env_sleep,
         .random = env_random,
         .publish = env_publish,
         .request = env_request,

@@ -434,6 +434,13 @@ static inline dkv_mono_ms fake_mono(void *arg)
     return fake->mono;
 }
 
+static inline void fake_sleep(void *arg, uint32_t ms)
+{
+    struct fake *fake = arg;
+    fake->mono += ms;
+    fake->wall += ms;
+}
+
 static inline void fake_random_bytes(void *arg, void *ret_bytes, size_t len)
 {
     struct fake *fake = arg;
@@ -581,6 +588,7 @@ static inline struct dkv_env fake_env(struct fake *fake)
                             .commit = fake_commit,
                             .wall = fake_wall,
                             .mono = fake_mono,
+                            .sleep = fake_sleep,
                             .random = fake_random_bytes,
                             .publish = fake_publish,
                             .request = fake_request,

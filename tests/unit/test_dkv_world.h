@@ -335,6 +335,17 @@ static inline enum hr_err rig_gather(void *arg, struct hr_str subject, struct hr
     return replies ? HR_OK : HR_NO_MEMORY;
 }
 
+static inline void rig_sleep(void *arg, uint32_t ms)
+{
+    struct site *site = arg;
+    struct world *world = site->world;
+    uint64_t end_ms = world->now_ms + ms;
+    while (world->now_ms < end_ms) {
+        go_on(world);
+    }
+    set_clock(site);
+}
+
 static inline void handle(struct site *site, const struct dkv_message *messages, size_t count);
 
 static inline enum hr_err rig_request(void *arg, struct hr_str subject, struct hr_str body,
@@ -379,6 +390,7 @@ static inline void handle(struct site *site, const struct dkv_message *messages,
     env.sites = rig_sites;
     env.gather = rig_gather;
     env.request = rig_request;
+    env.sleep = rig_sleep;
     set_clock(site);
     struct hr_str before = site->handled;
     site->handled = count == 1 ? messages[0].body : (struct hr_str){0};

@@ -97,6 +97,8 @@ struct dkv_env {
                           struct hr_diag *diag);
     dkv_wall_ms (*wall)(void *arg);
     dkv_mono_ms (*mono)(void *arg);
+    /* Comes back @ms later, or earlier if the host cannot wait. */
+    void (*sleep)(void *arg, uint32_t ms);
     /* Fills @ret_bytes with unpredictable bytes. */
     void (*random)(void *arg, void *ret_bytes, size_t len);
     /* Hands a message to the bus, without waiting for anybody to get it. */

@@ -102,7 +102,6 @@ struct delivery {
     uint32_t members; /* that m/cfg names */
     uint32_t known;
     uint32_t alive;
-    bool odd;        /* somebody answered without holding everything */
     enum hr_err err; /* the first of publishing */
     struct hr_diag *diag;
 };
@@ -190,7 +189,6 @@ static void count_ack(struct delivery *delivery, const struct dkv_ack *ack)
     size_t place = place_of(delivery, ack->site);
     for (size_t i = 0; place < DKV_MEMBERS_MAX && i < ack->count; i++) {
         delivery->held[i] |= (uint32_t)ack->held[i] << place;
-        delivery->odd = delivery->odd || !ack->held[i];
     }
 }
 
@@ -225,29 +223,37 @@ static void round_of(struct delivery *delivery, uint32_t want, uint32_t timeout_
     hr_arena_release(&arena);
 }
 
-/* Rounds until everybody has an answer. The first one ends with the acknowledgement that suffices; a
- * later one waits for all, and for its whole time if somebody answers without holding everything, which
- * only time can change. */
+/* How long a round that began at @began may last, of which some is left before @end. */
+static uint32_t rest_ms(const struct delivery *delivery, dkv_mono_ms began, uint32_t time_ms,
+                        dkv_mono_ms end)
+{
+    dkv_mono_ms now = delivery->env->mono(delivery->env->arg);
+    dkv_mono_ms until = began + time_ms < end ? began + time_ms : end;
+    return now < until ? (uint32_t)(until - now) : 0;
+}
+
+/* Rounds until everybody has an answer. The first one ends with the acknowledgement that suffices, a
+ * later one with everybody's. One that ends early, because nobody can be reached or somebody does not
+ * take a change yet, is followed by a pause: only time can help. */
 static void deliver(struct delivery *delivery)
 {
     const struct dkv_env *env = delivery->env;
-    const uint64_t limit_ms = delivery->config->ack_timeout_ms;
-    dkv_mono_ms start = env->mono(env->arg);
+    dkv_mono_ms now = env->mono(env->arg);
+    dkv_mono_ms end = now + delivery->config->ack_timeout_ms;
     uint32_t time_ms = DKV_ROUND_MS_FIRST;
-    for (unsigned i = 0; delivery->left > 0 && i < DKV_ROUNDS_MAX; i++) {
-        dkv_mono_ms passed = env->mono(env->arg) - start;
-        if (passed >= limit_ms) {
-            break;
-        }
-        uint32_t rest_ms = (uint32_t)(limit_ms - passed);
+    for (unsigned i = 0; delivery->left > 0 && now < end && i < DKV_ROUNDS_MAX; i++) {
         uint32_t needed = dkv_acks_needed(delivery->config, delivery->known, delivery->alive);
-        uint32_t others = needed > delivery->alive ? needed : delivery->alive;
-        uint32_t want = i == 0 ? needed - 1 : others - 1 + delivery->odd;
-        delivery->odd = false;
-        round_of(delivery, want > 0 ? want : 1, time_ms < rest_ms ? time_ms : rest_ms);
+        uint32_t all = needed > delivery->alive ? needed : delivery->alive;
+        uint32_t want = i == 0 ? needed - 1 : all - 1;
+        round_of(delivery, want > 0 ? want : 1, rest_ms(delivery, now, time_ms, end));
         look_around(delivery);
         settle(delivery, false);
+        uint32_t pause_ms = rest_ms(delivery, now, DKV_PAUSE_MS, end);
+        if (delivery->left > 0 && pause_ms > 0) {
+            env->sleep(env->arg, pause_ms);
+        }
         time_ms = time_ms * 2 < DKV_ROUND_MS_MAX ? time_ms * 2 : DKV_ROUND_MS_MAX;
+        now = env->mono(env->arg);
     }
     settle(delivery, true);
 }

@@ -12,7 +12,9 @@
 /* The first round's time; each later one has twice as much, up to the second. */
 #define DKV_ROUND_MS_FIRST 250u
 #define DKV_ROUND_MS_MAX 1000u
-#define DKV_ROUNDS_MAX 64u
+#define DKV_ROUNDS_MAX 256u
+/* From the beginning of one round to that of the next at least. */
+#define DKV_PAUSE_MS 100u
 
 /* One write of a commit. */
 struct dkv_shipment {
