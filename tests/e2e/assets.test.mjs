@@ -1,8 +1,9 @@
 // How the page's files are served: in the best coding, with ETags, and with the headers that protect them.
 import assert from "node:assert/strict";
 import { request } from "node:http";
+import { test } from "node:test";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
-import { plainTest as test, url } from "./support.mjs";
+import { url } from "./support.mjs";
 
 /** A plain request: nothing is decoded on the way. */
 function get(path, headers = {}, method = "GET") {
@@ -124,14 +125,14 @@ test("every file has its type and the protecting headers", served, async () => {
   }
 });
 
-test("a place within the page is the page; a file that is not there is 404", {}, async () => {
+test("a place within the page is the page; a file that is not there is 404", async () => {
   const home = await get("/");
   assert.deepEqual((await get("/some/place")).bytes, home.bytes);
   for (const path of ["/missing.js", "/assets/none-00000000.css", "/favicon.ico"])
     assert.equal((await get(path)).status, 404, path);
 });
 
-test("a path that leads elsewhere, or that is not well encoded, is no file", {}, async () => {
+test("a path that leads elsewhere, or that is not well encoded, is no file", async () => {
   for (const path of [
     "/../../etc/passwd.txt",
     "/%2e%2e/%2e%2e/etc/passwd.txt",

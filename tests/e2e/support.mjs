@@ -102,13 +102,9 @@ function watch(page, faults, tolerant) {
   });
 }
 
-// "1/3": of three processes that share a file's scenarios, this is the second. Only plain tests (of a single file) are
-// not shared out: the first process runs them.
+// "1/3": of three processes that share a file's scenarios, this is the second.
 const [share, shares] = (process.env.HEDGEROW_SHARE ?? "0/1").split("/").map(Number);
 let registered = 0;
-
-/** A test of something else than the page. */
-export const plainTest = (name, options, body) => share === 0 && test(name, options, body);
 
 /**
  * Registers a test for each of @variants. @body gets {page, context, variant, open}; open() gives another

@@ -342,7 +342,7 @@ static void item_writes_report_too_few_acks(void **state)
         fake_reply(&fake, REFUSED("too-few-acks", ",\"acks\":1,\"sites\":5"));
         fake_send(&fake, rows[i].method, rows[i].path, "{\"title\":\"milk\"}");
         assert_problem(&fake, 503,
-                       "fewer sites than wanted: so it is. It is on 1 of 5 sites and may still "
+                       "fewer sites than wanted. It is on 1 of 5 sites and may still "
                        "spread: read before you repeat it.\"}");
         assert_header(&fake, "Hedgerow-Acks", "1/5");
         assert_header(&fake, "Hedgerow-Site", "aws");

@@ -256,7 +256,7 @@ static void kv_tells_of_too_few_acks(void **state)
         const char *acks;
     } rows[] = {
         {",\"acks\":1,\"sites\":5",
-         ": cut off. It is on 1 of 5 sites and may still spread: read "
+         "wanted. It is on 1 of 5 sites and may still spread: read "
          "before you repeat it.\"}",
          "1/5"},
         {"", ": cut off. It may still spread: read before you repeat it.\"}", NULL},

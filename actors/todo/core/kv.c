@@ -232,6 +232,9 @@ enum hr_err gw_kv_problem(struct gw_call *call, const struct gw_kv_reply *reply)
     }
     struct hr_diag detail, rest;
     struct hr_str shown = gw_json_clip(hr_str_c(reason), MESSAGE_BYTES_MAX);
+    if (reply->code == GW_KV_TOO_FEW_ACKS && reply->sites > 0) {
+        shown.len = 0; /* its reason is the numbers, which are told in our words */
+    }
     describe_rest(reply, &rest);
     hr_diag_set(&detail, HR_IO, "%s%s%.*s.%s", row->text, shown.len ? ": " : "", HR_STR_ARG(shown),
                 rest.text);
