@@ -95,7 +95,8 @@ enum hr_err hr_hiredis_secure(redisContext *context, const char *host, struct hr
         goto no_memory;
     }
     SSL_CTX_free(settings);                           /* counted: @tls has it too */
-    if (redisInitiateSSL(context, tls) != REDIS_OK) { /* it has freed @tls */
+    if (redisInitiateSSL(context, tls) != REDIS_OK) {
+        SSL_free(tls);
         return hr_diag_set(diag, HR_IO, "%s: TLS: %s", host,
                            context->errstr[0] ? context->errstr : "no connection");
     }

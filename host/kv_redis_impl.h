@@ -200,7 +200,9 @@ enum hr_kv_redis_drain {
 struct hr_kv_redis_conn {
     uv_poll_t poll;
     int events;
-    redisAsyncContext *ac; /* NULL once hiredis has given it up */
+    redisAsyncContext *ac;
+    bool gone; /* hiredis has given it up: @ac is not to be used any more */
+    bool lost; /* and it was the port's */
     struct hr_kv_redis_port *port;
     struct hr_hiredis_guard guard;
     uint64_t given; /* bytes that hiredis was given so far */
@@ -256,7 +258,7 @@ void hr_kv_redis_link_close(struct hr_kv_redis_port *port);
 /* Loads the scripts again. */
 void hr_kv_redis_link_reload(struct hr_kv_redis_port *port);
 /* How many of the bytes that the connection was given it has written. */
-uint64_t hr_kv_redis_link_written(const struct hr_kv_redis_conn *conn);
+uint64_t hr_kv_redis_link_written(const struct hr_kv_redis_conn *conn, const redisAsyncContext *ac);
 
 /* kv_redis_queue.c */
 /* An operation with room for its command. HR_CLOSED, HR_NO_MEMORY. */

@@ -6,8 +6,9 @@
  * buffers: a commit whose outcome is unknown has been done by then or never will be, and none is
  * overtaken by one that was sent later. It may be forbidden; all else must be answered well.
  *
- * hiredis frees a connection itself when it breaks: it first calls back for all that was sent, without a
- * reply, then `cleanup`. Everything that ends a connection comes through there. */
+ * hiredis frees a connection itself when it breaks: it calls back for all that was sent, without a
+ * reply, and `cleanup`, in an order that its versions do not share. Everything that ends a connection
+ * comes through there; what follows waits for the handle to be closed, which is later than both. */
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -51,9 +52,9 @@ __attribute__((format(printf, 2, 3))) static void note(struct hr_kv_redis_port *
     va_end(args);
 }
 
-uint64_t hr_kv_redis_link_written(const struct hr_kv_redis_conn *conn)
+uint64_t hr_kv_redis_link_written(const struct hr_kv_redis_conn *conn, const redisAsyncContext *ac)
 {
-    return conn->given - sdslen(conn->ac->c.obuf);
+    return conn->given - sdslen(ac->c.obuf);
 }
 
 /* Not for secrets: how long apart hosts come back is not to be the same for all of them. */
@@ -79,8 +80,13 @@ static void on_conn_closed(uv_handle_t *handle)
 {
     struct hr_kv_redis_conn *conn = handle->data;
     struct hr_kv_redis_port *port = conn->port;
+    bool lost = conn->lost && port->link == HR_KV_REDIS_LINK_DOWN;
     hr_free(conn);
     port->open_handles--;
+    if (lost) {
+        hr_kv_redis_queue_lost(port);
+        wait_and_retry(port);
+    }
     hr_kv_redis_port_settle(port);
 }
 
@@ -91,14 +97,14 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     if (status < 0) { /* libuv polls no more: reading finds out what it is */
         events = UV_READABLE;
     }
-    if (conn->ac && (events & UV_READABLE)) {
+    if (!conn->gone && (events & UV_READABLE)) {
         port->heard_ns = hr_now_ns();
         redisAsyncHandleRead(conn->ac);
     }
-    if (conn->ac && (events & UV_WRITABLE)) {
+    if (!conn->gone && (events & UV_WRITABLE)) {
         redisAsyncHandleWrite(conn->ac);
     }
-    if (!conn->ac) {
+    if (conn->gone) {
         return;
     }
     const redisReader *reader = conn->ac->c.reader;
@@ -147,7 +153,7 @@ static void del_write(void *arg)
     watch(conn, conn->events & ~UV_WRITABLE);
 }
 
-/* The connection is over; hiredis closes the socket after this. */
+/* The connection is over; hiredis closes the socket after this, and calls it once. */
 static void cleanup(void *arg)
 {
     struct hr_kv_redis_conn *conn = arg;
@@ -155,11 +161,12 @@ static void cleanup(void *arg)
     if (conn->ac->err) {
         note(port, "%s", conn->ac->errstr);
     }
-    conn->ac = NULL;
+    conn->gone = true;
     uv_close((uv_handle_t *)&conn->poll, on_conn_closed);
     if (port->conn != conn) {
         return; /* let go before */
     }
+    conn->lost = true;
     port->conn = NULL;
     port->old_client_id = port->client_id ? port->client_id : port->old_client_id;
     port->client_id = 0;
@@ -169,8 +176,6 @@ static void cleanup(void *arg)
     }
     hr_loop_timer_stop(port->base.loop, &port->link_timer);
     x_move(port, HR_KV_REDIS_LINK_DOWN);
-    hr_kv_redis_queue_lost(port);
-    wait_and_retry(port);
 }
 
 /* ---- the greeting ---- */

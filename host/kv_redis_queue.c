@@ -319,11 +319,12 @@ static void give_up_held(struct hr_kv_redis_port *port)
 }
 
 /* The connection broke before the reply. */
-static void on_lost(struct hr_kv_redis_op *op, const struct hr_kv_redis_conn *conn)
+static void on_lost(struct hr_kv_redis_op *op, const struct hr_kv_redis_conn *conn,
+                    const redisAsyncContext *ac)
 {
     struct hr_kv_redis_port *port = op->port;
-    bool again = !is_change(op) || op->end > hr_kv_redis_link_written(conn);
-    const char *why = conn->ac->errstr && conn->ac->err ? conn->ac->errstr : port->trouble;
+    bool again = !is_change(op) || op->end > hr_kv_redis_link_written(conn, ac);
+    const char *why = ac->err && ac->errstr ? ac->errstr : port->trouble;
     if (op->answered || op->kind == HR_KV_REDIS_OP_BEAT) {
         port->beating = port->beating && op->kind != HR_KV_REDIS_OP_BEAT;
         end(op);
@@ -350,7 +351,7 @@ static void on_reply(redisAsyncContext *ac, void *raw, void *arg)
     port->sent_count--;
     port->sent_bytes -= op->bytes;
     if (!reply) {
-        on_lost(op, conn);
+        on_lost(op, conn, ac);
         return;
     }
     bool unknown = reply->type == REDIS_REPLY_ERROR &&
