@@ -94,7 +94,7 @@ enum hr_err hr_hiredis_secure(redisContext *context, const char *host, struct hr
         (SSL_set1_host(tls, host) != 1 || SSL_set_tlsext_host_name(tls, host) != 1)) {
         goto no_memory;
     }
-    SSL_CTX_free(settings);                           /* counted: @tls has it too */
+    SSL_CTX_free(settings); /* counted: @tls has it too */
     if (redisInitiateSSL(context, tls) != REDIS_OK) {
         SSL_free(tls);
         return hr_diag_set(diag, HR_IO, "%s: TLS: %s", host,
