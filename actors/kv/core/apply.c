@@ -64,6 +64,7 @@ struct run {
     const struct dkv_config *config;
     struct dkv_incoming *incoming;
     size_t count;
+    struct dkv_memory memory;
     bool more; /* v/ of some origin may go on */
     bool sweeps_on;
 };
@@ -91,7 +92,7 @@ static enum hr_err attempt_once(struct run *run, struct hr_arena *arena, size_t 
         err = purge(&attempt, run, diag);
     }
     if (!err) {
-        err = dkv_merge_remember(&attempt, run->incoming, run->count, diag);
+        err = dkv_merge_remember(&attempt, run->incoming, run->count, &run->memory, diag);
     }
     while (!err && !full && done < run->count) {
         err = merge_one(&attempt, &run->incoming[done], done == 0, &merged, &full, diag);
@@ -142,15 +143,26 @@ static enum hr_err apply_some(struct run *run, size_t *ret_done, struct hr_diag 
                               : err;
 }
 
+/* The site is in its group from here on, so that it collects nothing more by its own clock. */
+static enum hr_err begin(struct run *run, struct hr_arena *arena, struct hr_diag *diag)
+{
+    struct dkv_site site;
+    enum hr_err err = dkv_site_open(run->env, run->config, arena, &site, diag);
+    return err ? err
+               : dkv_merge_recall(run->env, run->incoming, run->count, arena, &run->memory, diag);
+}
+
 enum hr_err dkv_apply_changes(const struct dkv_env *env, struct dkv_config *config,
                               struct dkv_incoming *incoming, size_t count, bool *ret_sweeps_on,
                               struct hr_diag *diag)
 {
-    struct run run = {.env = env, .config = config};
-    enum hr_err err = HR_OK;
+    struct run run = {.env = env, .config = config, .incoming = incoming, .count = count};
+    struct hr_arena arena;
+    hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     for (size_t i = 0; i < count; i++) {
         dkv_group_note(config, dkv_origin_site(incoming[i].change.stamp.origin));
     }
+    enum hr_err err = begin(&run, &arena, diag);
     for (size_t at = 0; !err && at < count;) {
         size_t done = 0;
         run.incoming = &incoming[at];
@@ -166,5 +178,6 @@ enum hr_err dkv_apply_changes(const struct dkv_env *env, struct dkv_config *conf
         at += done;
     }
     *ret_sweeps_on = *ret_sweeps_on || run.sweeps_on;
+    hr_arena_release(&arena);
     return err;
 }

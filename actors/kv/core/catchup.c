@@ -467,6 +467,10 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
     struct tick tick = {.env = env, .config = config, .group = group, .start = env->mono(env->arg)};
     dkv_origin after = group->alive > 0 ? 0 : UINT64_MAX;
     enum hr_err err = boot(&tick, diag);
+    if (group->id_taken) {
+        env->log(env->arg, DKV_LOG_ERROR,
+                 HR_STR("event=site-id-taken reason=\"another site has this one's id\""));
+    }
     while (!err && after != UINT64_MAX && !time_is_up(&tick)) {
         err = catch_up(&tick, after, &after, diag);
     }

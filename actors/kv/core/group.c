@@ -1,8 +1,6 @@
 /* From the host's list of sites to the others. */
 #include "actors/kv/core/group.h"
 
-#include "actors/kv/core/text.h"
-
 const struct dkv_peer *dkv_group_find(const struct dkv_group *group, uint16_t id)
 {
     for (size_t i = 0; i < group->count; i++) {
@@ -24,23 +22,6 @@ void dkv_group_note(struct dkv_config *config, uint16_t id)
     }
 }
 
-/* Whether @site is another one that can be talked to. */
-static bool usable(const struct dkv_env *env, const struct dkv_config *config,
-                   const struct dkv_peer *site)
-{
-    struct hr_diag line;
-    if (site->here || site->id == 0) {
-        return false;
-    }
-    if (site->id == config->site_id) {
-        HR_IGNORE(DKV_FAIL(&line, HR_OK, HR_STR("event=site-id-taken site="), site->name,
-                           HR_STR(" reason=\"it has this site's id\""))); /* only put together */
-        env->log(env->arg, DKV_LOG_ERROR, hr_str_c(line.text));
-        return false;
-    }
-    return true;
-}
-
 enum hr_err dkv_group_read(const struct dkv_env *env, const struct dkv_config *config,
                            struct hr_arena *arena, struct dkv_group *ret_group,
                            struct hr_diag *diag)
@@ -57,7 +38,9 @@ enum hr_err dkv_group_read(const struct dkv_env *env, const struct dkv_config *c
         return HR_NO_MEMORY;
     }
     for (size_t i = 0; i < count && group.count < DKV_GROUP_MAX; i++) {
-        if (usable(env, config, &sites[i]) && !dkv_group_find(&group, sites[i].id)) {
+        bool own = sites[i].id == config->site_id;
+        group.id_taken = group.id_taken || (own && !sites[i].here);
+        if (!sites[i].here && !own && sites[i].id > 0 && !dkv_group_find(&group, sites[i].id)) {
             group.peers[group.count++] = sites[i];
             group.alive += sites[i].alive;
         }

@@ -11,11 +11,11 @@
 struct dkv_group {
     struct dkv_peer *peers; /* without this site, each id once */
     size_t count;
-    size_t alive; /* of them */
+    size_t alive;  /* of them */
+    bool id_taken; /* another site has this one's id, and is left out */
 };
 
-/* Asks the host. A site with this one's own id is said in the log and left out.
- * Errors: HR_NO_MEMORY, the env's. */
+/* Asks the host. Errors: HR_NO_MEMORY, the env's. */
 HR_MUST_CHECK enum hr_err dkv_group_read(const struct dkv_env *env, const struct dkv_config *config,
                                          struct hr_arena *arena, struct dkv_group *ret_group,
                                          struct hr_diag *diag);

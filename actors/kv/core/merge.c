@@ -7,10 +7,14 @@
 #include "actors/kv/core/index.h"
 #include "actors/kv/core/json.h"
 #include "actors/kv/core/results.h"
+#include "actors/kv/core/siphash.h"
 #include "actors/kv/core/text.h"
 
 /* A record has to go into a commit twice, as it was and as it will be. */
 #define RECORD_BYTES_MAX ((size_t)3 << 20)
+#define OLD_KEY_BITS ((size_t)1 << 16)
+
+static const unsigned char old_key_hash[DKV_SIPHASH_KEY_BYTES] = "hedgerow old v1";
 
 /* What the feed holds in a place. It need not be checked by the commit: entries do not change, and
  * whoever adds one moves m/ctr. */
@@ -265,103 +269,167 @@ enum hr_err dkv_merge_change(struct dkv_attempt *attempt, struct dkv_incoming *i
     return err;
 }
 
-/* Whether a change of @key is among those that are old. */
-static bool wanted(const struct dkv_incoming *incoming, size_t count, dkv_hlc floor,
-                   const struct dkv_change *stored)
+/* Keys of changes that are not newer than the floor, as bits of their hashes: what has no bit is not one
+ * of them. */
+struct old_keys {
+    dkv_hlc floor;
+    bool any;
+    unsigned char bits[OLD_KEY_BITS / 8];
+};
+
+static size_t bit_of(struct hr_str key)
+{
+    return (size_t)(dkv_siphash(old_key_hash, key) % OLD_KEY_BITS);
+}
+
+static bool is_old(const struct dkv_change *change, dkv_hlc floor)
+{
+    return change->stamp.hlc <= floor && change->key.len > 0;
+}
+
+static void note_old(struct old_keys *old, const struct dkv_incoming *incoming, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (is_old(&incoming[i].change, old->floor)) {
+            size_t bit = bit_of(incoming[i].change.key);
+            old->bits[bit / 8] |= (unsigned char)(1u << bit % 8);
+            old->any = true;
+        }
+    }
+}
+
+/* What a change of the feed deletes: a copy, without what it sets. */
+static enum hr_err copy_deletion(const struct dkv_change *change, struct hr_arena *arena,
+                                 struct dkv_change *ret_change)
+{
+    struct dkv_change copy = *change;
+    copy.key = hr_arena_copy(arena, change->key);
+    copy.fields = hr_arena_alloc(arena, change->count * sizeof *copy.fields);
+    copy.count = 0;
+    if (!copy.key.ptr || !copy.fields) {
+        return HR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < change->count; i++) {
+        if (change->fields[i].type == DKV_FIELD_DELETED) {
+            struct dkv_field *field = &copy.fields[copy.count++];
+            *field = change->fields[i];
+            field->name = hr_arena_copy(arena, field->name);
+            field->value = (struct hr_str){0};
+            if (!field->name.ptr) {
+                return HR_NO_MEMORY;
+            }
+        }
+    }
+    *ret_change = copy;
+    return HR_OK;
+}
+
+static enum hr_err keep_deletion(struct dkv_memory *memory, const struct dkv_change *change,
+                                 struct hr_arena *arena)
+{
+    struct dkv_change copy;
+    enum hr_err err = copy_deletion(change, arena, &copy);
+    if (err || (copy.op == DKV_CHANGE_SET && copy.count == 0)) {
+        return err;
+    }
+    if (memory->count == memory->cap) {
+        size_t cap = memory->cap ? memory->cap * 2 : 64;
+        struct dkv_change *grown = hr_arena_alloc(arena, cap * sizeof *grown);
+        if (!grown) {
+            return HR_NO_MEMORY;
+        }
+        if (memory->count > 0) {
+            memcpy(grown, memory->deletions, memory->count * sizeof *grown);
+        }
+        memory->deletions = grown;
+        memory->cap = cap;
+    }
+    memory->deletions[memory->count++] = copy;
+    return HR_OK;
+}
+
+static enum hr_err recall_page(const struct old_keys *old, const struct dkv_page *page,
+                               struct hr_arena *page_arena, struct hr_arena *arena,
+                               struct dkv_memory *memory, struct hr_diag *diag)
+{
+    enum hr_err err = HR_OK;
+    for (size_t i = 0; !err && i < page->count; i++) {
+        struct dkv_change change;
+        err = dkv_change_decode(page->pairs[i].value, page_arena, &change, diag);
+        size_t bit = err ? 0 : bit_of(change.key);
+        if (!err && change.key.len > 0 && (old->bits[bit / 8] >> bit % 8 & 1)) {
+            err = keep_deletion(memory, &change, arena);
+        }
+    }
+    return err;
+}
+
+enum hr_err dkv_merge_recall(const struct dkv_env *env, const struct dkv_incoming *incoming,
+                             size_t count, struct hr_arena *arena, struct dkv_memory *ret_memory,
+                             struct hr_diag *diag)
+{
+    const struct hr_str floor_key = DKV_KEY_FLOOR;
+    struct dkv_value value;
+    struct old_keys old = {0};
+    struct dkv_page page = {.more = true};
+    struct hr_str after = {0};
+    struct dkv_memory memory = {0};
+    enum hr_err err = env->get_many(env->arg, &floor_key, 1, arena, &value, diag);
+    if (!err) {
+        err = dkv_floor_decode(value, &old.floor, diag);
+    }
+    if (!err) {
+        note_old(&old, incoming, count);
+    }
+    while (!err && old.any && page.more) {
+        struct hr_arena page_arena;
+        hr_arena_init(&page_arena, 0);
+        err =
+            env->scan(env->arg, DKV_KEYS_FEED, after, DKV_SCAN_LIMIT_MAX, &page_arena, &page, diag);
+        if (!err && page.more && page.count == 0) {
+            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
+        }
+        if (!err) {
+            err = recall_page(&old, &page, &page_arena, arena, &memory, diag);
+        }
+        if (!err && page.count > 0) {
+            after = hr_arena_copy(arena, page.pairs[page.count - 1].key);
+            err = after.ptr ? HR_OK : HR_NO_MEMORY;
+        }
+        hr_arena_release(&page_arena);
+    }
+    if (!err) {
+        *ret_memory = memory;
+    }
+    return err;
+}
+
+/* Whether @deletion is newer than a change of its key in @incoming. */
+static bool matters(const struct dkv_change *deletion, const struct dkv_incoming *incoming,
+                    size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const struct dkv_change *change = &incoming[i].change;
-        if (change->stamp.hlc <= floor && change->key.len > 0 &&
-            dkv_stamp_cmp(stored->stamp, change->stamp) > 0 &&
-            hr_str_eq(change->key, stored->key)) {
+        if (dkv_stamp_cmp(deletion->stamp, change->stamp) > 0 &&
+            hr_str_eq(change->key, deletion->key)) {
             return true;
         }
     }
     return false;
 }
 
-/* What a change of the feed deletes. */
-static struct dkv_record deletions(const struct dkv_change *change)
-{
-    struct dkv_record record = dkv_change_record(change);
-    size_t kept = 0;
-    for (size_t i = 0; i < record.count; i++) {
-        if (record.fields[i].type == DKV_FIELD_DELETED) {
-            record.fields[kept++] = record.fields[i];
-        }
-    }
-    record.count = kept;
-    return record;
-}
-
-static enum hr_err remember(struct dkv_attempt *attempt, const struct dkv_change *change,
-                            struct hr_diag *diag)
-{
-    struct dkv_record merged;
-    struct dkv_stamp clear;
-    struct dkv_record news = deletions(change);
-    /* It outlives the page that it was found on. */
-    struct hr_str key = hr_arena_copy(attempt->arena, change->key);
-    if (dkv_record_empty(&news)) {
-        return HR_OK;
-    }
-    struct dkv_field *fields = hr_arena_alloc(attempt->arena, news.count * sizeof *fields);
-    if (!key.ptr || !fields) {
-        return HR_NO_MEMORY;
-    }
-    for (size_t i = 0; i < news.count; i++) {
-        fields[i] = news.fields[i];
-        fields[i].name = hr_arena_copy(attempt->arena, news.fields[i].name);
-        if (!fields[i].name.ptr) {
-            return HR_NO_MEMORY;
-        }
-    }
-    news.fields = fields;
-    return merge_record(attempt, key, &news, &merged, &clear, diag);
-}
-
-static enum hr_err remember_page(struct dkv_attempt *attempt, const struct dkv_incoming *incoming,
-                                 size_t count, const struct dkv_page *page, dkv_hlc floor,
-                                 struct hr_arena *arena, struct hr_diag *diag)
+enum hr_err dkv_merge_remember(struct dkv_attempt *attempt, const struct dkv_incoming *incoming,
+                               size_t count, const struct dkv_memory *memory, struct hr_diag *diag)
 {
     enum hr_err err = HR_OK;
-    for (size_t i = 0; !err && i < page->count; i++) {
-        struct dkv_change stored;
-        err = dkv_change_decode(page->pairs[i].value, arena, &stored, diag);
-        if (!err && wanted(incoming, count, floor, &stored)) {
-            err = remember(attempt, &stored, diag);
+    for (size_t i = 0; !err && i < memory->count; i++) {
+        const struct dkv_change *deletion = &memory->deletions[i];
+        if (matters(deletion, incoming, count)) {
+            struct dkv_record merged;
+            struct dkv_stamp clear;
+            struct dkv_record news = dkv_change_record(deletion);
+            err = merge_record(attempt, deletion->key, &news, &merged, &clear, diag);
         }
-    }
-    return err;
-}
-
-enum hr_err dkv_merge_remember(struct dkv_attempt *attempt, const struct dkv_incoming *incoming,
-                               size_t count, struct hr_diag *diag)
-{
-    const struct dkv_env *env = attempt->env;
-    struct hr_str after = {0};
-    struct dkv_page page = {.more = true};
-    bool any = false;
-    dkv_hlc floor = 0;
-    enum hr_err err = dkv_floor_read(attempt, &floor, diag);
-    for (size_t i = 0; i < count; i++) {
-        any = any || (incoming[i].change.stamp.hlc <= floor && incoming[i].change.key.len > 0);
-    }
-    while (!err && any && page.more) {
-        struct hr_arena arena;
-        hr_arena_init(&arena, 0);
-        err = env->scan(env->arg, DKV_KEYS_FEED, after, DKV_SCAN_LIMIT_MAX, &arena, &page, diag);
-        if (!err && page.more && page.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-        }
-        if (!err) {
-            err = remember_page(attempt, incoming, count, &page, floor, &arena, diag);
-        }
-        if (!err && page.count > 0) {
-            after = hr_arena_copy(attempt->arena, page.pairs[page.count - 1].key);
-            err = after.ptr ? HR_OK : HR_NO_MEMORY;
-        }
-        hr_arena_release(&arena);
     }
     return err;
 }

@@ -38,11 +38,25 @@ struct dkv_merged {
 HR_MUST_CHECK enum hr_err dkv_merge_change(struct dkv_attempt *attempt,
                                            struct dkv_incoming *incoming, struct dkv_merged *merged,
                                            struct hr_diag *diag);
-/* Before changes that are not newer than m/S are merged: a site that was alone has collected deletions
- * that they must not get around. Those of the keys of @incoming that are still in the feed become part
- * of the records again. Errors: as above. */
+/* Deletions that changes not newer than m/S must not get around: a site that was alone has collected them
+ * from its records, the feed still has them. */
+struct dkv_memory {
+    struct dkv_change *deletions; /* with the fields that they delete, and no others */
+    size_t count;
+    size_t cap;
+};
+
+/* Looks through the feed for what @incoming needs of it; mostly that is nothing, and the feed is not read.
+ * The site is to be in its group already. Owns: it lives in @arena. Errors: HR_CORRUPT, HR_UNSUPPORTED,
+ * HR_NO_MEMORY, the store's. */
+HR_MUST_CHECK enum hr_err dkv_merge_recall(const struct dkv_env *env,
+                                           const struct dkv_incoming *incoming, size_t count,
+                                           struct hr_arena *arena, struct dkv_memory *ret_memory,
+                                           struct hr_diag *diag);
+/* Makes those of @memory that @incoming is about part of the records again. Errors: as of
+ * dkv_merge_change. */
 HR_MUST_CHECK enum hr_err dkv_merge_remember(struct dkv_attempt *attempt,
                                              const struct dkv_incoming *incoming, size_t count,
-                                             struct hr_diag *diag);
+                                             const struct dkv_memory *memory, struct hr_diag *diag);
 
 #endif
