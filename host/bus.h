@@ -84,7 +84,8 @@ struct hr_bus_msg {
 typedef void (*hr_bus_msg_cb)(void *arg, const struct hr_bus_msg *msg);
 /* HR_OK with the reply; at once HR_NO_RESPONDERS when nobody subscribes, or HR_BUSY when the queues
  * of all who do are full (where the bus can see that; else it is a HR_TIMEOUT); HR_TIMEOUT;
- * HR_CANCELED when the port closes. @reply is NULL unless HR_OK. */
+ * HR_CANCELED when the port closes; over a network HR_CLOSED or HR_UNKNOWN_OUTCOME when the way to
+ * whoever got it has gone. @reply is NULL unless HR_OK. */
 typedef void (*hr_bus_reply_cb)(void *arg, enum hr_err err, const struct hr_bus_msg *reply);
 /* All replies that came: HR_OK, also with none of them. HR_CANCELED at close, with none. */
 typedef void (*hr_bus_gather_cb)(void *arg, enum hr_err err, const struct hr_bus_msg *replies,

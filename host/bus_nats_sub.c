@@ -98,6 +98,10 @@ static struct hr_bus_message *take_in(struct hr_bus_nats_sub *sub, natsMsg *from
     atomic_fetch_add_explicit(&bus->in_bytes, block.len + msg.body.len, memory_order_relaxed);
     msg.headers = headers.items;
     msg.header_count = headers.count;
+    bool no_responders = msg.body.len == 0 && hr_str_eq(headers.status, HR_STR("503"));
+    if (no_responders && !sub->internal) {
+        return NULL; /* the server's word on a reply subject that somebody made himself: no message */
+    }
     if (headers.piece.len > 0) {
         return join_piece(bus, sub->id, headers.piece, &msg);
     }
@@ -106,8 +110,7 @@ static struct hr_bus_message *take_in(struct hr_bus_nats_sub *sub, natsMsg *from
         hr_bus_count(&bus->counters.dropped);
         return NULL;
     }
-    message->no_responders =
-        sub->internal && msg.body.len == 0 && hr_str_eq(headers.status, HR_STR("503"));
+    message->no_responders = no_responders;
     return message;
 }
 

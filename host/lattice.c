@@ -222,6 +222,16 @@ static enum hr_err ask_who_is_there(struct hr_lattice *lattice)
                          &lattice->hello);
 }
 
+/* So that all are asked once it is there. */
+static void set_away(struct hr_lattice *lattice)
+{
+    uv_mutex_lock(&lattice->lock);
+    lattice->connected_now = false;
+    uv_mutex_unlock(&lattice->lock);
+    lattice->connected = false;
+    hr_lattice_publish_table(lattice);
+}
+
 enum hr_err hr_lattice_join(struct hr_lattice *lattice, hr_lattice_joined_cb cb, void *arg,
                             struct hr_diag *diag)
 {
@@ -236,6 +246,10 @@ enum hr_err hr_lattice_join(struct hr_lattice *lattice, hr_lattice_joined_cb cb,
     }
     if (!err && lattice->connected) {
         err = ask_who_is_there(lattice);
+    }
+    if (err == HR_CLOSED && lattice->subs[2]) { /* NATS is not there, or not yet */
+        err = HR_OK;
+        set_away(lattice);
     }
     if (err) {
         return hr_diag_set(diag, err, "lattice %.*s: joining: %s", HR_STR_ARG(lattice->name),

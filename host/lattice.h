@@ -112,7 +112,8 @@ HR_MUST_CHECK enum hr_err hr_lattice_open(const struct hr_lattice_options *optio
                                           struct hr_lattice **ret_lattice, struct hr_diag *diag);
 /* Asks who is there, waits for the answers (at most HR_LATTICE_HELLO_MS; not at all while NATS is away), and
  * then announces this host, unless @cb is told of a conflict: the host must not start then, and closes the
- * lattice. Errors: HR_BUSY, HR_NO_MEMORY, HR_CLOSED; the lattice can be closed then. */
+ * lattice. To be called once NATS is there, or has been waited for in vain: what is found out later stops the
+ * later one of two by their clocks. Errors: HR_BUSY, HR_NO_MEMORY, HR_CLOSED; the lattice can be closed then. */
 HR_MUST_CHECK enum hr_err hr_lattice_join(struct hr_lattice *lattice, hr_lattice_joined_cb cb,
                                           void *arg, struct hr_diag *diag);
 /* Tells all others that nothing more should be asked of this host; what is under way goes on. On the loop. */

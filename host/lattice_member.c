@@ -12,6 +12,7 @@
 
 #define NS_PER_MS ((uint64_t)1000000)
 #define PING_BOOT_BYTES 16u
+#define ROUND_TRIP_NOISE_NS ((uint64_t)500000) /* no reason to make a new table */
 
 static uint64_t silent_ns(const struct hr_lattice *lattice)
 {
@@ -370,8 +371,9 @@ static void measure(struct hr_lattice_member *member, uint64_t round_trip_ns, ui
         member->round_trip_ns ? (3 * member->round_trip_ns + round_trip_ns) / 4 : round_trip_ns;
     uv_mutex_unlock(&lattice->lock);
     uint64_t told_ns = member->told_round_trip_ns;
-    if (member->round_trip_ns > told_ns + told_ns / 4 ||
-        member->round_trip_ns < told_ns - told_ns / 4) {
+    uint64_t change_ns = member->round_trip_ns > told_ns ? member->round_trip_ns - told_ns
+                                                         : told_ns - member->round_trip_ns;
+    if (told_ns == 0 || (change_ns > told_ns / 4 && change_ns > ROUND_TRIP_NOISE_NS)) {
         hr_lattice_publish_table(lattice);
     }
 }

@@ -57,8 +57,7 @@ static struct hr_responder_view view(const struct hr_responder *r, uint64_t now_
 
 static struct hr_responder_option option(uint64_t key, bool here)
 {
-    return (struct hr_responder_option){
-        .responder = responder(key), .here = here, .owner = (uint32_t)key};
+    return (struct hr_responder_option){.responder = responder(key), .here = here, .owner = key};
 }
 
 /* The round trip and its spread come to what is measured, and follow when it changes. */
@@ -350,7 +349,7 @@ struct asked {
     uint64_t began_ns;
     uint64_t took_ns; /* 0 = no answer yet */
     struct hr_responder_call calls[2];
-    uint32_t owners[2];
+    uint64_t owners[2];
 };
 
 static struct event heap[EVENTS_MAX];
@@ -398,7 +397,7 @@ static struct event pop(void)
 }
 
 /* The first is fast, and stalls for one request in a hundred. */
-static uint64_t service_ns(uint32_t owner)
+static uint64_t service_ns(uint64_t owner)
 {
     static const uint64_t base_ms[] = {2, 8, 100};
     bool stalls = owner == 0 && dice_roll(&dice, 100) == 0;
