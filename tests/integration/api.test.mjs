@@ -414,7 +414,43 @@ describe("DELETE /api/<id>", () => {
   });
 });
 
+describe("GET /api/sites", () => {
+  it("tells of the own site alone where there is no lattice, and is not to be stored", async () => {
+    const answer = await request("GET", `${api}/sites`);
+    assert.equal(answer.status, 200);
+    assertCommon(answer);
+    assert.equal(answer.headers["cache-control"], "no-store");
+    assert.equal(answer.headers.etag, undefined);
+    const { here, sites } = answer.json();
+    assert.equal(here, SITE);
+    assert.equal(sites.length, 1);
+    assert.deepEqual({ ...sites[0], id: 0 },
+      { name: SITE, id: 0, here: true, alive: true, hosts: 1, round_trip_ms: sites[0].round_trip_ms, silent_ms: 0 });
+    assert.ok(Number.isInteger(sites[0].id) && sites[0].id > 0);
+  });
+
+  it("is no todo's place", async () => {
+    for (const method of ["POST", "PUT", "PATCH", "DELETE"]) {
+      const answer = await request(method, `${api}/sites`, { body: method === "DELETE" ? undefined : "{}" });
+      assertProblem(answer, 405, /GET, HEAD, OPTIONS/);
+      assert.equal(answer.headers.allow, "GET, HEAD, OPTIONS");
+    }
+    const head = await request("HEAD", `${api}/sites`);
+    assert.equal(head.status, 200);
+    assert.equal(head.body.length, 0);
+  });
+});
+
 describe("other methods", () => {
+  it("answers OPTIONS * for the server as a whole", async () => {
+    const wire = await new Wire(host.port).open();
+    await wire.write("OPTIONS * HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    const [, status] = await wire.receive(/^HTTP\/1\.1 (\d+)/);
+    assert.equal(status, "204");
+    await wire.receive(/\r\nAllow: GET, HEAD, POST, PATCH, DELETE, OPTIONS\r\n/);
+    wire.destroy();
+  });
+
   it("answers OPTIONS with 204, Allow and what CORS asks for", async () => {
     const todo = await create({ title: "a" });
     const rows = [[api, ["GET", "HEAD", "POST", "DELETE", "OPTIONS"]], [todo.url, ["GET", "HEAD", "PATCH", "DELETE", "OPTIONS"]],

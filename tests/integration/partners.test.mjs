@@ -139,6 +139,20 @@ describe("with a kv actor that refuses", () => {
   }
 });
 
+describe("with a kv actor that reaches too few sites", () => {
+  const error = { code: "too-few-acks", message: "because", retryable: false, acks: 1, sites: 5 };
+  const place = hosting({ todo, ui: {}, kv: impostor(`reply ${JSON.stringify({ site: "far", error })}`) });
+  it("a write is a 503 that says how many have it, and where a new todo is to be looked for", async () => {
+    for (const [name, ask] of requests(place.api).filter(([what]) => !what.startsWith("GET"))) {
+      const answer = await ask();
+      assertProblem(answer, 503, /on 1 of 5 sites and may still spread/);
+      assert.equal(answer.headers["hedgerow-acks"], "1/5", name);
+      assert.equal(answer.headers["hedgerow-site"], "far", name);
+      assert.equal(/\/api\/[0-9a-f-]{36}$/.test(answer.headers.location ?? ""), name === "POST", name);
+    }
+  });
+});
+
 describe("a message handler that opens a response's body", () => {
   const place = hosting({ todo, ui: {}, kv: impostor("body") });
   it("traps, and the host goes on", async () => {

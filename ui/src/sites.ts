@@ -117,10 +117,12 @@ const shownPlace = ({ name, here, alive, roundTripMs, silentMs }: Place): Shown 
   return { name, state: "alive", note: roundTripMs === null ? "–" : formatMs(roundTripMs) };
 };
 
-/** All sites: as the lattice has them, and whoever else has answered. */
-export function shownSites({ all, lattice }: Sites): Shown[] {
+/** All sites: as the lattice has them, and who else has answered; once there is a lattice, last of all only. */
+export function shownSites({ all, lattice, newest }: Sites): Shown[] {
   const places = lattice ?? [];
-  const strangers = all.filter((site) => !places.some((place) => place.name === site.name));
+  const strangers = all.filter(
+    ({ name }) => !places.some((place) => place.name === name) && (!lattice || name === newest),
+  );
   return [
     ...places.map(shownPlace),
     ...strangers.map(({ name, ms }): Shown => ({ name, state: "alive", note: formatMs(ms) })),

@@ -70,14 +70,14 @@ const place = (name: string, more: Partial<Place> = {}): Place => ({
   ...more,
 });
 
-test("the lattice is shown as told, and after it who else has answered", () => {
+test("the lattice is shown as told, and after it who else has answered last", () => {
   const lattice = [
     place("kent", { here: true, roundTripMs: null }),
     place("essex"),
     place("surrey", { alive: false, silentMs: 61_000 }),
     place("sussex", { roundTripMs: null }),
   ];
-  const sites = withAnswer(withAnswer(withLattice(noSites, lattice), answer("wales", 3)), answer("essex", 40));
+  const sites = withAnswer(withAnswer(withLattice(noSites, lattice), answer("essex", 40)), answer("wales", 3));
   assert.deepEqual(shownSites(sites), [
     { name: "kent", state: "here", note: "here" },
     { name: "essex", state: "alive", note: "12 ms" },
@@ -85,7 +85,9 @@ test("the lattice is shown as told, and after it who else has answered", () => {
     { name: "sussex", state: "alive", note: "–" },
     { name: "wales", state: "alive", note: "3.0 ms" },
   ]);
+  assert.equal(shownSites(withAnswer(sites, answer("essex", 40))).length, 4);
   assert.deepEqual(shownSites(noSites), []);
+  assert.equal(shownSites({ ...sites, lattice: null }).length, 2);
 });
 
 test("a lattice that cannot be asked for stays as it was last told, and is not current", () => {
