@@ -46,6 +46,7 @@ describe(`failover (HEDGEROW_SEED=${SEED})`, () => {
       const survivingDuring = surviving.filter(during);
       const writes = ledger.select((entry) => entry.kind === "write");
       print(`${part}: at the others while it was away: ${summary("reads", survivingDuring.map((entry) => entry.ms))}`);
+      print(`${part}: likewise: ${summary("writes", writes.filter((entry) => entry.site !== victim && during(entry)).map((entry) => entry.ms))}`);
       print(`${part}: at the site that was hit: ${reads((entry) => entry.site === victim && during(entry)).length} reads, ${reads((entry) => entry.site === victim && entry.failure).length} failed`);
       print(`${part}: ${writes.length} writes, of which failed: ${names.map((name) => `${name} ${writes.filter((entry) => entry.site === name && entry.failure).length}`).join(", ")}`);
       print(`${part}: ${ledger.select((entry) => entry.stale).length} answers by sites that had not heard of the todo yet`);

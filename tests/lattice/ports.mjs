@@ -16,8 +16,8 @@ function isFree(port) {
 
 export async function freePort() {
   for (let tries = 0; tries < LAST - FIRST; tries++) {
-    next = next >= LAST ? FIRST : next + 1;
-    if (await isFree(next)) return next;
+    const port = (next = next >= LAST ? FIRST : next + 1); // others call this meanwhile
+    if (await isFree(port)) return port;
   }
   throw new Error("no port is free");
 }
