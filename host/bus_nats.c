@@ -306,7 +306,9 @@ static bool has_interest(struct hr_bus *base, struct hr_str subject)
 
 static void stats(struct hr_bus *base, struct hr_bus_stats *ret_stats)
 {
-    hr_bus_counters_read(&((struct hr_bus_nats *)base)->counters, ret_stats);
+    struct hr_bus_nats *bus = (struct hr_bus_nats *)base;
+    hr_bus_counters_read(&bus->counters, ret_stats);
+    ret_stats->dropped += hr_bus_nats_sub_dropped_now(bus);
 }
 
 static struct hr_bus_nats *checked(struct hr_bus *bus)

@@ -11,6 +11,7 @@
  * - A request that nobody subscribes to ends at once with HR_NO_RESPONDERS: the server says so.
  * - Bodies of requests, and of what is published to `_INBOX.`, that are more than the server takes at
  *   once travel in pieces (host/bus_pieces.h); others are HR_TOO_BIG.
+ * - A member of a queue group that leaves loses what is on its way to it.
  * - Messages whose headers pass the limits of host/bus.h are dropped, and counted as dropped.
  * - Subscriptions with no_echo need a connection with no_echo (HR_UNSUPPORTED otherwise).
  *
@@ -62,7 +63,7 @@ struct hr_bus_nats_state {
 /* Told on the port's loop after every change, the first included: a short loss is told, too. */
 typedef void (*hr_bus_nats_event_cb)(void *arg, bool connected);
 
-/* Copies the options. Files are read now, and again for each connection. Errors, with a diag that names
+/* Copies the options. Files are checked now; those of credentials are read again for each connection. Errors, with a diag that names
  * the option and what to do: HR_BAD_INPUT (URLs, contents of files, combinations), HR_NOT_FOUND, HR_DENIED
  * or HR_IO (reading files), HR_NO_MEMORY. Returns own: hr_bus_close, which may take as long as an attempt
  * to connect. */

@@ -164,6 +164,8 @@ void hr_bus_nats_sub_close(struct hr_bus_nats_sub *sub);
  * writer. */
 HR_MUST_CHECK enum hr_err hr_bus_nats_sub_attach_all(struct hr_bus_nats *bus, natsConnection *nc);
 void hr_bus_nats_sub_detach_all(struct hr_bus_nats *bus);
+/* Messages that nats.c has dropped before they came here, and that are not in @bus->counters yet. */
+uint64_t hr_bus_nats_sub_dropped_now(struct hr_bus_nats *bus);
 /* Subscribes on @nc with a feed of its own: for @sub, or for a probe (NULL, and a generation). */
 HR_MUST_CHECK enum hr_err hr_bus_nats_feed_open(struct hr_bus_nats *bus, natsConnection *nc,
                                                 const char *subject, const char *queue,

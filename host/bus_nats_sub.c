@@ -205,8 +205,31 @@ static enum hr_err attach(struct hr_bus_nats *bus, struct hr_bus_nats_sub *sub, 
     return err == HR_CLOSED ? HR_OK : err;
 }
 
+/* Messages that nats.c itself has dropped for @sub, on the present connection. */
+static uint64_t dropped_before_us(struct hr_bus_nats_sub *sub)
+{
+    int64_t dropped = 0;
+    if (!sub->nats || natsSubscription_GetDropped(sub->nats, &dropped) != NATS_OK) {
+        return 0;
+    }
+    return (uint64_t)dropped;
+}
+
+uint64_t hr_bus_nats_sub_dropped_now(struct hr_bus_nats *bus)
+{
+    uint64_t dropped = 0;
+    uv_rwlock_rdlock(&bus->lock);
+    for (struct hr_list *node = bus->subs.next; node != &bus->subs; node = node->next) {
+        dropped += dropped_before_us(HR_LIST_OWNER(node, struct hr_bus_nats_sub, in_bus));
+    }
+    uv_rwlock_rdunlock(&bus->lock);
+    return dropped;
+}
+
 static void detach(struct hr_bus_nats_sub *sub)
 {
+    struct hr_bus_nats *bus = hr_bus_nats_of(sub->base.port);
+    atomic_fetch_add_explicit(&bus->counters.dropped, dropped_before_us(sub), memory_order_relaxed);
     if (sub->feed) {
         sub->feed->sub = NULL;
         sub->feed = NULL;

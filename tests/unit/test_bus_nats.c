@@ -343,68 +343,6 @@ static void bus_nats_takes_a_credentials_file(void **state)
     expect_refused(&f);
 }
 
-/* Two authorities, a server's and a client's certificate of the first. */
-static void make_certificates(void)
-{
-    char command[2048];
-    snprintf(
-        command, sizeof command,
-        "cd '%s' && exec 2>openssl.log && for ca in ca other; do "
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "
-        "/CN=$ca "
-        "-keyout $ca.key -out $ca.pem || exit 1; done && "
-        "printf 'subjectAltName=DNS:localhost' >san && for name in server client; do "
-        "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=$name "
-        "-keyout $name.key -out $name.csr && openssl x509 -req -in $name.csr -CA ca.pem -CAkey "
-        "ca.key -CAcreateserial -days 2 -extfile san -out $name.pem || exit 1; done",
-        server.dir);
-    assert_int_equal(system(command), 0);
-}
-
-/* tls:// checks the server's certificate against the given authority, and shows our own. */
-static void bus_nats_speaks_tls(void **state)
-{
-    struct fixture f;
-    struct hr_bus_nats_options options = {0};
-    char text[1024];
-    char ca[128];
-    char other[128];
-    char cert[128];
-    char key[128];
-    struct hr_bus_msg msg = message_of("a", "over TLS");
-    (void)state;
-    make_certificates();
-    snprintf(text, sizeof text,
-             "tls { cert_file: '%s/server.pem', key_file: '%s/server.key', ca_file: '%s/ca.pem', "
-             "verify: true }\n",
-             server.dir, server.dir, server.dir);
-    nats_rig_write(&server, "conf", text);
-    nats_rig_start(&server);
-    nats_rig_path(&server, "ca.pem", ca, sizeof ca);
-    nats_rig_path(&server, "other.pem", other, sizeof other);
-    nats_rig_path(&server, "client.pem", cert, sizeof cert);
-    nats_rig_path(&server, "client.key", key, sizeof key);
-    options.ca_file = hr_str_c(ca);
-    options.cert_file = hr_str_c(cert);
-    options.key_file = hr_str_c(key);
-    open_with(&f, &options, "tls", "", "localhost");
-    NATS_RIG_AWAIT(hr_bus_nats_live(f.bus));
-    hear(&f, &logs[0], "a", "");
-    assert_int_equal(hr_bus_publish(f.port, &msg), HR_OK);
-    wait_for(&logs[0]);
-    assert_string_equal(logs[0].bodies[0], "over TLS");
-    close_host(&f);
-
-    options.ca_file = hr_str_c(other);
-    open_with(&f, &options, "tls", "", "localhost");
-    expect_refused(&f);
-    options.ca_file = hr_str_c(ca);
-    options.cert_file = HR_STR("");
-    options.key_file = HR_STR("");
-    open_with(&f, &options, "tls", "", "localhost");
-    expect_refused(&f);
-}
-
 /* What is wrong with the options is said at once: what, where, what to do; and no password. */
 static void bus_nats_refuses_bad_options(void **state)
 {
@@ -610,46 +548,54 @@ static void on_large_reply(void *arg, enum hr_err err, const struct hr_bus_msg *
     hr_loop_stop(&large->fixture->loop);
 }
 
+/* Sends @there_bytes from @b to @a in a request, which answers with @here_bytes. */
+static void send_large(struct fixture *a, struct fixture *b, size_t there_bytes, size_t here_bytes)
+{
+    struct hr_bus_header header = {HR_STR("Kind"), HR_STR("large")};
+    struct hr_bus_sub_options options = {.subject = HR_STR("large")};
+    struct large there = {.fixture = a, .answer_bytes = here_bytes};
+    struct large here = {.fixture = b};
+    struct hr_bus_sub *sub;
+    for (size_t i = 0; i < sizeof large_body; i++) {
+        large_body[i] = (char)(i * 7 + i / 1000);
+    }
+    struct hr_bus_msg msg = {.subject = HR_STR("large"),
+                             .body = hr_str_of(large_body, there_bytes),
+                             .headers = &header,
+                             .header_count = 1};
+    assert_int_equal(hr_bus_subscribe(a->port, &options, on_large, &there, &sub), HR_OK);
+    NATS_RIG_AWAIT(hr_bus_nats_live(a->bus));
+    assert_int_equal(hr_bus_request(b->port, &msg, WATCHDOG_MS, on_large_reply, &here, NULL),
+                     HR_OK);
+    while (there.got_bytes == 0) {
+        run_loop(a);
+    }
+    while (!here.done) {
+        run_loop(b);
+    }
+    assert_int_equal(there.got_bytes, there_bytes);
+    assert_true(there.got_sum == sum_of(msg.body));
+    assert_int_equal(here.err, HR_OK);
+    assert_int_equal(here.got_bytes, here_bytes);
+    assert_true(here.got_sum == sum_of(hr_str_of(large_body, here_bytes)));
+    hr_bus_unsubscribe(sub);
+}
+
 /* Bodies of 5 and of 64 MiB go and come in pieces, with their headers; a byte more is HR_TOO_BIG, and so
  * is more than a server takes in a message that is no request. */
 static void bus_nats_carries_large_bodies(void **state)
 {
-    static const size_t sizes[] = {(size_t)5 << 20, HR_BUS_LARGE_BYTES_MAX};
     struct fixture a;
     struct fixture b;
+    struct large here = {0};
     struct hr_bus_header header = {HR_STR("Kind"), HR_STR("large")};
-    struct hr_bus_sub_options options = {.subject = HR_STR("large")};
-    struct hr_bus_sub *sub;
+    struct hr_bus_msg msg = {.subject = HR_STR("large"), .headers = &header, .header_count = 1};
     (void)state;
-    for (size_t i = 0; i < sizeof large_body; i++) {
-        large_body[i] = (char)(i * 7 + i / 1000);
-    }
     nats_rig_start(&server);
     open_live(&a);
     open_live(&b);
-    struct large there = {.fixture = &a};
-    struct large here = {.fixture = &b};
-    assert_int_equal(hr_bus_subscribe(a.port, &options, on_large, &there, &sub), HR_OK);
-    NATS_RIG_AWAIT(hr_bus_nats_live(a.bus));
-    struct hr_bus_msg msg = {.subject = HR_STR("large"), .headers = &header, .header_count = 1};
-    for (size_t i = 0; i < 2; i++) {
-        there = (struct large){.fixture = &a, .answer_bytes = sizes[1 - i]};
-        here = (struct large){.fixture = &b};
-        msg.body = hr_str_of(large_body, sizes[i]);
-        assert_int_equal(hr_bus_request(b.port, &msg, WATCHDOG_MS, on_large_reply, &here, NULL),
-                         HR_OK);
-        while (there.got_bytes == 0) {
-            run_loop(&a);
-        }
-        while (!here.done) {
-            run_loop(&b);
-        }
-        assert_int_equal(there.got_bytes, sizes[i]);
-        assert_true(there.got_sum == sum_of(msg.body));
-        assert_int_equal(here.err, HR_OK);
-        assert_int_equal(here.got_bytes, sizes[1 - i]);
-        assert_true(here.got_sum == sum_of(hr_str_of(large_body, sizes[1 - i])));
-    }
+    send_large(&a, &b, (size_t)5 << 20, HR_BUS_LARGE_BYTES_MAX);
+    send_large(&a, &b, HR_BUS_LARGE_BYTES_MAX, (size_t)5 << 20);
     msg.body = hr_str_of(large_body, HR_BUS_LARGE_BYTES_MAX + 1);
     assert_int_equal(hr_bus_request(b.port, &msg, 1, on_large_reply, &here, NULL), HR_TOO_BIG);
     msg.body = hr_str_of(large_body, HR_BUS_PAYLOAD_BYTES_MAX);
@@ -657,6 +603,70 @@ static void bus_nats_carries_large_bodies(void **state)
     assert_int_equal(state_of(&a).joins_dropped + state_of(&b).joins_dropped, 0);
     close_host(&a);
     close_host(&b);
+}
+
+/* Two authorities, a server's and a client's certificate of the first. */
+static void make_certificates(void)
+{
+    char command[2048];
+    snprintf(
+        command, sizeof command,
+        "cd '%s' && exec 2>openssl.log && for ca in ca other; do "
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "
+        "/CN=$ca "
+        "-keyout $ca.key -out $ca.pem || exit 1; done && "
+        "printf 'subjectAltName=DNS:localhost' >san && for name in server client; do "
+        "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=$name "
+        "-keyout $name.key -out $name.csr && openssl x509 -req -in $name.csr -CA ca.pem -CAkey "
+        "ca.key -CAcreateserial -days 2 -extfile san -out $name.pem || exit 1; done",
+        server.dir);
+    assert_int_equal(system(command), 0);
+}
+
+/* tls:// checks the server's certificate against the given authority, and shows our own; bodies of any
+ * size go over it. */
+static void bus_nats_speaks_tls(void **state)
+{
+    struct fixture f;
+    struct hr_bus_nats_options options = {0};
+    char text[1024];
+    char ca[128];
+    char other[128];
+    char cert[128];
+    char key[128];
+    struct hr_bus_msg msg = message_of("a", "over TLS");
+    (void)state;
+    make_certificates();
+    snprintf(text, sizeof text,
+             "tls { cert_file: '%s/server.pem', key_file: '%s/server.key', ca_file: '%s/ca.pem', "
+             "verify: true }\n",
+             server.dir, server.dir, server.dir);
+    nats_rig_write(&server, "conf", text);
+    nats_rig_start(&server);
+    nats_rig_path(&server, "ca.pem", ca, sizeof ca);
+    nats_rig_path(&server, "other.pem", other, sizeof other);
+    nats_rig_path(&server, "client.pem", cert, sizeof cert);
+    nats_rig_path(&server, "client.key", key, sizeof key);
+    options.ca_file = hr_str_c(ca);
+    options.cert_file = hr_str_c(cert);
+    options.key_file = hr_str_c(key);
+    open_with(&f, &options, "tls", "", "localhost");
+    NATS_RIG_AWAIT(hr_bus_nats_live(f.bus));
+    hear(&f, &logs[0], "a", "");
+    assert_int_equal(hr_bus_publish(f.port, &msg), HR_OK);
+    wait_for(&logs[0]);
+    assert_string_equal(logs[0].bodies[0], "over TLS");
+    send_large(&f, &f, (size_t)5 << 20, (size_t)20 << 20);
+    close_host(&f);
+
+    options.ca_file = hr_str_c(other);
+    open_with(&f, &options, "tls", "", "localhost");
+    expect_refused(&f);
+    options.ca_file = hr_str_c(ca);
+    options.cert_file = HR_STR("");
+    options.key_file = HR_STR("");
+    open_with(&f, &options, "tls", "", "localhost");
+    expect_refused(&f);
 }
 
 static int connect_raw(void)
