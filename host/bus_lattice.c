@@ -104,6 +104,36 @@ static enum hr_err listen_for_direct(struct hr_bus_lattice_port *port)
     return hr_bus_subscribe(port->nats, &options, hr_bus_lattice_on_direct, port, &port->direct);
 }
 
+/* And what comes in pieces: the first port does that for all. */
+static enum hr_err listen_for_large(struct hr_bus_lattice_port *port)
+{
+    struct hr_bus_lattice *bus = hr_bus_lattice_of(&port->base);
+    char subject[HR_BUS_LATTICE_PREFIX_BYTES + 8];
+    if (atomic_exchange(&bus->hears_large, true)) {
+        return HR_OK;
+    }
+    int len = snprintf(subject, sizeof subject, "hedgerow.%.*s.large.%.*s.>",
+                       HR_STR_ARG(hr_lattice_name(bus->lattice)),
+                       HR_STR_ARG(hr_lattice_host_id(bus->lattice)));
+    const struct hr_bus_sub_options options = {.subject = hr_str_of(subject, (size_t)len),
+                                               .no_echo = true};
+    enum hr_err err =
+        hr_bus_subscribe(port->nats, &options, hr_bus_lattice_on_direct, port, &port->large);
+    if (err) {
+        atomic_store(&bus->hears_large, false);
+    }
+    return err;
+}
+
+static void stop_listening(struct hr_bus_lattice_port *port)
+{
+    hr_bus_unsubscribe(port->direct);
+    if (port->large) {
+        hr_bus_unsubscribe(port->large);
+        atomic_store(&hr_bus_lattice_of(&port->base)->hears_large, false);
+    }
+}
+
 static enum hr_err open_parts(struct hr_bus_lattice_port *port, struct hr_diag *diag)
 {
     struct hr_bus_lattice *bus = hr_bus_lattice_of(&port->base);
@@ -126,6 +156,7 @@ static enum hr_err open_parts(struct hr_bus_lattice_port *port, struct hr_diag *
     }
     if (!err) {
         err = listen_for_direct(port);
+        err = err ? err : listen_for_large(port);
         hr_diag_set(diag, err, "subscribing to %s>: %s", port->prefix, hr_err_text(err));
     }
     return err;
@@ -176,7 +207,7 @@ static void close_port(struct hr_bus_port *base, hr_bus_closed_cb cb, void *arg)
         hr_bus_lattice_unsubscribe(
             &HR_LIST_OWNER(port->subs.next, struct hr_bus_lattice_sub, in_port)->base);
     }
-    hr_bus_unsubscribe(port->direct);
+    stop_listening(port);
     hr_bus_unsubscribe(port->inboxes[0]);
     hr_bus_unsubscribe(port->inboxes[1]);
     hr_bus_lattice_mute_all(port);

@@ -61,9 +61,10 @@ static void put_time(struct envelope *envelope, const struct hr_bus_msg *msg, ui
 static void put_address(struct envelope *envelope, const struct hr_bus_lattice_port *port,
                         struct hr_str host)
 {
-    int len = snprintf(envelope->subject, sizeof envelope->subject, "hedgerow.%.*s.to.%.*s.%.*s",
+    bool large = envelope->msg.body.len > HR_BUS_LATTICE_LARGE_BYTES;
+    int len = snprintf(envelope->subject, sizeof envelope->subject, "hedgerow.%.*s.%s.%.*s.%.*s",
                        HR_STR_ARG(hr_lattice_name(hr_bus_lattice_of(&port->base)->lattice)),
-                       HR_STR_ARG(host), HR_STR_ARG(envelope->msg.subject));
+                       large ? "large" : "to", HR_STR_ARG(host), HR_STR_ARG(envelope->msg.subject));
     HR_ASSERT(len > 0 && (size_t)len < sizeof envelope->subject); /* candidates are chosen so */
     envelope->msg.subject = hr_str_of(envelope->subject, (size_t)len);
 }

@@ -36,7 +36,7 @@ static bool add(struct hr_bus_lattice_port *port, struct hr_responder_option *op
 /* A subject under this host's name has to be one still. */
 static bool fits_by_name(const struct hr_bus_lattice_port *port, struct hr_str subject)
 {
-    size_t name_bytes = strlen(port->prefix) + HR_LATTICE_HOST_BYTES_MAX;
+    size_t name_bytes = strlen(port->prefix) + strlen("large") + HR_LATTICE_HOST_BYTES_MAX;
     return subject.len + name_bytes <= HR_BUS_SUBJECT_BYTES_MAX;
 }
 

@@ -21,6 +21,9 @@
 
 #define HR_BUS_LATTICE_OPTIONS_MAX 64u /* candidates that are looked at for one request */
 #define HR_BUS_LATTICE_SWEEP_MS 20u
+/* A request by name whose body is larger goes to a subject that one subscription has to itself: pieces
+ * (host/bus_pieces.h) must not be shared out among the workers. */
+#define HR_BUS_LATTICE_LARGE_BYTES ((size_t)32 << 10)
 #define HR_BUS_LATTICE_PREFIX_BYTES 96u /* "hedgerow.<lattice>.to.<host>." and a terminator */
 #define HR_BUS_LATTICE_INBOX_BYTES 40u  /* "_INBOX.", 32 hexadecimal digits, "." */
 #define HR_BUS_LATTICE_HERE 0u          /* the number of this host: no other has it */
@@ -54,7 +57,8 @@ struct hr_bus_lattice {
     struct hr_bus *nats;
     struct hr_lattice *lattice;
     _Atomic uint32_t ports;
-    uv_rwlock_t lock; /* guards @groups */
+    _Atomic bool hears_large; /* one of them does */
+    uv_rwlock_t lock;         /* guards @groups */
     struct hr_bus_index
         groups; /* of subscriptions with a queue that hear what this host publishes */
     /* Subscriptions that would hear others' inboxes: as long as there are any, interest in an inbox here does not
@@ -71,7 +75,9 @@ struct hr_bus_lattice_port {
     struct hr_lattice_table *table;
     struct hr_responders *responders;
     struct hr_list subs;
-    struct hr_bus_sub *direct;                /* what is sent to this host by name */
+    struct hr_bus_sub *direct; /* what is sent to this host by name */
+    struct hr_bus_sub
+        *large; /* the same of what comes in pieces; of one port of the bus, else NULL */
     char prefix[HR_BUS_LATTICE_PREFIX_BYTES]; /* of subjects that name this host */
 
     struct hr_list requests; /* oldest first */

@@ -145,11 +145,21 @@ static void refuse(struct hr_bus_lattice_port *port, struct hr_str reply_to)
     HR_IGNORE(hr_bus_publish(port->nats, &msg)); /* the requester's own time limit remains */
 }
 
+/* What is behind "hedgerow.<lattice>.to.<host>.": behind the fourth dot. */
+static struct hr_str without_address(struct hr_str subject)
+{
+    for (uint32_t dots = 0; dots < 4; dots++) {
+        size_t dot = hr_str_find(subject, '.', 0);
+        subject = hr_str_from(subject, dot == SIZE_MAX ? subject.len : dot + 1);
+    }
+    return subject;
+}
+
 void hr_bus_lattice_on_direct(void *arg, const struct hr_bus_msg *msg)
 {
     struct hr_bus_lattice_port *port = arg;
     struct hr_bus_msg inner = *msg;
-    inner.subject = hr_str_from(msg->subject, strlen(port->prefix));
+    inner.subject = without_address(msg->subject);
     /* What is not meant for others cannot be reached by this way either. */
     bool is_private = hr_bus_lattice_is_local(inner.subject) ||
                       hr_str_starts(inner.subject, HR_STR("_INBOX.")) ||
