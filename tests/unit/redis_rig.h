@@ -11,6 +11,7 @@
 #include <hiredis/hiredis.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -56,6 +57,7 @@ static inline bool server_try_start(struct server *server)
     server->pid = fork();
     assert_true(server->pid >= 0);
     if (server->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that crashes leaves no server behind */
         char port[8];
         const char *argv[SERVER_ARGS_MAX + 16] = {
             "redis-server", "--port",       port,     "--bind", "127.0.0.1",
