@@ -554,6 +554,73 @@ static enum hr_err lift_checks(struct hr_fiber *fiber, int32_t ptr, int32_t coun
 
 /* --- batch ------------------------------------------------------------------------------------------- */
 
+/* Readings that are under way at a time, where the store does not answer at once. */
+#define READ_WINDOW 256u
+
+/* Takes over what one reading brought; its first failure that is more than a missing key goes to @read. */
+static void take_reading(struct hr_fiber *fiber, struct pending *pending, struct hr_str *ret_value,
+                         bool *ret_there, enum hr_err *read)
+{
+    enum hr_err err = pending->err;
+    if (!err) {
+        *ret_value = hr_arena_copy(&fiber->arena, hr_buf_str(&pending->value));
+        err = ret_value->ptr ? HR_OK : HR_NO_MEMORY;
+    }
+    *ret_there = err == HR_OK;
+    if (err && err != HR_NOT_FOUND && !*read) {
+        *read = err;
+    }
+    pending_free(pending);
+}
+
+/* Begins to read @key, or has read it. */
+static struct pending *begin_reading(struct hr_fiber *fiber, struct hr_str bucket,
+                                     struct hr_str key, struct hr_str *ret_value,
+                                     enum hr_err *ret_err)
+{
+    *ret_err = hr_kv_get_now(port_of(fiber), bucket, key, &fiber->arena, ret_value);
+    if (*ret_err != HR_AGAIN) {
+        return NULL;
+    }
+    struct pending *pending = pending_new(fiber);
+    *ret_err = pending ? hr_kv_get(port_of(fiber), bucket, key, on_value, pending) : HR_NO_MEMORY;
+    if (*ret_err) {
+        pending_free(pending);
+        return NULL;
+    }
+    return pending;
+}
+
+/* Reads up to READ_WINDOW values, all at a time. A failure of the store goes to @ret_read; the returned error
+ * ends the call. */
+static enum hr_err read_values(struct hr_fiber *fiber, struct hr_str bucket,
+                               const struct hr_str *keys, uint32_t count, struct hr_str *ret_values,
+                               bool *ret_there, enum hr_err *ret_read)
+{
+    struct pending *pending[READ_WINDOW];
+    enum hr_err ending = HR_OK;
+    for (uint32_t i = 0; i < count; i++) {
+        enum hr_err err;
+        pending[i] = begin_reading(fiber, bucket, keys[i], &ret_values[i], &err);
+        ret_there[i] = err == HR_OK;
+        if (!pending[i] && err && err != HR_NOT_FOUND && !*ret_read) {
+            *ret_read = err;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (!pending[i]) {
+            continue;
+        }
+        enum hr_err err = await(fiber, pending[i]);
+        if (err) {
+            ending = err; /* the others are given up the same way */
+        } else {
+            take_reading(fiber, pending[i], &ret_values[i], &ret_there[i], ret_read);
+        }
+    }
+    return ending;
+}
+
 static enum hr_err batch_get_many(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
 {
     struct bucket *bucket;
@@ -575,19 +642,19 @@ static enum hr_err batch_get_many(struct hr_fiber *fiber, wasmtime_val_raw_t *va
             err = hr_fiber_trap(fiber, "the call's host memory is used up");
         }
     }
-    for (uint32_t i = 0; i < count && !err; i++) {
-        enum hr_err read = HR_OK;
+    enum hr_err read = HR_OK;
+    for (uint32_t i = 0; i < count && !err && !read; i += READ_WINDOW) {
+        uint32_t part = count - i < READ_WINDOW ? count - i : READ_WINDOW;
         err = hr_fiber_breathe(fiber);
         if (!err) {
-            err = read_value(fiber, bucket->name, keys[i], &found[i], &read);
+            err = read_values(fiber, bucket->name, keys + i, part, found + i, is_there + i, &read);
         }
-        if (!err && read && read != HR_NOT_FOUND) {
-            return put_error(fiber, values[3].i32, 4, read, "");
-        }
-        is_there[i] = read == HR_OK;
     }
     if (err) {
         return err;
+    }
+    if (read) {
+        return put_error(fiber, values[3].i32, 4, read, "");
     }
     struct hr_abi_out out = hr_abi_out(fiber, values[3].i32);
     struct hr_abi_out items;

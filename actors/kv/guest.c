@@ -14,6 +14,9 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
+/* In one reading: their values go through this memory at once. */
+#define KEYS_AT_ONCE ((size_t)64)
+
 struct guest {
     wasi_keyvalue_store_own_bucket_t bucket;
     bool open;
@@ -124,21 +127,31 @@ static enum hr_err bucket_of(struct guest *guest, wasi_keyvalue_store_borrow_buc
     return HR_OK;
 }
 
-static enum hr_err get(wasi_keyvalue_store_borrow_bucket_t bucket, struct hr_str key,
-                       struct hr_arena *arena, struct dkv_value *ret_value, struct hr_diag *diag)
+/* One reading of @count keys, at most KEYS_AT_ONCE. */
+static enum hr_err get_some(wasi_keyvalue_store_borrow_bucket_t bucket, const struct hr_str *keys,
+                            size_t count, struct hr_arena *arena, struct dkv_value *ret_values,
+                            struct hr_diag *diag)
 {
-    kv_string_t name = to_string(key);
-    kv_option_list_u8_t value;
-    wasi_keyvalue_store_error_t error;
-    if (!wasi_keyvalue_store_method_bucket_get(bucket, &name, &value, &error)) {
+    kv_string_t names[KEYS_AT_ONCE];
+    kv_list_string_t list = {names, count};
+    kv_list_option_tuple2_string_list_u8_t found;
+    wasi_keyvalue_batch_error_t error;
+    for (size_t i = 0; i < count; i++) {
+        names[i] = to_string(keys[i]);
+    }
+    if (!wasi_keyvalue_batch_get_many(bucket, &list, &found, &error)) {
         return fail_store("reading the store", &error, diag);
     }
-    *ret_value = (struct dkv_value){.present = value.is_some};
-    if (!value.is_some) {
-        return HR_OK;
+    enum hr_err err = found.len == count
+                          ? HR_OK
+                          : DKV_FAIL(diag, HR_IO, HR_STR("the store answered for other keys"));
+    for (size_t i = 0; !err && i < count; i++) {
+        ret_values[i] = (struct dkv_value){.present = found.ptr[i].is_some};
+        if (found.ptr[i].is_some) {
+            err = copy(arena, of_bytes(found.ptr[i].val.f1), &ret_values[i].bytes);
+        }
     }
-    enum hr_err err = copy(arena, of_bytes(value.val), &ret_value->bytes);
-    kv_list_u8_free(&value.val);
+    kv_list_option_tuple2_string_list_u8_free(&found);
     return err;
 }
 
@@ -148,8 +161,9 @@ static enum hr_err env_get_many(void *arg, const struct hr_str *keys, size_t cou
 {
     wasi_keyvalue_store_borrow_bucket_t bucket;
     enum hr_err err = bucket_of(arg, &bucket, diag);
-    for (size_t i = 0; !err && i < count; i++) {
-        err = get(bucket, keys[i], arena, &ret_values[i], diag);
+    for (size_t i = 0; !err && i < count; i += KEYS_AT_ONCE) {
+        size_t part = count - i < KEYS_AT_ONCE ? count - i : KEYS_AT_ONCE;
+        err = get_some(bucket, keys + i, part, arena, ret_values + i, diag);
     }
     return err;
 }
@@ -189,7 +203,7 @@ static enum hr_err env_scan(void *arg, struct hr_str prefix, struct hr_str after
         return fail_store("scanning the store", &error, diag);
     }
     err = copy_page(&page, arena, ret_page);
-    hedgerow_kv_scan_page_free(&page);
+    kv_list_tuple2_string_list_u8_free(&page.entries);
     return err;
 }
 
