@@ -67,6 +67,7 @@ step page node bash -c 'scripts/npm_ci.sh ui && cd ui && npm test --silent'
 step integration node make --no-print-directory integration
 step integration-sanitized node integration_sanitized
 step todo-backend node make --no-print-directory todo-backend-spec
+step lattice node make --no-print-directory test-lattice
 step e2e node make --no-print-directory e2e
 step components check make --no-print-directory components
 step fuzz check fuzz_all

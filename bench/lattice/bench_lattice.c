@@ -61,12 +61,14 @@ static void check(natsStatus status, const char *what)
     }
 }
 
-static natsConnection *dial(const char *url)
+/* @asap: each message is sent at once, not together with those that follow. */
+static natsConnection *dial(const char *url, bool asap)
 {
     natsOptions *options = NULL;
     natsConnection *connection = NULL;
     check(natsOptions_Create(&options), "options");
     check(natsOptions_SetURL(options, url), url);
+    check(natsOptions_SetSendAsap(options, asap), "options");
     check(natsConnection_Connect(&connection, options), url);
     natsOptions_Destroy(options);
     return connection;
@@ -93,7 +95,7 @@ static void respond(natsConnection *connection, natsSubscription *sub, natsMsg *
 
 static int run_responder(char **args)
 {
-    natsConnection *connection = dial(args[0]);
+    natsConnection *connection = dial(args[0], true);
     natsSubscription *sub = NULL;
     struct responder responder = {.len = atoi(args[3])};
     responder.bytes = malloc((size_t)responder.len + 1);
@@ -222,7 +224,7 @@ static int run_asker(char **args)
         fprintf(stderr, "bench_lattice: a number is wrong\n");
         return 2;
     }
-    asker.connection = dial(args[0]);
+    asker.connection = dial(args[0], asker.in_flight == 1);
     snprintf(asker.inbox, sizeof asker.inbox, "_INBOX.bench.%d", (int)getpid());
     snprintf(pattern, sizeof pattern, "%s.>", asker.inbox);
     uint64_t began_ns = now_ns();

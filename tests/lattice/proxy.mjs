@@ -15,7 +15,6 @@ const slowed = { count: 0 };
 function ask(message) {
   if (!thread) {
     thread = new Worker(new URL("./proxy_thread.mjs", import.meta.url));
-    thread.unref();
     thread.on("message", ({ id, error, slowed: subject }) => {
       if (subject !== undefined) {
         slowed.count++;
@@ -26,6 +25,7 @@ function ask(message) {
       if (error) fail(new Error(`proxy: ${error}`));
       else done();
     });
+    thread.unref(); // after the listener, which would keep the process alive
   }
   const id = ++serial;
   const answer = new Promise((done, fail) => {

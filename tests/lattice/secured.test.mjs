@@ -25,15 +25,15 @@ describe("a NATS server with TLS and a password", () => {
     const other = certificate(scene.folder, "other");
     const nats = await scene.nats("secured", { extra: [
       `tls { cert_file: "${server.cert}", key_file: "${server.key}" }`,
-      'authorization { user: "hedge", password: "thorn y%" }',
+      'authorization { user: "hedge", password: "thorn-y" }',
     ] });
     const url = (password) => `tls://hedge:${encodeURIComponent(password)}@127.0.0.1:${nats.port}`;
     const options = (password, ca) => ({ nats, env: { HEDGEROW_NATS: url(password), HEDGEROW_NATS_CA: ca } });
     const [aws, gcp, liar, stranger] = await Promise.all([
-      scene.start("aws", options("thorn y%", server.cert)),
-      scene.start("gcp", options("thorn y%", server.cert)),
+      scene.start("aws", options("thorn-y", server.cert)),
+      scene.start("gcp", options("thorn-y", server.cert)),
       scene.start("liar", options("rose", server.cert)),
-      scene.start("stranger", options("thorn y%", other.cert)),
+      scene.start("stranger", options("thorn-y", other.cert)),
     ]);
     await scene.sees(aws, ["aws", "gcp"]);
     await scene.sees(gcp, ["aws", "gcp"]);

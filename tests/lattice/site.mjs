@@ -102,12 +102,14 @@ export class Site {
     return seen ? seen.sites.filter((site) => site.alive).map((site) => site.name).sort() : [];
   }
 
-  // All todos, over as many pages as it takes.
-  async list() {
+  // All todos, over as many pages as it takes; only out of this site's own store, unless others will do.
+  async list({ own = true } = {}) {
     const todos = [];
     for (let url = this.api; url;) {
       const answer = await request("GET", url);
       if (answer.status !== 200) throw new Error(`${url}: ${answer.status} ${answer.text}`);
+      const by = answer.headers["hedgerow-site"];
+      if (own && by !== this.name) throw new Error(`${url}: ${by} answered`);
       todos.push(...answer.json());
       const next = /<([^>]*)>; rel="next"/.exec(answer.headers.link ?? "");
       url = next && new URL(next[1], url).href;
@@ -215,7 +217,7 @@ export class Lattice {
     }, limitMs);
   }
 
-  // Waits until all sites answer the same list; {list, ms}.
+  // Waits until all sites answer the same list, each out of its own store; {list, ms}.
   async agreement(limitMs = SETTLE_LIMIT_MS, sites = this.sites) {
     const began = performance.now();
     let list;

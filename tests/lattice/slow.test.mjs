@@ -69,7 +69,7 @@ describe(`a slow site (HEDGEROW_SEED=${SEED})`, () => {
     const stalling = { match: "wasmkv.get.", percent: STALL_PERCENT, ms: STALL_MS };
     await near.proxy.set({ down: { slow: stalling } });
     const counters = ["hedges", "failovers", "explorations"];
-    const count = () => Promise.all(counters.map((name) => hedging.metric(`hedgerow_lattice_${name}_total`)));
+    const count = () => Promise.all(counters.map((name) => hedging.metric(`hedgerow_${name}_total`)));
     const from = await count();
     await Promise.all([...clients(hedging, id, hedgingTimes), ...clients(plain, id, plainTimes)]);
     const to = await count();
