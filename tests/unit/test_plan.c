@@ -145,7 +145,7 @@ static void plan_tells_actors_where_they_run(void **state)
     assert_int_equal(hr_plan_make(manifest, &again, &diag), HR_OK);
     assert_str(value_of(&plan.actors[0], "site"), "aws");
     assert_str(value_of(&plan.actors[0], "site-id"), "7");
-    assert_str(value_of(&plan.actors[0], "sites"), "1");
+    assert_str(value_of(&plan.actors[0], "write-acks"), "2");
     assert_str(value_of(&plan.actors[0], "lattice"), "mine");
     struct hr_str nonce = value_of(&plan.actors[0], "boot-nonce");
     assert_int_equal(nonce.len, 32);
