@@ -331,7 +331,13 @@ static struct hr_lattice *members_of(const struct host *host)
 /* What is known of this site without a lattice. */
 static struct hr_lattice_site describe_site(const struct hr_plan *plan)
 {
-    struct hr_lattice_site site = {.id = plan->site_id, .here = true, .alive = true, .hosts = 1};
+    struct hr_lattice_site site = {
+        .id = plan->site_id,
+        .here = true,
+        .alive = true,
+        .has_store = plan->site_store < plan->store_count,
+        .hosts = 1,
+    };
     snprintf(site.name, sizeof site.name, "%.*s", HR_STR_ARG(plan->site));
     return site;
 }

@@ -6,9 +6,9 @@
 #include "host/lattice.h"
 #include "host/worker.h"
 
-/* record site: name string@0, id u16@8, here bool@10, alive bool@11, hosts u32@12, round-trip-us
- * option<u64> discriminant@16, u64@24, silent-ms u64@32; 40 bytes, alignment 8. */
-#define SITE_BYTES 40u
+/* record site: name string@0, id u16@8, here bool@10, alive bool@11, has-store bool@12, hosts u32@16,
+ * round-trip-us option<u64> discriminant@24, u64@32, silent-ms u64@40; 48 bytes, alignment 8. */
+#define SITE_BYTES 48u
 #define SITE_ALIGN 8u
 
 static void put_site(struct hr_abi_out *items, uint32_t at, const struct hr_lattice_site *site)
@@ -17,10 +17,11 @@ static void put_site(struct hr_abi_out *items, uint32_t at, const struct hr_latt
     hr_abi_out_u16(items, at + 8, site->id);
     hr_abi_out_u8(items, at + 10, site->here);
     hr_abi_out_u8(items, at + 11, site->alive);
-    hr_abi_out_u32(items, at + 12, site->hosts);
-    hr_abi_out_u8(items, at + 16, site->round_trip_us > 0);
-    hr_abi_out_u64(items, at + 24, site->round_trip_us);
-    hr_abi_out_u64(items, at + 32, site->silent_ms);
+    hr_abi_out_u8(items, at + 12, site->has_store);
+    hr_abi_out_u32(items, at + 16, site->hosts);
+    hr_abi_out_u8(items, at + 24, site->round_trip_us > 0);
+    hr_abi_out_u64(items, at + 32, site->round_trip_us);
+    hr_abi_out_u64(items, at + 40, site->silent_ms);
 }
 
 static enum hr_err sites(struct hr_fiber *fiber, wasmtime_val_raw_t *values)

@@ -354,6 +354,7 @@ static enum hr_err set_self(struct hr_lattice *lattice, const struct hr_lattice_
     lattice->name = hr_str_of(lattice->text, self->lattice.len);
     memcpy(lattice->sites[0].name, self->site.ptr, self->site.len);
     lattice->sites[0].id = self->site_id;
+    lattice->sites[0].has_store = hr_lattice_has_store(&said);
     lattice->site_count = 1;
     lattice->self = hr_lattice_announcement_new(&said, NULL, 0);
     return lattice->self ? HR_OK : hr_diag_set(diag, HR_NO_MEMORY, "lattice: out of memory");

@@ -91,6 +91,7 @@ struct hr_lattice_site {
     uint16_t id;
     bool here;
     bool alive;
+    bool has_store;
     uint32_t hosts;         /* alive */
     uint64_t round_trip_us; /* to its nearest host; 0: not known, or here */
     uint64_t silent_ms;

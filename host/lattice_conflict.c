@@ -9,7 +9,7 @@ bool hr_lattice_is_earlier(const struct hr_lattice_announcement *a,
     return a->started_ms != b->started_ms ? a->started_ms < b->started_ms : a->boot < b->boot;
 }
 
-static bool has_store(const struct hr_lattice_announcement *said)
+bool hr_lattice_has_store(const struct hr_lattice_announcement *said)
 {
     static const unsigned char none[HR_LATTICE_STORE_ID_BYTES];
     return memcmp(said->store_id, none, sizeof none) != 0;
@@ -18,7 +18,7 @@ static bool has_store(const struct hr_lattice_announcement *said)
 static bool have_one_store(const struct hr_lattice_announcement *a,
                            const struct hr_lattice_announcement *b)
 {
-    return !has_store(a) || !has_store(b) ||
+    return !hr_lattice_has_store(a) || !hr_lattice_has_store(b) ||
            memcmp(a->store_id, b->store_id, sizeof a->store_id) == 0;
 }
 

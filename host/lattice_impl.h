@@ -52,6 +52,7 @@ struct hr_lattice_member {
 struct hr_lattice_seen_site {
     char name[HR_LATTICE_NAME_BYTES_MAX + 1];
     uint16_t id;
+    bool has_store;
     uint64_t heard_ns;
 };
 
@@ -130,6 +131,7 @@ void hr_lattice_members_free(struct hr_lattice *lattice);
 
 /* lattice_conflict.c: whether @a and @b cannot be together; if so, @ret_why (HR_LATTICE_WHY_BYTES_MAX) is what
  * to tell @a's owner. */
+bool hr_lattice_has_store(const struct hr_lattice_announcement *said);
 bool hr_lattice_conflicts(const struct hr_lattice_announcement *a,
                           const struct hr_lattice_announcement *b, char *ret_why);
 /* Whether @a started before @b. */

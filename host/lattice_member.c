@@ -139,6 +139,8 @@ static void see_site(struct hr_lattice *lattice, const struct hr_lattice_announc
         site->name[said->site.len] = '\0';
     }
     site->id = said->site_id;
+    site->has_store =
+        site->has_store || hr_lattice_has_store(said); /* of a host that is away, too */
     site->heard_ns = now_ns;
 }
 

@@ -33,7 +33,8 @@ static struct hr_lattice_site site_at(const struct hr_lattice *lattice, uint32_t
     const struct hr_lattice_seen_site *seen = &lattice->sites[at];
     bool here = at == 0;
     uint64_t heard_ns = seen->heard_ns;
-    struct hr_lattice_site site = {.id = seen->id, .here = here, .hosts = here};
+    struct hr_lattice_site site = {
+        .id = seen->id, .here = here, .has_store = seen->has_store, .hosts = here};
     memcpy(site.name, seen->name, sizeof site.name);
     for (uint32_t i = 0; i < lattice->member_count; i++) {
         const struct hr_lattice_member *member = lattice->members[i];
@@ -145,10 +146,11 @@ static enum hr_err append_site(struct hr_buf *buf, const struct hr_lattice_site 
 {
     enum hr_err err = hr_buf_printf(
         buf,
-        "{\"name\": \"%s\", \"id\": %u, \"here\": %s, \"alive\": %s, \"hosts\": %u, "
+        "{\"name\": \"%s\", \"id\": %u, \"here\": %s, \"alive\": %s, \"store\": %s, "
+        "\"hosts\": %u, "
         "\"silent_ms\": %llu, \"round_trip_ms\": ",
         site->name, site->id, site->here ? "true" : "false", site->alive ? "true" : "false",
-        site->hosts, (unsigned long long)site->silent_ms);
+        site->has_store ? "true" : "false", site->hosts, (unsigned long long)site->silent_ms);
     if (!err) {
         err = append_round_trip(buf, site->round_trip_us);
     }

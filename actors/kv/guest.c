@@ -395,14 +395,18 @@ static enum hr_err env_sites(void *arg, struct hr_arena *arena, struct dkv_peer 
     hedgerow_lattice_members_sites(&sites);
     struct dkv_peer *peers = hr_arena_alloc(arena, sites.len * sizeof *peers);
     enum hr_err err = peers ? HR_OK : HR_NO_MEMORY;
+    size_t count = 0;
     for (size_t i = 0; !err && i < sites.len; i++) {
         const hedgerow_lattice_members_site_t *site = &sites.ptr[i];
-        peers[i] = (struct dkv_peer){.id = site->id, .here = site->here, .alive = site->alive};
-        err = copy(arena, of_string(site->name), &peers[i].name);
+        if (!site->has_store && !site->here) {
+            continue; /* it holds nothing, and will acknowledge nothing */
+        }
+        peers[count] = (struct dkv_peer){.id = site->id, .here = site->here, .alive = site->alive};
+        err = copy(arena, of_string(site->name), &peers[count++].name);
     }
     if (!err) {
         *ret_sites = peers;
-        *ret_count = sites.len;
+        *ret_count = count;
     }
     hedgerow_lattice_members_list_site_free(&sites);
     return err;
