@@ -160,10 +160,10 @@ void hr_bus_lattice_on_direct(void *arg, const struct hr_bus_msg *msg)
     struct hr_bus_lattice_port *port = arg;
     struct hr_bus_msg inner = *msg;
     inner.subject = without_address(msg->subject);
-    /* What is not meant for others cannot be reached by this way either. */
-    bool is_private = hr_bus_lattice_is_local(inner.subject) ||
-                      hr_str_starts(inner.subject, HR_STR("_INBOX.")) ||
-                      !hr_subject_is_literal(inner.subject);
+    /* What is not meant for others cannot be reached by this way either, nor by the reply. */
+    bool is_private =
+        hr_bus_lattice_is_local(inner.subject) || hr_bus_lattice_is_local(inner.reply_to) ||
+        hr_str_starts(inner.subject, HR_STR("_INBOX.")) || !hr_subject_is_literal(inner.subject);
     enum hr_err err = HR_NO_RESPONDERS;
     if (!is_private && hr_bus_has_interest(port->local->bus, inner.subject)) {
         /* Past the front's limit: a request may be larger than a message. NATS' bus has checked it. */
@@ -179,8 +179,8 @@ void hr_bus_lattice_on_direct(void *arg, const struct hr_bus_msg *msg)
 static void on_nats_message(void *arg, const struct hr_bus_msg *msg)
 {
     struct hr_bus_lattice_sub *sub = arg;
-    if (hr_bus_lattice_is_local(msg->subject)) {
-        return; /* somebody else's, or made up */
+    if (hr_bus_lattice_is_local(msg->subject) || hr_bus_lattice_is_local(msg->reply_to)) {
+        return; /* somebody else's, or made up; whoever answered it would send to one of ours */
     }
     if (sub->queue.len > 0 &&
         is_listed(hr_bus_header(msg, HR_STR(HR_BUS_HEADER_GROUPS_SERVED)), sub->queue)) {

@@ -802,6 +802,18 @@ static void bus_lattice_keeps_local_subjects(void **state)
     assert_int_equal(hr_bus_publish(port, &outside), HR_OK);
     run_for(10);
     assert_int_equal(all.secrets, 0);
+    /* Nor by a reply that somebody here is to send there. */
+    static struct service asked;
+    memset(&asked, 0, sizeof asked);
+    serve_on(&asked, b, "kv.x", "", false);
+    const char *const ways[] = {"kv.x", "hedgerow.test.to.b.kv.x"};
+    for (size_t i = 0; i < 2; i++) {
+        const struct hr_bus_msg lured = {.subject = hr_str_c(ways[i]),
+                                         .reply_to = HR_STR("_LOCAL.x")};
+        assert_int_equal(hr_bus_publish(port, &lured), HR_OK);
+        run_for(10);
+        assert_int_equal(services[1].count, 0);
+    }
     bool closed = false;
     hr_bus_port_close(port, set_true, &closed);
     wait_until(is_true, &closed);

@@ -570,6 +570,34 @@ static void replica_gives_back_a_lost_tail(void **state)
     has(fake_send(fake, "wasmkv.get.b", ""), "\"n\":2");
 }
 
+/* A second host of the own site, which is nearer than anybody and holds every change before it is sent, does
+ * not take the place of another site: neither where acknowledgements are counted, ... */
+static void replica_is_not_mistaken_for_a_host_of_this_site(void **state)
+{
+    (void)state;
+    release_world(world);
+    world = new_world(7, 2);
+    world->siblings = true;
+    world->delay_ms = 40;
+    has(write_to(0, "wasmkv.set.k", "\"a\":1"), "\"acks\":2,\"sites\":2");
+    agree();
+}
+
+/* ... nor where a site asks what the others hold. */
+static void replica_catches_up_beside_a_host_of_this_site(void **state)
+{
+    (void)state;
+    release_world(world);
+    world = new_world(7, 2);
+    world->siblings = true;
+    world->delay_ms = 40;
+    world->cut[0][1] = world->cut[1][0] = true;
+    has(write_to(0, "wasmkv.set.k", "\"a\":1"), "\"acks\":1,\"sites\":2");
+    world->cut[0][1] = world->cut[1][0] = false;
+    ticks(4);
+    agree();
+}
+
 /* Each start makes an origin; hundreds of them are no trouble, and those without a change leave nothing. */
 static void replica_lives_with_many_origins(void **state)
 {
@@ -617,6 +645,8 @@ int main(void)
         CASE(replica_sweeps_what_a_clear_covers),
         CASE(replica_remembers_what_it_collected_when_alone),
         CASE(replica_gives_back_a_lost_tail),
+        CASE(replica_is_not_mistaken_for_a_host_of_this_site),
+        CASE(replica_catches_up_beside_a_host_of_this_site),
         CASE(replica_lives_with_many_origins),
     };
     return cmocka_run_group_tests_name("dkv_replica", tests, NULL, NULL);

@@ -80,6 +80,9 @@ struct world {
     unsigned loss_per_mille;
     unsigned repeat_per_mille;
     unsigned delay_ms;
+    bool
+        siblings; /* each site has a second host, on the same store, that hears what the first one says to
+                      other hosts, and answers before everybody else */
     bool healed;
     void (*happens)(struct world *world); /* a little time has passed; NULL: nothing does */
 };
@@ -139,6 +142,9 @@ static inline bool arrives(struct world *world, unsigned from, unsigned to)
 static inline void spread(struct site *site, const struct dkv_message *message)
 {
     struct world *world = site->world;
+    if (world->siblings) {
+        send_packet(world, site->index, message, 0);
+    }
     for (unsigned to = 0; to < world->count; to++) {
         if (to == site->index || !world->seen[to][site->index]) {
             continue;

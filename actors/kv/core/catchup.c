@@ -17,6 +17,7 @@ struct tick {
     dkv_mono_ms start;
     bool told_truncated; /* once a tick is enough */
     bool told_not_held;
+    bool sibling; /* another host of this site answers what is asked of others */
 };
 
 /* An origin of which others have more. */
@@ -56,39 +57,67 @@ struct holdings {
     size_t count;
 };
 
-static enum hr_err ask(const struct tick *tick, dkv_origin after, struct hr_arena *arena,
-                       struct holdings *ret_holdings, struct hr_diag *diag)
+/* Reads the others' lists out of @replies. ret_sibling: another host of this site is among those who sent
+ * them. */
+static void take_lists(const struct tick *tick, const struct dkv_message *replies, size_t count,
+                       struct hr_arena *arena, struct holdings *holdings, bool *ret_sibling)
+{
+    holdings->count = 1;
+    for (size_t i = 0; i < count; i++) {
+        struct dkv_have *have = &holdings->lists[holdings->count];
+        struct hr_diag why;
+        if (dkv_have_decode(replies[i].body, arena, have, &why)) {
+            tell(tick, DKV_LOG_WARN, HR_STR("bad-have"), 0, why.text);
+        } else if (have->site == tick->config->site_id) {
+            *ret_sibling = true;
+        } else if (dkv_group_find(tick->group, have->site)) {
+            holdings->count++;
+        }
+    }
+}
+
+/* Asks until @want have answered, or the time is up. */
+static enum hr_err ask_others(const struct tick *tick, dkv_origin after, uint32_t want,
+                              struct hr_arena *arena, struct holdings *ret_holdings,
+                              bool *ret_sibling, struct hr_diag *diag)
 {
     const struct dkv_env *env = tick->env;
     struct dkv_message *replies = NULL;
     size_t count = 0;
     struct hr_str body;
-    struct holdings holdings = {0};
     struct hr_str subject =
         dkv_route_subject(DKV_ROUTE_HAVE, tick->config, (struct hr_str){0}, arena);
     enum hr_err err = subject.ptr ? dkv_ask_encode(after, arena, &body) : HR_NO_MEMORY;
     if (!err) {
-        err = env->gather(env->arg, subject, body, (uint32_t)tick->group->alive,
-                          DKV_HAVE_TIMEOUT_MS, arena, &replies, &count, diag);
+        err = env->gather(env->arg, subject, body, want, DKV_HAVE_TIMEOUT_MS, arena, &replies,
+                          &count, diag);
     }
     if (err) {
         return err;
     }
-    holdings.lists = hr_arena_alloc(arena, (count + 1) * sizeof *holdings.lists);
-    if (!holdings.lists) {
+    ret_holdings->lists = hr_arena_alloc(arena, (count + 1) * sizeof *ret_holdings->lists);
+    if (!ret_holdings->lists) {
         return HR_NO_MEMORY;
     }
-    /* This site's after the others', so that what has come meanwhile is not asked for. */
-    err = dkv_serve_read(env, tick->config, after, arena, &holdings.lists[0], diag);
-    holdings.count = 1;
-    for (size_t i = 0; !err && i < count; i++) {
-        struct dkv_have *have = &holdings.lists[holdings.count];
-        struct hr_diag why;
-        if (dkv_have_decode(replies[i].body, arena, have, &why)) {
-            tell(tick, DKV_LOG_WARN, HR_STR("bad-have"), 0, why.text);
-        } else if (dkv_group_find(tick->group, have->site)) {
-            holdings.count++;
-        }
+    take_lists(tick, replies, count, arena, ret_holdings, ret_sibling);
+    return HR_OK;
+}
+
+static enum hr_err ask(struct tick *tick, dkv_origin after, struct hr_arena *arena,
+                       struct holdings *ret_holdings, struct hr_diag *diag)
+{
+    struct holdings holdings = {0};
+    bool expected = tick->sibling;
+    uint32_t want = (uint32_t)tick->group->alive;
+    enum hr_err err =
+        ask_others(tick, after, want + expected, arena, &holdings, &tick->sibling, diag);
+    if (!err && tick->sibling && !expected) {
+        /* It has taken another site's place: once more, with room for both. */
+        err = ask_others(tick, after, want + 1, arena, &holdings, &tick->sibling, diag);
+    }
+    if (!err) {
+        /* This site's after the others', so that what has come meanwhile is not asked for. */
+        err = dkv_serve_read(tick->env, tick->config, after, arena, &holdings.lists[0], diag);
     }
     if (!err) {
         *ret_holdings = holdings;

@@ -98,6 +98,7 @@ struct delivery {
     uint16_t sites[DKV_MEMBERS_MAX];
     size_t site_count;
     uint32_t *held;
+    bool sibling; /* another host of this site has answered, as it does every time */
     /* As of this round. */
     uint32_t members; /* that m/cfg names */
     uint32_t known;
@@ -182,9 +183,13 @@ static size_t place_of(struct delivery *delivery, uint16_t site)
 
 static void count_ack(struct delivery *delivery, const struct dkv_ack *ack)
 {
-    if (ack->site == delivery->config->site_id || ack->count != delivery->change_count ||
+    if (ack->site == delivery->config->site_id) {
+        delivery->sibling = true;
+        return;
+    }
+    if (ack->count != delivery->change_count ||
         ack->crc != dkv_parcel_crc(delivery->ship.changes)) {
-        return; /* another host of this site, or the answer to something else */
+        return; /* the answer to something else */
     }
     size_t place = place_of(delivery, ack->site);
     for (size_t i = 0; place < DKV_MEMBERS_MAX && i < ack->count; i++) {
@@ -234,20 +239,28 @@ static uint32_t rest_ms(const struct delivery *delivery, dkv_mono_ms began, uint
 
 /* Rounds until everybody has an answer. The first one ends with the acknowledgement that suffices, a
  * later one with everybody's. One that ends early, because nobody can be reached or somebody does not
- * take a change yet, is followed by a pause: only time can help. */
+ * take a change yet, is followed by a pause: only time can help. If another host of this site turns out to
+ * answer too, it has taken another site's place: the round is begun anew, with room for both. */
 static void deliver(struct delivery *delivery)
 {
     const struct dkv_env *env = delivery->env;
     dkv_mono_ms now = env->mono(env->arg);
     dkv_mono_ms end = now + delivery->config->ack_timeout_ms;
     uint32_t time_ms = DKV_ROUND_MS_FIRST;
+    bool first = true;
     for (unsigned i = 0; delivery->left > 0 && now < end && i < DKV_ROUNDS_MAX; i++) {
+        bool expected = delivery->sibling;
         uint32_t needed = dkv_acks_needed(delivery->config, delivery->known, delivery->alive);
         uint32_t all = needed > delivery->alive ? needed : delivery->alive;
-        uint32_t want = i == 0 ? needed - 1 : all - 1;
-        round_of(delivery, want > 0 ? want : 1, rest_ms(delivery, now, time_ms, end));
+        uint32_t want = first ? needed - 1 : all - 1;
+        round_of(delivery, (want > 0 ? want : 1) + expected, rest_ms(delivery, now, time_ms, end));
         look_around(delivery);
         settle(delivery, false);
+        if (delivery->sibling && !expected) {
+            now = env->mono(env->arg);
+            continue;
+        }
+        first = false;
         uint32_t pause_ms = rest_ms(delivery, now, DKV_PAUSE_MS, end);
         if (delivery->left > 0 && pause_ms > 0) {
             env->sleep(env->arg, pause_ms);
