@@ -195,12 +195,22 @@ static enum hr_err store_open(struct hr_fiber *fiber, wasmtime_val_raw_t *values
     return hr_abi_out_end(&out);
 }
 
-/* Reads one value into the fiber's arena: at once if the store can, else by waiting. An error of the
+/* Where an import keeps what it reads until the guest has it. The call's own arena would keep it until the
+ * call's end, and a call may read much, one after the other. */
+static struct hr_arena scratch_arena(void)
+{
+    struct hr_arena arena;
+    hr_arena_init(&arena, HR_FIBER_ARENA_BYTES_MAX);
+    return arena;
+}
+
+/* Reads one value into @arena: at once if the store can, else by waiting. An error of the
  * store goes to @ret_err; the returned one ends the call. */
 static enum hr_err read_value(struct hr_fiber *fiber, struct hr_str bucket, struct hr_str key,
-                              struct hr_str *ret_value, enum hr_err *ret_err)
+                              struct hr_arena *arena, struct hr_str *ret_value,
+                              enum hr_err *ret_err)
 {
-    *ret_err = hr_kv_get_now(port_of(fiber), bucket, key, &fiber->arena, ret_value);
+    *ret_err = hr_kv_get_now(port_of(fiber), bucket, key, arena, ret_value);
     if (*ret_err != HR_AGAIN) {
         return HR_OK;
     }
@@ -216,7 +226,7 @@ static enum hr_err read_value(struct hr_fiber *fiber, struct hr_str bucket, stru
     }
     *ret_err = pending->err;
     if (!pending->err) {
-        *ret_value = hr_arena_copy(&fiber->arena, hr_buf_str(&pending->value));
+        *ret_value = hr_arena_copy(arena, hr_buf_str(&pending->value));
         *ret_err = ret_value->ptr ? HR_OK : HR_NO_MEMORY;
     }
     pending_free(pending);
@@ -230,24 +240,25 @@ static enum hr_err read_and_answer(struct hr_fiber *fiber, const wasmtime_val_ra
     struct bucket *bucket;
     struct hr_str key;
     struct hr_str value;
+    struct hr_arena scratch = scratch_arena();
     enum hr_err read = HR_OK;
     enum hr_err err = lift_key(fiber, values, &bucket, &key);
     if (!err) {
-        err = read_value(fiber, bucket->name, key, &value, &read);
+        err = read_value(fiber, bucket->name, key, &scratch, &value, &read);
     }
-    if (err) {
-        return err;
+    if (!err && read && read != HR_NOT_FOUND) {
+        err = put_error(fiber, values[3].i32, 4, read, "");
+    } else if (!err) {
+        struct hr_abi_out out = hr_abi_out(fiber, values[3].i32);
+        hr_abi_out_u8(&out, 0, 0);
+        hr_abi_out_u8(&out, 4, read == HR_OK);
+        if (!read && with_value) {
+            hr_abi_out_bytes(&out, 8, value);
+        }
+        err = hr_abi_out_end(&out);
     }
-    if (read && read != HR_NOT_FOUND) {
-        return put_error(fiber, values[3].i32, 4, read, "");
-    }
-    struct hr_abi_out out = hr_abi_out(fiber, values[3].i32);
-    hr_abi_out_u8(&out, 0, 0);
-    hr_abi_out_u8(&out, 4, read == HR_OK);
-    if (!read && with_value) {
-        hr_abi_out_bytes(&out, 8, value);
-    }
-    return hr_abi_out_end(&out);
+    hr_arena_release(&scratch);
+    return err;
 }
 
 static enum hr_err bucket_get(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
@@ -328,23 +339,23 @@ static enum hr_err bucket_delete(struct hr_fiber *fiber, wasmtime_val_raw_t *val
     return commit_for_unit(fiber, &commit, values[3].i32);
 }
 
-/* A page of the store, in the fiber's arena or in @ret_pending's, which the caller frees. */
+/* A page of the store, in the arena of @ret_pending, which the caller frees. */
 static enum hr_err read_page(struct hr_fiber *fiber, const struct hr_kv_scan *scan,
                              struct hr_kv_page *ret_page, struct pending **ret_pending,
                              enum hr_err *ret_err)
 {
-    *ret_pending = NULL;
-    *ret_err = hr_kv_scan_now(port_of(fiber), scan, &fiber->arena, ret_page);
+    struct pending *pending = pending_new(fiber);
+    *ret_pending = pending;
+    *ret_err =
+        pending ? hr_kv_scan_now(port_of(fiber), scan, &pending->arena, ret_page) : HR_NO_MEMORY;
     if (*ret_err != HR_AGAIN) {
         return HR_OK;
     }
-    struct pending *pending = pending_new(fiber);
-    *ret_err = pending ? hr_kv_scan(port_of(fiber), scan, &pending->arena, on_page, pending)
-                       : HR_NO_MEMORY;
+    *ret_err = hr_kv_scan(port_of(fiber), scan, &pending->arena, on_page, pending);
     if (*ret_err) {
-        pending_free(pending);
         return HR_OK;
     }
+    *ret_pending = NULL;
     enum hr_err err = await(fiber, pending);
     if (err) {
         return err;
@@ -558,12 +569,12 @@ static enum hr_err lift_checks(struct hr_fiber *fiber, int32_t ptr, int32_t coun
 #define READ_WINDOW 256u
 
 /* Takes over what one reading brought; its first failure that is more than a missing key goes to @read. */
-static void take_reading(struct hr_fiber *fiber, struct pending *pending, struct hr_str *ret_value,
+static void take_reading(struct pending *pending, struct hr_arena *arena, struct hr_str *ret_value,
                          bool *ret_there, enum hr_err *read)
 {
     enum hr_err err = pending->err;
     if (!err) {
-        *ret_value = hr_arena_copy(&fiber->arena, hr_buf_str(&pending->value));
+        *ret_value = hr_arena_copy(arena, hr_buf_str(&pending->value));
         err = ret_value->ptr ? HR_OK : HR_NO_MEMORY;
     }
     *ret_there = err == HR_OK;
@@ -575,10 +586,10 @@ static void take_reading(struct hr_fiber *fiber, struct pending *pending, struct
 
 /* Begins to read @key, or has read it. */
 static struct pending *begin_reading(struct hr_fiber *fiber, struct hr_str bucket,
-                                     struct hr_str key, struct hr_str *ret_value,
-                                     enum hr_err *ret_err)
+                                     struct hr_str key, struct hr_arena *arena,
+                                     struct hr_str *ret_value, enum hr_err *ret_err)
 {
-    *ret_err = hr_kv_get_now(port_of(fiber), bucket, key, &fiber->arena, ret_value);
+    *ret_err = hr_kv_get_now(port_of(fiber), bucket, key, arena, ret_value);
     if (*ret_err != HR_AGAIN) {
         return NULL;
     }
@@ -594,14 +605,14 @@ static struct pending *begin_reading(struct hr_fiber *fiber, struct hr_str bucke
 /* Reads up to READ_WINDOW values, all at a time. A failure of the store goes to @ret_read; the returned error
  * ends the call. */
 static enum hr_err read_values(struct hr_fiber *fiber, struct hr_str bucket,
-                               const struct hr_str *keys, uint32_t count, struct hr_str *ret_values,
-                               bool *ret_there, enum hr_err *ret_read)
+                               const struct hr_str *keys, uint32_t count, struct hr_arena *arena,
+                               struct hr_str *ret_values, bool *ret_there, enum hr_err *ret_read)
 {
     struct pending *pending[READ_WINDOW];
     enum hr_err ending = HR_OK;
     for (uint32_t i = 0; i < count; i++) {
         enum hr_err err;
-        pending[i] = begin_reading(fiber, bucket, keys[i], &ret_values[i], &err);
+        pending[i] = begin_reading(fiber, bucket, keys[i], arena, &ret_values[i], &err);
         ret_there[i] = err == HR_OK;
         if (!pending[i] && err && err != HR_NOT_FOUND && !*ret_read) {
             *ret_read = err;
@@ -615,13 +626,14 @@ static enum hr_err read_values(struct hr_fiber *fiber, struct hr_str bucket,
         if (err) {
             ending = err; /* the others are given up the same way */
         } else {
-            take_reading(fiber, pending[i], &ret_values[i], &ret_there[i], ret_read);
+            take_reading(pending[i], arena, &ret_values[i], &ret_there[i], ret_read);
         }
     }
     return ending;
 }
 
-static enum hr_err batch_get_many(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
+static enum hr_err get_many(struct hr_fiber *fiber, const wasmtime_val_raw_t *values,
+                            struct hr_arena *scratch)
 {
     struct bucket *bucket;
     struct hr_str *borrowed;
@@ -637,7 +649,7 @@ static enum hr_err batch_get_many(struct hr_fiber *fiber, wasmtime_val_raw_t *va
         err = hr_fiber_trap(fiber, "the call's host memory is used up");
     }
     for (uint32_t i = 0; i < count && !err; i++) {
-        keys[i] = hr_arena_copy(&fiber->arena, borrowed[i]); /* reading may wait */
+        keys[i] = hr_arena_copy(scratch, borrowed[i]); /* reading may wait */
         if (!keys[i].ptr) {
             err = hr_fiber_trap(fiber, "the call's host memory is used up");
         }
@@ -647,7 +659,8 @@ static enum hr_err batch_get_many(struct hr_fiber *fiber, wasmtime_val_raw_t *va
         uint32_t part = count - i < READ_WINDOW ? count - i : READ_WINDOW;
         err = hr_fiber_breathe(fiber);
         if (!err) {
-            err = read_values(fiber, bucket->name, keys + i, part, found + i, is_there + i, &read);
+            err = read_values(fiber, bucket->name, keys + i, part, scratch, found + i, is_there + i,
+                              &read);
         }
     }
     if (err) {
@@ -668,6 +681,14 @@ static enum hr_err batch_get_many(struct hr_fiber *fiber, wasmtime_val_raw_t *va
         }
     }
     return out.err ? out.err : hr_abi_out_end(&items);
+}
+
+static enum hr_err batch_get_many(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
+{
+    struct hr_arena scratch = scratch_arena();
+    enum hr_err err = get_many(fiber, values, &scratch);
+    hr_arena_release(&scratch);
+    return err;
 }
 
 static enum hr_err batch_set_many(struct hr_fiber *fiber, wasmtime_val_raw_t *values)

@@ -280,6 +280,61 @@ static void keyvalue_survives_the_end_of_a_call_that_commits(void **state)
     }
 }
 
+/* Its allocator gives the same place again and again, so that a call can be given much, one after the other. */
+#define FORGETFUL_GUEST                                                                          \
+    "(module (memory (export \"memory\") 2) (func (export \"cabi_realloc\") (param i32 i32 i32 " \
+    "i32) (result i32) (i32.const 65536)) " RIG_HANDLER("(i32.const 0)") ")"
+#define LONG_VALUE_BYTES 32768u
+
+static bool reads_by_scans;
+
+static enum hr_err read_very_much(struct hr_fiber *fiber, void *arg)
+{
+    (void)arg;
+    uint32_t bucket;
+    enum hr_err err = open_bucket(fiber, HR_STR(RIG_BUCKET), &bucket);
+    wasmtime_val_raw_t set[6] = {
+        {.i32 = (int32_t)bucket},  {.i32 = TEXT_AT}, {.i32 = 1}, {.i32 = 4096},
+        {.i32 = LONG_VALUE_BYTES}, {.i32 = RET_AT}};
+    rig_poke(fiber, TEXT_AT, HR_STR("k"));
+    err = err ? err : import(fiber, "[method]bucket.set", set);
+    for (size_t bytes = 0; bytes < 2 * (size_t)HR_FIBER_ARENA_BYTES_MAX && !err;
+         bytes += LONG_VALUE_BYTES) {
+        wasmtime_val_raw_t scan[8] = {{.i32 = (int32_t)bucket},
+                                      {.i32 = TEXT_AT},
+                                      {.i32 = 1},
+                                      {.i32 = 0},
+                                      {.i32 = 0},
+                                      {.i32 = 0},
+                                      {.i32 = 1000},
+                                      {.i32 = RET_AT}};
+        wasmtime_val_raw_t get[4] = {
+            {.i32 = (int32_t)bucket}, {.i32 = TEXT_AT}, {.i32 = 1}, {.i32 = RET_AT}};
+        err =
+            reads_by_scans ? import(fiber, "scan", scan) : import(fiber, "[method]bucket.get", get);
+        if (!err && rig_peek8(fiber, RET_AT) != 0) {
+            fail_msg("after %zu bytes there is no more", bytes);
+        }
+    }
+    return err;
+}
+
+/* What a call has read does not count against its host memory for ever: a bucket may be larger than that. */
+static void keyvalue_reads_more_than_a_calls_memory(void **state)
+{
+    (void)state;
+    struct guest_rig rig;
+    for (size_t i = 0; i < 2; i++) {
+        const struct guest_rig_options options = {.text = FORGETFUL_GUEST,
+                                                  .limits = {.cpu_ms = 20000}};
+        rig_open(&rig, &options);
+        reads_by_scans = i == 0;
+        rig_call(&rig, read_very_much);
+        assert_int_equal(rig.err, HR_OK);
+        rig_close(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +343,7 @@ int main(void)
         cmocka_unit_test(keyvalue_traps_on_lists_that_cannot_be),
         cmocka_unit_test(keyvalue_lists_from_any_cursor),
         cmocka_unit_test(keyvalue_survives_the_end_of_a_call_that_commits),
+        cmocka_unit_test(keyvalue_reads_more_than_a_calls_memory),
     };
     return cmocka_run_group_tests_name("imports_keyvalue", tests, NULL, NULL);
 }
