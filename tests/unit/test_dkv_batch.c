@@ -463,7 +463,7 @@ static void batch_of_a_group_fails_without_its_ships(void **state)
     fake_send(&fake, "wasmkv.set.b", "{}");
     fake_forget_replies(&fake);
     fake.fault = FAKE_REFUSED;
-    fake.fault_at = fake.calls + 13;
+    fake.fault_at = fake.calls + 14;
     dkv_batch_handle(&env, &message, 1, &outcome);
     assert_int_equal(outcome.err, HR_IO);
     assert_int_equal(fake.reply_count, 0);

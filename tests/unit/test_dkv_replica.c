@@ -570,6 +570,55 @@ static void replica_gives_back_a_lost_tail(void **state)
     has(fake_send(fake, "wasmkv.get.b", ""), "\"n\":2");
 }
 
+static struct fake saved_store;
+static char next_nonce[33];
+
+static void copy_store(struct fake *to, const struct fake *from)
+{
+    while (to->count > 0) {
+        fake_delete(to, hr_str_of(to->pairs[0].key, to->pairs[0].key_len));
+    }
+    for (size_t i = 0; i < from->count; i++) {
+        fake_put(to, hr_str_of(from->pairs[i].key, from->pairs[i].key_len),
+                 hr_str_of(from->pairs[i].value, from->pairs[i].value_len));
+    }
+}
+
+/* The store's server starts again without its newest changes; the host notices as it connects again. */
+static void restart_store(struct fake *fake)
+{
+    copy_store(fake, &saved_store);
+    snprintf(next_nonce, sizeof next_nonce, "%032x", 0xabcdefu);
+    fake->nonce = next_nonce;
+}
+
+/* The same if that happens in the middle of a write, at whatever moment: the write is not done under a number
+ * that others know as another change's. */
+static void replica_gives_back_a_tail_that_is_lost_during_a_write(void **state)
+{
+    (void)state;
+    bool reached = true;
+    for (uint64_t call = 1; reached; call++) {
+        release_world(world);
+        world = new_world(7, 3);
+        struct fake *fake = &world->sites[0].fake;
+        saved_store = fake_new(1);
+        write_to(0, "wasmkv.set.a", "\"n\":1");
+        copy_store(&saved_store, fake);
+        has(write_to(0, "wasmkv.set.b", "\"n\":2"), "\"acks\":2");
+        fake->intruder = restart_store;
+        fake->fault = FAKE_INTRUDER;
+        fake->fault_at = fake->calls + call;
+        write_to(0, "wasmkv.set.c", "\"n\":3");
+        reached = fake->calls >= fake->fault_at && call < 20;
+        ticks(4);
+        agree();
+        has(fake_send(fake, "wasmkv.get.b", ""), "\"n\":2");
+        has(fake_send(fake, "wasmkv.get.c", ""), "\"n\":3");
+        fake_release(&saved_store);
+    }
+}
+
 /* A second host of the own site, which is nearer than anybody and holds every change before it is sent, does
  * not take the place of another site: neither where acknowledgements are counted, ... */
 static void replica_is_not_mistaken_for_a_host_of_this_site(void **state)
@@ -645,6 +694,7 @@ int main(void)
         CASE(replica_sweeps_what_a_clear_covers),
         CASE(replica_remembers_what_it_collected_when_alone),
         CASE(replica_gives_back_a_lost_tail),
+        CASE(replica_gives_back_a_tail_that_is_lost_during_a_write),
         CASE(replica_is_not_mistaken_for_a_host_of_this_site),
         CASE(replica_catches_up_beside_a_host_of_this_site),
         CASE(replica_lives_with_many_origins),

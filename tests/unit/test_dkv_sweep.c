@@ -177,7 +177,7 @@ static void sweep_costs_nothing_when_there_is_nothing_to_do(void **state)
     }
     assert_int_equal(fake.scans - scans, 10); /* each looks for expired results */
     assert_int_equal(fake.calls - calls,
-                     130); /* configuration, sites, site, reading, scan, commit, reply */
+                     140); /* configuration, sites, site, its nonce, reading, scan, commit, reply */
 }
 
 /* Little litter among many values waits, for some time. */

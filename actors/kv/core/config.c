@@ -29,8 +29,8 @@ static enum hr_err number(const struct dkv_env *env, struct hr_str key, const ui
     return HR_OK;
 }
 
-static enum hr_err nonce(const struct dkv_env *env, struct hr_arena *arena,
-                         struct dkv_nonce *ret_nonce, struct hr_diag *diag)
+enum hr_err dkv_config_nonce(const struct dkv_env *env, struct hr_arena *arena,
+                             struct dkv_nonce *ret_nonce, struct hr_diag *diag)
 {
     const struct hr_str key = HR_STR("boot-nonce");
     const char *must = "32 lower-case hexadecimal digits, new at every start of the host";
@@ -123,7 +123,7 @@ enum hr_err dkv_config_read(const struct dkv_env *env, struct hr_arena *arena,
                      &timeout_ms, diag);
     }
     if (!err) {
-        err = nonce(env, arena, &ret_config->nonce, diag);
+        err = dkv_config_nonce(env, arena, &ret_config->nonce, diag);
     }
     ret_config->site_id = (uint16_t)site_id;
     ret_config->feed_max = feed_max;

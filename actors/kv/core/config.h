@@ -47,5 +47,8 @@ struct dkv_config {
  * Errors: HR_DENIED with the key's name and what it has to be; HR_NO_MEMORY; the env's. */
 HR_MUST_CHECK enum hr_err dkv_config_read(const struct dkv_env *env, struct hr_arena *arena,
                                           struct dkv_config *ret_config, struct hr_diag *diag);
+/* The nonce as it is now: the host draws another one when its store has lost its newest changes (site.h). */
+HR_MUST_CHECK enum hr_err dkv_config_nonce(const struct dkv_env *env, struct hr_arena *arena,
+                                           struct dkv_nonce *ret_nonce, struct hr_diag *diag);
 
 #endif

@@ -363,12 +363,24 @@ static enum hr_err finish(const struct dkv_env *env, const struct stored *stored
     return HR_OK;
 }
 
-enum hr_err dkv_site_open(const struct dkv_env *env, const struct dkv_config *config,
+/* Loads, and reads the nonce after that: if the store has lost its newest changes since this call began, the
+ * host has known it for as long as they can be missed. What is written afterwards is bound to what was read
+ * here, because it checks m/ctr. */
+static enum hr_err load_now(const struct dkv_env *env, struct dkv_config *config,
+                            struct hr_arena *arena, struct stored *ret_stored, struct hr_diag *diag)
+{
+    enum hr_err err = load(env, arena, ret_stored, diag);
+    return err ? err : dkv_config_nonce(env, arena, &config->nonce, diag);
+}
+
+enum hr_err dkv_site_open(const struct dkv_env *env, const struct dkv_config *given,
                           struct hr_arena *arena, struct dkv_site *ret_site, struct hr_diag *diag)
 {
+    struct dkv_config present = *given;
+    const struct dkv_config *config = &present;
     for (unsigned i = 0; i < DKV_BOOT_TRIES_MAX; i++) {
         struct stored stored;
-        enum hr_err err = load(env, arena, &stored, diag);
+        enum hr_err err = load_now(env, &present, arena, &stored, diag);
         if (!err) {
             err = admit(&stored, config, diag);
         }
