@@ -116,9 +116,10 @@ void hr_bus_unsubscribe(struct hr_bus_sub *sub)
 
 enum hr_err hr_bus_publish(struct hr_bus_port *port, const struct hr_bus_msg *msg)
 {
-    bool is_reply = hr_str_starts(msg->subject, HR_STR("_INBOX."));
+    bool may_be_large = hr_str_starts(msg->subject, HR_STR("_INBOX.")) ||
+                        hr_str_starts(msg->subject, HR_STR(HR_BUS_LOCAL_TOKEN "."));
     enum hr_err err =
-        check_message(msg, is_reply ? HR_BUS_LARGE_BYTES_MAX : HR_BUS_PAYLOAD_BYTES_MAX);
+        check_message(msg, may_be_large ? HR_BUS_LARGE_BYTES_MAX : HR_BUS_PAYLOAD_BYTES_MAX);
     return err ? err : port->bus->ops->publish(port, msg);
 }
 

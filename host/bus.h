@@ -29,7 +29,8 @@
 #define HR_BUS_SUBJECT_BYTES_MAX 512u
 #define HR_BUS_QUEUE_BYTES_MAX 64u
 #define HR_BUS_PAYLOAD_BYTES_MAX (1u << 20) /* subject and headers not counted, as NATS' default */
-/* Of a request and of what is published to an inbox: over NATS they travel in pieces. */
+/* Of a request and of what is published to an inbox: over NATS they travel in pieces. And of what never leaves
+ * the host. */
 #define HR_BUS_LARGE_BYTES_MAX ((size_t)64 << 20)
 #define HR_BUS_HEADERS_MAX 32u
 #define HR_BUS_HEADER_BYTES_MAX 4096u /* names and values of one message together */

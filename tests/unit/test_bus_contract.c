@@ -243,6 +243,10 @@ static void bus_refuses_what_passes_a_limit(void **state)
     assert_int_equal(hr_bus_publish(f->port, &msg), HR_OK);
     msg.body.len++;
     assert_int_equal(hr_bus_publish(f->port, &msg), HR_TOO_BIG);
+    msg.subject = HR_STR("_LOCAL.a"); /* never on a wire, but of the bus that is nothing else */
+    assert_int_equal(hr_bus_publish(f->port, &msg), is_over_nats() ? HR_TOO_BIG : HR_OK);
+    msg.subject = HR_STR("_LOCALE.a");
+    assert_int_equal(hr_bus_publish(f->port, &msg), HR_TOO_BIG);
 
     msg = (struct hr_bus_msg){.subject = {bytes, HR_BUS_SUBJECT_BYTES_MAX}};
     assert_int_equal(hr_bus_publish(f->port, &msg), HR_OK);
