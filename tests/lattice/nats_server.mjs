@@ -7,8 +7,9 @@ import { request } from "../integration/http.mjs";
 import { freePorts } from "./ports.mjs";
 import { Service } from "./service.mjs";
 
-// What a server tells others to reach it by, where they must not go but through a proxy: nobody is there, and a route
-// that was not configured is tried once only.
+// What a server tells others to reach it by: nobody is there, and a route that was not configured is tried once only. So
+// each pair of servers has the one route that was configured, through its proxy if it has one. Two that dial each other
+// at the same time may both hang up, and not try again (seen with 2.9.10).
 const NOWHERE = "127.0.0.1:1";
 
 // The system's, and the newest one where scripts/deps.sh could build it.

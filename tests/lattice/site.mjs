@@ -173,7 +173,7 @@ export class Lattice {
           routes.push(proxy.address);
         } else routes.push(direct);
       }
-      const nats = await NatsServer.create(this.folder, name, { program: servers[name], routes, hidden: proxied });
+      const nats = await NatsServer.create(this.folder, name, { program: servers[name], routes, hidden: true });
       const own = typeof env === "function" ? env(name) : env;
       this.sites.push(await Site.create(name, { folder: this.folder, kind: store, nats, env: own }));
     }
