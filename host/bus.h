@@ -49,6 +49,9 @@
 /* A reply that says no, of whoever could not do it: its body is for people and for the actor that asked, if
  * nobody else can do better. The value is a reason. */
 #define HR_BUS_HEADER_REFUSED "Hedgerow-Refused"
+/* A reply that says no by what its sender knows: final, unless somebody else was asked before who may have done
+ * what was asked for. The value is a reason. */
+#define HR_BUS_HEADER_JUDGED "Hedgerow-Judged"
 /* A host says no, in the place of a responder: no body; the value is the error's text, a colon, and why. */
 #define HR_BUS_HEADER_ERROR "Hedgerow-Error"
 

@@ -19,6 +19,7 @@
 /* How good a refusal is to have; 0 is none. */
 #define RANK_HOST 1u
 #define RANK_BODY 2u
+#define RANK_JUDGED 3u /* an answer, if nobody asked before may have done it */
 
 static struct hr_bus_lattice_port *port_of(const struct hr_bus_lattice_request *request)
 {
@@ -261,10 +262,29 @@ static uint32_t rank_of(const struct hr_bus_msg *reply)
 {
     bool is_actors = hr_bus_header(reply, HR_STR(HR_BUS_HEADER_REFUSED)).len > 0;
     bool is_hosts = hr_bus_header(reply, HR_STR(HR_BUS_HEADER_ERROR)).len > 0;
+    if (hr_bus_header(reply, HR_STR(HR_BUS_HEADER_JUDGED)).len > 0) {
+        return RANK_JUDGED;
+    }
     if (is_actors && reply->body.len > 0) {
         return RANK_BODY;
     }
     return is_actors || is_hosts ? RANK_HOST : 0;
+}
+
+/* Whether somebody who was asked may have done it all the same. */
+static bool is_doubtful(const struct hr_bus_lattice_request *request)
+{
+    return request->repeat == HR_BUS_IDEMPOTENT &&
+           (request->err == HR_UNKNOWN_OUTCOME || request->err == HR_TIMEOUT);
+}
+
+/* Whether @reply answers the request now. A judgement has to wait for those who were asked before. */
+static bool is_good(const struct hr_bus_lattice_request *request, const struct hr_bus_msg *reply)
+{
+    uint32_t rank = rank_of(reply);
+    bool waits = request && request->repeat == HR_BUS_IDEMPOTENT &&
+                 (!hr_list_empty(&request->attempts) || is_doubtful(request));
+    return rank == 0 || (rank == RANK_JUDGED && !waits);
 }
 
 /* Whether who failed so has certainly done nothing with the request. */
@@ -304,8 +324,8 @@ static void keep_refusal(struct hr_bus_lattice_request *request, const struct hr
 /* What the requester is told if nobody does better than @err. */
 static void keep_error(struct hr_bus_lattice_request *request, enum hr_err err, bool untouched)
 {
-    bool is_doubtful = !untouched && err != HR_TIMEOUT && request->repeat != HR_BUS_SAFE;
-    if (is_doubtful) {
+    bool doubtful = !untouched && err != HR_TIMEOUT && request->repeat != HR_BUS_SAFE;
+    if (doubtful) {
         request->err = HR_UNKNOWN_OUTCOME;
     } else if (request->err != HR_UNKNOWN_OUTCOME) {
         request->err = err;
@@ -321,7 +341,8 @@ static void go_on(struct hr_bus_lattice_request *request, enum hr_err err,
     if (!reply) {
         keep_error(request, err, untouched);
     }
-    if (may_repeat && !is_under_way(request) && send_to_next(request, false)) {
+    bool is_judged = reply && rank_of(reply) == RANK_JUDGED;
+    if (may_repeat && !is_judged && !is_under_way(request) && send_to_next(request, false)) {
         fail_over(request);
     }
     if (!hr_list_empty(&request->attempts) && hr_now_ns() < request->due_ns) {
@@ -330,7 +351,12 @@ static void go_on(struct hr_bus_lattice_request *request, enum hr_err err,
     }
     bool is_best =
         reply && (!request->refusal || rank_of(reply) > rank_of(&request->refusal->view));
-    if (is_best) {
+    const struct hr_bus_msg *best = is_best            ? reply
+                                    : request->refusal ? &request->refusal->view
+                                                       : NULL;
+    if (best && rank_of(best) == RANK_JUDGED && is_doubtful(request)) {
+        complete(request, request->err, NULL);
+    } else if (is_best) {
         complete(request, HR_OK, reply);
     } else if (request->refusal) {
         complete(request, HR_OK, &request->refusal->view);
@@ -344,11 +370,12 @@ void hr_bus_lattice_on_answer(struct hr_bus_lattice_attempt *attempt, enum hr_er
 {
     struct hr_bus_lattice_request *request = attempt->request;
     struct hr_bus_port *port = &attempt->port->base;
-    bool good = !err && rank_of(reply) == 0;
     bool hedge = attempt->hedge;
     bool exploring = attempt->exploring;
-    hr_bus_lattice_attempt_end(attempt, outcome_of(err, good, reply));
-    if (!err && !good) {
+    bool answered = !err && (rank_of(reply) == 0 || rank_of(reply) == RANK_JUDGED);
+    hr_bus_lattice_attempt_end(attempt, outcome_of(err, answered, reply));
+    bool good = answered && is_good(request, reply);
+    if (!err && !answered) {
         hr_bus_lattice_count(port, HR_BUS_LATTICE_REFUSALS);
     }
     if (!request) {

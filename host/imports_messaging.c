@@ -279,7 +279,7 @@ static struct hr_str reason_of(struct hr_str text, char *ret_reason, size_t size
     return len > 0 ? hr_str_of(ret_reason, len) : HR_STR("refused");
 }
 
-static enum hr_err refuse(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
+static enum hr_err say_no(struct hr_fiber *fiber, wasmtime_val_raw_t *values, struct hr_str header)
 {
     struct hr_bus_msg msg = {0};
     struct hr_str text = {0};
@@ -300,7 +300,7 @@ static enum hr_err refuse(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
         return put_error(fiber, values[6].i32, HR_DENIED, HR_STR("the link does not name it"));
     }
     const struct hr_bus_header headers[] = {
-        {HR_STR(HR_BUS_HEADER_REFUSED), reason_of(text, reason, sizeof reason)},
+        {header, reason_of(text, reason, sizeof reason)},
         {HR_STR(HR_BUS_HEADER_TRACE), hr_trace_str(&fiber->trace)},
     };
     msg.headers = headers;
@@ -308,11 +308,22 @@ static enum hr_err refuse(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
     return put_published(fiber, values[6].i32, hr_bus_publish(fiber->worker->bus, &msg));
 }
 
+static enum hr_err refuse(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
+{
+    return say_no(fiber, values, HR_STR(HR_BUS_HEADER_REFUSED));
+}
+
+static enum hr_err judge(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
+{
+    return say_no(fiber, values, HR_STR(HR_BUS_HEADER_JUDGED));
+}
+
 static const struct hr_import imports[] = {
     {"wasmcloud:messaging/consumer", "0.2", "request", "iiiiii>", consumer_request},
     {"wasmcloud:messaging/consumer", "0.2", "publish", "iiiiiiii>", consumer_publish},
     {"hedgerow:lattice/gather", "0.1", "gather", "iiiiiii>", gather},
     {"hedgerow:lattice/replies", "0.1", "refuse", "iiiiiii>", refuse},
+    {"hedgerow:lattice/replies", "0.1", "judge", "iiiiiii>", judge},
 };
 
 const struct hr_imports_table hr_imports_messaging = HR_IMPORTS_TABLE(imports);

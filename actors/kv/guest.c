@@ -425,6 +425,19 @@ static enum hr_err env_refuse(void *arg, struct hr_str reply_to, struct hr_str r
                : fail_text("refusing", &error, diag);
 }
 
+static enum hr_err env_judge(void *arg, struct hr_str reply_to, struct hr_str reason,
+                             struct hr_str body, struct hr_diag *diag)
+{
+    (void)arg;
+    kv_string_t to = to_string(reply_to);
+    kv_string_t why = to_string(reason);
+    kv_list_u8_t bytes = to_bytes(body);
+    kv_string_t error;
+    return hedgerow_lattice_replies_judge(&to, &why, &bytes, &error)
+               ? HR_OK
+               : fail_text("judging", &error, diag);
+}
+
 static void env_log(void *arg, enum dkv_log_level level, struct hr_str text)
 {
     (void)arg;
@@ -455,6 +468,7 @@ static struct dkv_env env_of(struct guest *guest)
         .gather = env_gather,
         .sites = env_sites,
         .refuse = env_refuse,
+        .judge = env_judge,
         .log = env_log,
         .config = env_config,
     };

@@ -21,11 +21,13 @@
 /* What a subscription does with a request. */
 enum mood {
     ANSWERS,
-    HOLDS,        /* for good */
-    SAYS_NO,      /* the actor, with a body */
-    IS_BUSY,      /* the host, before the call */
-    HAS_FAILED,   /* the host, after the call began */
-    ANSWERS_LATER /* 60 ms */
+    HOLDS, /* for good */
+    SAYS_NO,
+    JUDGES,     /* the actor, with a body */
+    IS_BUSY,    /* the host, before the call */
+    HAS_FAILED, /* the host, after the call began */
+    ANSWERS_LATER,
+    ANSWERS_LATE /* 60 ms */
 };
 
 struct service {
@@ -238,11 +240,15 @@ static void on_request(void *arg, const struct hr_bus_msg *msg)
         reply_with(service, msg->reply_to, NULL, NULL, service->text);
         break;
     case ANSWERS_LATER:
+    case ANSWERS_LATE:
         snprintf(service->reply_to, sizeof service->reply_to, "%.*s", HR_STR_ARG(msg->reply_to));
-        hr_loop_timer_start(&loop, &service->later, 60);
+        hr_loop_timer_start(&loop, &service->later, service->mood == ANSWERS_LATE ? 600 : 60);
         break;
     case SAYS_NO:
         reply_with(service, msg->reply_to, HR_BUS_HEADER_REFUSED, "full", service->text);
+        break;
+    case JUDGES:
+        reply_with(service, msg->reply_to, HR_BUS_HEADER_JUDGED, "not-found", service->text);
         break;
     case IS_BUSY:
         reply_with(service, msg->reply_to, HR_BUS_HEADER_ERROR, "too busy: kv", "");
@@ -736,6 +742,42 @@ static void bus_lattice_moves_on_from_a_stall(void **state)
     assert_int_equal(here.count, 1);
 }
 
+/* What the second one knows of is not enough for a no while the first one, who has stalled, may have done it: its
+ * answer is waited for, and without one nobody can tell. */
+static void bus_lattice_believes_no_judgement_over_a_stall(void **state)
+{
+    (void)state;
+    static struct service here;
+    static struct service there;
+    static struct answer answer;
+    memset(&here, 0, sizeof here);
+    memset(&there, 0, sizeof there);
+    serve(&here, a, ANSWERS_LATE, a);
+    serve(&there, b, JUDGES, a);
+    ask_for(&answer, a, "kv.x", HR_BUS_IDEMPOTENT, TIMEOUT_MS);
+    wait_until(is_answered, &answer);
+    assert_int_equal(there.count, 1);
+    assert_string_equal(answer.body, "a");
+    here.mood = HOLDS;
+    ask_for(&answer, a, "kv.x", HR_BUS_IDEMPOTENT, 2800);
+    wait_until(is_answered, &answer);
+    assert_int_equal(there.count, 2);
+    assert_int_equal(answer.err, HR_TIMEOUT);
+}
+
+/* Of the only one who was asked a judgement is the answer. */
+static void bus_lattice_believes_a_judgement(void **state)
+{
+    (void)state;
+    static struct service there;
+    memset(&there, 0, sizeof there);
+    serve(&there, b, JUDGES, a);
+    struct answer answer = ask(a, HR_BUS_IDEMPOTENT);
+    assert_int_equal(answer.err, HR_OK);
+    assert_string_equal(answer.body, "b");
+    assert_int_equal(stats_of(a).refusals, 0);
+}
+
 /* --- messages ----------------------------------------------------------------------------------------- */
 
 /* A message reaches who subscribes on every host, and of a queue group one member, here before elsewhere. */
@@ -1038,6 +1080,8 @@ int main(void)
         CASE(bus_lattice_hedges_reads),
         CASE(bus_lattice_hedges_within_the_budget),
         CASE(bus_lattice_moves_on_from_a_stall),
+        CASE(bus_lattice_believes_no_judgement_over_a_stall),
+        CASE(bus_lattice_believes_a_judgement),
         CASE(bus_lattice_publishes_to_all_hosts),
         CASE(bus_lattice_keeps_local_subjects),
         CASE(bus_lattice_replies_in_spite_of_eavesdroppers),

@@ -472,6 +472,14 @@ static inline enum hr_err fake_publish(void *arg, const struct dkv_message *mess
     return fake_send_out(arg, message, false, diag);
 }
 
+static inline enum hr_err fake_judge(void *arg, struct hr_str reply_to, struct hr_str reason,
+                                     struct hr_str body, struct hr_diag *diag)
+{
+    const struct dkv_message message = {.subject = reply_to, .body = body};
+    (void)reason;
+    return fake_send_out(arg, &message, false, diag);
+}
+
 static inline enum hr_err fake_refuse(void *arg, struct hr_str reply_to, struct hr_str reason,
                                       struct hr_str body, struct hr_diag *diag)
 {
@@ -595,6 +603,7 @@ static inline struct dkv_env fake_env(struct fake *fake)
                             .gather = fake_gather,
                             .sites = fake_sites,
                             .refuse = fake_refuse,
+                            .judge = fake_judge,
                             .log = fake_log,
                             .config = fake_config};
 }

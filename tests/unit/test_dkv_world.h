@@ -393,6 +393,7 @@ static inline void handle(struct site *site, const struct dkv_message *messages,
     struct dkv_env env = fake_env(&site->fake);
     env.publish = rig_publish;
     env.refuse = rig_refuse;
+    env.judge = rig_refuse; /* both are replies here */
     env.sites = rig_sites;
     env.gather = rig_gather;
     env.request = rig_request;

@@ -74,6 +74,9 @@ static void reply(struct batch *batch, size_t index, const struct dkv_answer *an
     if (!handled->err && dkv_reply_is_refusal(answer, identified)) {
         handled->err = env->refuse(env->arg, message->reply_to, dkv_reply_code(answer->err),
                                    out.body, &handled->diag);
+    } else if (!handled->err && dkv_reply_is_judgement(answer, identified)) {
+        handled->err = env->judge(env->arg, message->reply_to, dkv_reply_code(answer->err),
+                                  out.body, &handled->diag);
     } else if (!handled->err) {
         handled->err = env->publish(env->arg, &out, &handled->diag);
     }

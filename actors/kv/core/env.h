@@ -122,6 +122,10 @@ struct dkv_env {
      * if there is one, and gets @body otherwise. */
     enum hr_err (*refuse)(void *arg, struct hr_str reply_to, struct hr_str reason,
                           struct hr_str body, struct hr_diag *diag);
+    /* Answers a request with a no that rests on what is known here: whoever asked waits for others that it
+     * asked before, if there are any, and gets @body otherwise. */
+    enum hr_err (*judge)(void *arg, struct hr_str reply_to, struct hr_str reason,
+                         struct hr_str body, struct hr_diag *diag);
     void (*log)(void *arg, enum dkv_log_level level, struct hr_str text);
     /* The value of configuration key @key; lives in @arena. Errors: HR_NOT_FOUND: not set. */
     enum hr_err (*config)(void *arg, struct hr_str key, struct hr_arena *arena,

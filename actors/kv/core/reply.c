@@ -220,6 +220,11 @@ struct hr_str dkv_reply_code(enum hr_err err)
     return code_of(err).name;
 }
 
+bool dkv_reply_is_judgement(const struct dkv_answer *answer, bool identified)
+{
+    return identified && (answer->err == HR_NOT_FOUND || answer->err == HR_CONFLICT);
+}
+
 bool dkv_reply_is_refusal(const struct dkv_answer *answer, bool identified)
 {
     switch (answer->err) {

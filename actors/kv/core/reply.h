@@ -24,6 +24,9 @@ HR_MUST_CHECK enum hr_err dkv_reply_too_few(const struct dkv_config *config, str
 struct hr_str dkv_reply_code(enum hr_err err);
 /* Whether another site may do better. */
 bool dkv_reply_is_refusal(const struct dkv_answer *answer, bool identified);
+/* Whether @answer is a no to a write by what this site knows, while another site may have done it: a
+ * condition that does not hold, and a $request-id (@identified) that says that it may be repeated. */
+bool dkv_reply_is_judgement(const struct dkv_answer *answer, bool identified);
 /* Whether @err is ours to look at, not the client's doing. */
 bool dkv_reply_is_fault(enum hr_err err);
 
