@@ -6,6 +6,9 @@
 #include "base/err.h"
 #include "host/fiber.h"
 
+/* Warnings a second, of all actors. */
+#define HR_CALL_LOG_LINES_MAX 50u
+
 /* A call has ended with @err (HR_OK: well). */
 void hr_call_ended(const struct hr_fiber *fiber, enum hr_err err, const char *cause);
 /* A call was not begun. */

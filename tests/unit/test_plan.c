@@ -156,6 +156,64 @@ static void plan_tells_actors_where_they_run(void **state)
     hr_manifest_free(manifest);
 }
 
+static uint16_t number_of(const char *text)
+{
+    struct hr_diag diag = {""};
+    struct hr_plan plan;
+    struct hr_manifest *manifest = parse_good(text, NULL);
+    assert_int_equal(hr_plan_make(manifest, &plan, &diag), HR_OK);
+    uint16_t number = plan.site_id;
+    hr_plan_release(&plan);
+    hr_manifest_free(manifest);
+    return number;
+}
+
+/* On a lattice a site's number comes from its name, the same one every time; alone it is 1; what the manifest
+ * says is what counts. */
+static void plan_numbers_sites_by_their_names(void **state)
+{
+    (void)state;
+    uint16_t aws = number_of("site: aws\nnats: [nats://h]\nactors: {ui: {}}\n");
+    uint16_t gcp = number_of("site: gcp\nnats: [nats://h]\nactors: {ui: {}}\n");
+    assert_int_equal(aws, number_of("site: aws\nnats: [nats://g]\nactors: {ui: {}}\n"));
+    assert_int_not_equal(aws, gcp);
+    assert_true(aws > 0 && gcp > 0);
+    assert_int_equal(number_of("site: aws\nactors: {ui: {}}\n"), 1);
+    assert_int_equal(number_of("site-id: 9\nnats: [nats://h]\nactors: {ui: {}}\n"), 9);
+}
+
+/* Subjects and queues may name the site that they are used at; with its name they have to be short enough. */
+static void plan_fills_in_the_sites_name(void **state)
+{
+    (void)state;
+    struct hr_diag diag = {""};
+    struct hr_plan plan;
+    struct hr_manifest *manifest = parse_good(
+        "site: aws\nhost: h-1\nactors: {ui: {links: {messaging: {subscribe: [{subject: "
+        "'a.${site}.b.${site}', queue: '${site}', echo: false}, {subject: t, every: 1s}]}}}}\n",
+        NULL);
+    assert_int_equal(hr_plan_make(manifest, &plan, &diag), HR_OK);
+    const struct hr_inbox_options *options = plan.actors[0].subscriptions;
+    assert_str(options[0].subject, "a.aws.b.aws");
+    assert_str(options[0].queue, "aws");
+    assert_true(options[0].no_echo);
+    assert_int_equal(options[1].every_ms, 1000);
+    assert_str(plan.host, "h-1");
+    hr_plan_release(&plan);
+    hr_manifest_free(manifest);
+
+    char text[TEXT_BYTES] = "site: abcdefghijklmnopqrstuvwxyz\nactors: {ui: {links: {messaging: "
+                            "{subscribe: [{subject: a, queue: '";
+    for (int i = 0; i < 8; i++) {
+        strcat(text, "${site}");
+    }
+    strcat(text, "'}]}}}}\n");
+    manifest = parse_good(text, NULL);
+    assert_int_equal(hr_plan_make(manifest, &plan, &diag), HR_BAD_INPUT);
+    assert_non_null(strstr(diag.text, "is longer than 64 bytes with the site's name in it"));
+    hr_manifest_free(manifest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +221,8 @@ int main(void)
         cmocka_unit_test(plan_bounds_the_stores),
         cmocka_unit_test(plan_has_no_more_workers_than_a_store_has_ports),
         cmocka_unit_test(plan_tells_actors_where_they_run),
+        cmocka_unit_test(plan_numbers_sites_by_their_names),
+        cmocka_unit_test(plan_fills_in_the_sites_name),
     };
     return cmocka_run_group_tests_name("plan", tests, make_module, remove_module);
 }
