@@ -412,30 +412,31 @@ static enum hr_err env_sites(void *arg, struct hr_arena *arena, struct dkv_peer 
     return err;
 }
 
-static enum hr_err env_refuse(void *arg, struct hr_str reply_to, struct hr_str reason,
-                              struct hr_str body, struct hr_diag *diag)
+/* A reply that says no, by one of the two imports for that. */
+static enum hr_err say_no(bool (*import)(kv_string_t *to, kv_string_t *why, kv_list_u8_t *body,
+                                         kv_string_t *ret_error),
+                          struct hr_str reply_to, struct hr_str reason, struct hr_str body,
+                          struct hr_diag *diag)
 {
-    (void)arg;
     kv_string_t to = to_string(reply_to);
     kv_string_t why = to_string(reason);
     kv_list_u8_t bytes = to_bytes(body);
     kv_string_t error;
-    return hedgerow_lattice_replies_refuse(&to, &why, &bytes, &error)
-               ? HR_OK
-               : fail_text("refusing", &error, diag);
+    return import(&to, &why, &bytes, &error) ? HR_OK : fail_text("saying no", &error, diag);
+}
+
+static enum hr_err env_refuse(void *arg, struct hr_str reply_to, struct hr_str reason,
+                              struct hr_str body, struct hr_diag *diag)
+{
+    (void)arg;
+    return say_no(hedgerow_lattice_replies_refuse, reply_to, reason, body, diag);
 }
 
 static enum hr_err env_judge(void *arg, struct hr_str reply_to, struct hr_str reason,
                              struct hr_str body, struct hr_diag *diag)
 {
     (void)arg;
-    kv_string_t to = to_string(reply_to);
-    kv_string_t why = to_string(reason);
-    kv_list_u8_t bytes = to_bytes(body);
-    kv_string_t error;
-    return hedgerow_lattice_replies_judge(&to, &why, &bytes, &error)
-               ? HR_OK
-               : fail_text("judging", &error, diag);
+    return say_no(hedgerow_lattice_replies_judge, reply_to, reason, body, diag);
 }
 
 static void env_log(void *arg, enum dkv_log_level level, struct hr_str text)

@@ -11,10 +11,10 @@
 #include "host/bus_lattice.h"
 #include "host/lattice_table.h"
 #include "tests/unit/dice.h"
+#include "tests/unit/wait_rig.h"
 #include "tests/unit/wire.h"
 
 #define HOSTS 3
-#define WATCHDOG_MS 30000u
 #define TIMEOUT_MS 20000u /* longer than any test */
 #define MS ((uint64_t)1000000)
 
@@ -64,9 +64,6 @@ struct answer {
     uint64_t began_ns;
 };
 
-static struct hr_loop loop;
-static struct hr_timer watchdog;
-static struct hr_timer poll;
 static struct wire wire;
 static struct host hosts[HOSTS];
 static struct host *const a = &hosts[0];
@@ -75,54 +72,11 @@ static struct host *const c = &hosts[2];
 
 /* --- the rig ------------------------------------------------------------------------------------------ */
 
-static void on_watchdog(void *arg)
-{
-    (void)arg;
-    fail_msg("nothing happened for %u ms", WATCHDOG_MS);
-}
-
-static void on_poll(void *arg)
-{
-    (void)arg;
-    hr_loop_stop(&loop);
-}
-
-static void wait_until(bool (*condition)(void *arg), void *arg)
-{
-    hr_loop_timer_start(&loop, &watchdog, WATCHDOG_MS);
-    while (!condition(arg)) {
-        hr_loop_timer_start(&loop, &poll, 1);
-        hr_loop_run(&loop);
-    }
-    hr_loop_timer_stop(&loop, &watchdog);
-}
-
-static bool is_past(void *arg)
-{
-    return hr_now_ns() >= *(uint64_t *)arg;
-}
-
-static void run_for(uint32_t ms)
-{
-    uint64_t end_ns = hr_now_ns() + ms * MS;
-    wait_until(is_past, &end_ns);
-}
-
-static bool is_true(void *arg)
-{
-    return *(bool *)arg;
-}
-
 static void on_joined(void *arg, enum hr_err err, const char *why)
 {
     (void)why;
     assert_int_equal(err, HR_OK);
     ((struct host *)arg)->joined = true;
-}
-
-static void set_true(void *arg)
-{
-    *(bool *)arg = true;
 }
 
 static void open_host(struct host *host, uint16_t number)

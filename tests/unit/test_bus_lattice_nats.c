@@ -7,8 +7,8 @@
 #include "host/lattice_table.h"
 #include "base/alloc.h"
 #include "nats_rig.h"
+#include "tests/unit/wait_rig.h"
 
-#define WATCHDOG_MS 60000u
 #define BIG_BYTES ((size_t)3 << 20)
 
 struct host {
@@ -34,43 +34,8 @@ struct answer {
 };
 
 static struct nats_server server;
-static struct hr_loop loop;
-static struct hr_timer watchdog;
-static struct hr_timer poll;
 static struct host hosts[2];
 static char big[BIG_BYTES];
-
-static void on_watchdog(void *arg)
-{
-    (void)arg;
-    fail_msg("nothing happened for %u ms", WATCHDOG_MS);
-}
-
-static void on_poll(void *arg)
-{
-    (void)arg;
-    hr_loop_stop(&loop);
-}
-
-static void wait_until(bool (*condition)(void *arg), void *arg)
-{
-    hr_loop_timer_start(&loop, &watchdog, WATCHDOG_MS);
-    while (!condition(arg)) {
-        hr_loop_timer_start(&loop, &poll, 1);
-        hr_loop_run(&loop);
-    }
-    hr_loop_timer_stop(&loop, &watchdog);
-}
-
-static bool is_true(void *arg)
-{
-    return *(bool *)arg;
-}
-
-static void set_true(void *arg)
-{
-    *(bool *)arg = true;
-}
 
 static void on_joined(void *arg, enum hr_err err, const char *why)
 {

@@ -10,10 +10,10 @@
 #include "host/lattice_announcement.h"
 #include "host/lattice_table.h"
 #include "tests/unit/dice.h"
+#include "tests/unit/wait_rig.h"
 #include "tests/unit/wire.h"
 
 #define HOSTS 4
-#define WATCHDOG_MS 30000u
 #define ANNOUNCE_MS 20u
 #define SILENT_MS 250u
 #define HELLO_MS 200u
@@ -31,46 +31,9 @@ struct host {
     char why[HR_LATTICE_WHY_BYTES_MAX];
 };
 
-static struct hr_loop loop;
-static struct hr_timer watchdog;
-static struct hr_timer poll;
 static struct wire wire;
 static struct host hosts[HOSTS];
 static uint32_t silent_ms;
-
-static void on_watchdog(void *arg)
-{
-    (void)arg;
-    fail_msg("nothing happened for %u ms", WATCHDOG_MS);
-}
-
-static void on_poll(void *arg)
-{
-    (void)arg;
-    hr_loop_stop(&loop);
-}
-
-/* Runs the loop until @condition holds. */
-static void wait_until(bool (*condition)(void *arg), void *arg)
-{
-    hr_loop_timer_start(&loop, &watchdog, WATCHDOG_MS);
-    while (!condition(arg)) {
-        hr_loop_timer_start(&loop, &poll, 1);
-        hr_loop_run(&loop);
-    }
-    hr_loop_timer_stop(&loop, &watchdog);
-}
-
-static bool is_past(void *arg)
-{
-    return hr_now_ns() >= *(uint64_t *)arg;
-}
-
-static void run_for(uint32_t ms)
-{
-    uint64_t end_ns = hr_now_ns() + ms * (uint64_t)1000000;
-    wait_until(is_past, &end_ns);
-}
 
 static void on_conflict(void *arg, const char *why)
 {

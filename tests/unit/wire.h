@@ -460,7 +460,7 @@ static inline void wire_port_close(struct hr_bus_port *base, hr_bus_closed_cb cb
     hr_loop_timer_start(base->loop, &port->close_timer, 0);
 }
 
-static inline enum hr_err wire_port_open(struct hr_bus *bus, struct hr_loop *loop,
+static inline enum hr_err wire_port_open(struct hr_bus *bus, struct hr_loop *on_loop,
                                          struct hr_bus_port **ret_port, struct hr_diag *diag)
 {
     struct wire *wire = ((struct wire_host *)bus)->wire;
@@ -469,7 +469,7 @@ static inline enum hr_err wire_port_open(struct hr_bus *bus, struct hr_loop *loo
         return hr_diag_set(diag, HR_NO_MEMORY, "wire: out of memory");
     }
     port->base.bus = bus;
-    port->base.loop = loop;
+    port->base.loop = on_loop;
     port->number = ++wire->number;
     hr_list_init(&port->requests);
     hr_timer_init(&port->close_timer, wire_on_close_time, port);
