@@ -29,9 +29,10 @@ function run({ file, share, shares }, url) {
     child.once("error", fail);
     child.once("close", (code) => {
       const told = text.split("\n").filter((line) => !line.startsWith("ℹ "));
-      const tests = Number(/^ℹ tests (\d+)$/m.exec(text)?.[1] ?? 0);
+      const count = (what) => Number(new RegExp(`^ℹ ${what} (\\d+)$`, "m").exec(text)?.[1] ?? 0);
       console.log(`${file} ${share + 1}/${shares}\n${told.join("\n").trim()}\n`);
-      done({ file, tests, failed: code !== 0 });
+      const counts = { tests: count("tests"), pass: count("pass"), fail: count("fail") + count("cancelled") };
+      done({ file, ...counts, failed: code !== 0 });
     });
   });
 }
@@ -49,7 +50,10 @@ await Promise.all(
   }),
 );
 const failed = [...new Set(results.filter((result) => result.failed).map((result) => result.file))];
-const tests = results.reduce((all, result) => all + result.tests, 0);
+const sum = (what) => results.reduce((all, result) => all + result[what], 0);
+const tests = sum("tests");
 console.log(`${tests} tests in ${urls.length} lanes, ${((Date.now() - began) / 1000).toFixed(1)} s`);
+// As node's own runner closes.
+for (const what of ["tests", "pass", "fail"]) console.log(`ℹ ${what} ${sum(what)}`);
 if (failed.length > 0) console.log(`failed: ${failed.join(", ")}`);
 process.exitCode = failed.length > 0 || tests === 0 ? 1 : 0;
