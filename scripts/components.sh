@@ -18,7 +18,7 @@ done
 
 adapters=()
 for adapter in wasmcloud:messaging/consumer@0.2.0=messaging hedgerow:ui/assets@0.1.0=assets \
-    wasi:logging/logging@0.1.0-draft=logging; do
+    wasi:logging/logging@0.1.0-draft=logging hedgerow:lattice/members@0.1.0=lattice; do
     file="build/components/adapter-${adapter#*=}.wasm"
     wasm-tools parse "tests/guests/adapters/${adapter#*=}.wat" -o "$file"
     adapters+=(--adapt "${adapter%%=*}=$file")
