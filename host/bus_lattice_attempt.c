@@ -76,19 +76,31 @@ static void on_reply(void *arg, enum hr_err err, const struct hr_bus_msg *reply)
     hr_bus_lattice_on_answer(attempt, err, reply);
 }
 
+/* Whether this is a write that somebody else may be asked to do if this one does not answer. Until then it may be
+ * begun here, and no longer. */
+static bool may_be_moved_on(const struct hr_bus_lattice_attempt *attempt)
+{
+    return attempt->request->repeat == HR_BUS_IDEMPOTENT && !attempt->plain &&
+           attempt->port->table->entry_count > 0;
+}
+
 static enum hr_err send_it(struct hr_bus_lattice_attempt *attempt, const struct hr_bus_msg *msg)
 {
     struct hr_bus_lattice_port *port = attempt->port;
     uint32_t time_ms = left_ms(attempt->request);
     bool here = !attempt->plain && attempt->host == HR_BUS_LATTICE_HERE;
-    if (here && attempt->request->tried_count == 0) {
+    uint32_t valid_ms = time_ms;
+    if (may_be_moved_on(attempt) && valid_ms > HR_RESPONDER_WRITE_VALID_MS) {
+        valid_ms = HR_RESPONDER_WRITE_VALID_MS;
+    }
+    if (here && attempt->request->tried_count == 0 && valid_ms == time_ms) {
         /* As it is, and past the front, which has checked it: this is the way of most requests. */
         return port->local->bus->ops->request(port->local, msg, time_ms, on_reply, attempt,
                                               &attempt->part);
     }
     struct envelope envelope;
     envelope.msg = *msg;
-    put_time(&envelope, msg, time_ms);
+    put_time(&envelope, msg, valid_ms);
     if (!here && !attempt->plain) {
         const struct hr_lattice_table_host *host =
             hr_lattice_table_find(port->table, attempt->host);

@@ -485,10 +485,10 @@ bool hr_responder_check_stall(struct hr_responder_call *call, bool is_write, uin
     }
     uint64_t limit_ns =
         responder->measured_ns
-            ? clamp(2 * p95_ns(responder, 0), HR_RESPONDER_STALL_MIN_NS,
-                    is_write ? HR_RESPONDER_STALL_WRITE_MAX_NS : HR_RESPONDER_STALL_MAX_NS)
+            ? clamp(2 * p95_ns(responder, 0), HR_RESPONDER_STALL_MIN_NS, HR_RESPONDER_STALL_MAX_NS)
             : HR_RESPONDER_STALL_MAX_NS;
-    bool is_over = now_ns - responder->unheard->began_ns > limit_ns;
+    bool is_over = is_write ? now_ns - call->began_ns > HR_RESPONDER_STALL_WRITE_NS
+                            : now_ns - responder->unheard->began_ns > limit_ns;
     if (is_over && !responder->stalled) {
         responder->stalled = true;
         responder->avoid_until_ns = now_ns + HR_RESPONDER_PROBE_NS;

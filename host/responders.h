@@ -15,7 +15,7 @@
  *   up to _MAX_NS; then one request tries it again, and the others wait for how that ends.
  *
  * It has stalled when its oldest call is older than twice its 95th percentile (bounded below) and nothing has
- * been heard from it since that call began. It is avoided until it answers something; one request tries it
+ * been heard from it since that call began; for what changes something, see HR_RESPONDER_STALL_WRITE_NS. It is avoided until it answers something; one request tries it
  * every HR_RESPONDER_PROBE_NS.
  */
 #ifndef HR_RESPONDERS_H
@@ -35,8 +35,11 @@
 #define HR_RESPONDER_HEDGE_MAX_NS ((uint64_t)250000000)
 #define HR_RESPONDER_STALL_MIN_NS ((uint64_t)100000000)
 #define HR_RESPONDER_STALL_MAX_NS ((uint64_t)250000000)
-/* For a request that changes something: sent again it is done again, so a slow one is given more time. */
-#define HR_RESPONDER_STALL_WRITE_MAX_NS ((uint64_t)2000000000)
+/* A request that changes something is moved on by its own age alone: only once the responder may not begin it any
+ * more (HR_RESPONDER_WRITE_VALID_MS, which it is told), so that it cannot be done late, over what was done after it
+ * elsewhere. */
+#define HR_RESPONDER_WRITE_VALID_MS 1500u
+#define HR_RESPONDER_STALL_WRITE_NS ((uint64_t)1700000000)
 #define HR_RESPONDER_PENALTY_MIN_NS ((uint64_t)100000000)
 #define HR_RESPONDER_PENALTY_MAX_NS ((uint64_t)5000000000)
 #define HR_RESPONDER_PROBE_NS ((uint64_t)2000000000)

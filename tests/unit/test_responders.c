@@ -239,9 +239,9 @@ static void responders_stall_is_seen_and_forgiven(void **state)
         answer(writer, START, 300 * MS);
     }
     hr_responder_begin(writer, &calls[0], now);
-    assert_false(hr_responder_check_stall(&calls[0], true, now + 500 * MS, &is_new));
-    assert_true(hr_responder_check_stall(&calls[0], true, now + 700 * MS, &is_new));
-    hr_responder_end(&calls[0], HR_RESPONDER_SILENT, now + 800 * MS);
+    assert_false(hr_responder_check_stall(&calls[0], true, now + 1600 * MS, &is_new));
+    assert_true(hr_responder_check_stall(&calls[0], true, now + 1800 * MS, &is_new));
+    hr_responder_end(&calls[0], HR_RESPONDER_SILENT, now + 1900 * MS);
 }
 
 /* A call that is lost does not hide that a later one stalls, nor make those stall that are answered. */
