@@ -204,33 +204,53 @@ static struct hr_arena scratch_arena(void)
     return arena;
 }
 
+/* Reads @key into @arena if the store can at once, or begins to: then what is awaited is returned, for
+ * end_reading. */
+static struct pending *begin_reading(struct hr_fiber *fiber, struct hr_str bucket,
+                                     struct hr_str key, struct hr_arena *arena,
+                                     struct hr_str *ret_value, enum hr_err *ret_err)
+{
+    *ret_err = hr_kv_get_now(port_of(fiber), bucket, key, arena, ret_value);
+    if (*ret_err != HR_AGAIN) {
+        return NULL;
+    }
+    struct pending *pending = pending_new(fiber);
+    *ret_err = pending ? hr_kv_get(port_of(fiber), bucket, key, on_value, pending) : HR_NO_MEMORY;
+    if (*ret_err) {
+        pending_free(pending);
+        return NULL;
+    }
+    return pending;
+}
+
+/* Takes over what a reading brought, which has been awaited. */
+static enum hr_err end_reading(struct pending *pending, struct hr_arena *arena,
+                               struct hr_str *ret_value)
+{
+    enum hr_err err = pending->err;
+    if (!err) {
+        *ret_value = hr_arena_copy(arena, hr_buf_str(&pending->value));
+        err = ret_value->ptr ? HR_OK : HR_NO_MEMORY;
+    }
+    pending_free(pending);
+    return err;
+}
+
 /* Reads one value into @arena: at once if the store can, else by waiting. An error of the
  * store goes to @ret_err; the returned one ends the call. */
 static enum hr_err read_value(struct hr_fiber *fiber, struct hr_str bucket, struct hr_str key,
                               struct hr_arena *arena, struct hr_str *ret_value,
                               enum hr_err *ret_err)
 {
-    *ret_err = hr_kv_get_now(port_of(fiber), bucket, key, arena, ret_value);
-    if (*ret_err != HR_AGAIN) {
-        return HR_OK;
-    }
-    struct pending *pending = pending_new(fiber);
-    *ret_err = pending ? hr_kv_get(port_of(fiber), bucket, key, on_value, pending) : HR_NO_MEMORY;
-    if (*ret_err) {
-        pending_free(pending);
+    struct pending *pending = begin_reading(fiber, bucket, key, arena, ret_value, ret_err);
+    if (!pending) {
         return HR_OK;
     }
     enum hr_err err = await(fiber, pending);
-    if (err) {
-        return err;
+    if (!err) {
+        *ret_err = end_reading(pending, arena, ret_value);
     }
-    *ret_err = pending->err;
-    if (!pending->err) {
-        *ret_value = hr_arena_copy(arena, hr_buf_str(&pending->value));
-        *ret_err = ret_value->ptr ? HR_OK : HR_NO_MEMORY;
-    }
-    pending_free(pending);
-    return HR_OK;
+    return err;
 }
 
 /* result<option<list<u8>>, error>, or result<bool, error>: alike up to the value itself. */
@@ -568,38 +588,13 @@ static enum hr_err lift_checks(struct hr_fiber *fiber, int32_t ptr, int32_t coun
 /* Readings that are under way at a time, where the store does not answer at once. */
 #define READ_WINDOW 256u
 
-/* Takes over what one reading brought; its first failure that is more than a missing key goes to @read. */
-static void take_reading(struct pending *pending, struct hr_arena *arena, struct hr_str *ret_value,
-                         bool *ret_there, enum hr_err *read)
+/* Notes how one reading ended; the first failure that is more than a missing key goes to @ret_read. */
+static void note_reading(enum hr_err err, bool *ret_there, enum hr_err *ret_read)
 {
-    enum hr_err err = pending->err;
-    if (!err) {
-        *ret_value = hr_arena_copy(arena, hr_buf_str(&pending->value));
-        err = ret_value->ptr ? HR_OK : HR_NO_MEMORY;
-    }
     *ret_there = err == HR_OK;
-    if (err && err != HR_NOT_FOUND && !*read) {
-        *read = err;
+    if (err && err != HR_NOT_FOUND && !*ret_read) {
+        *ret_read = err;
     }
-    pending_free(pending);
-}
-
-/* Begins to read @key, or has read it. */
-static struct pending *begin_reading(struct hr_fiber *fiber, struct hr_str bucket,
-                                     struct hr_str key, struct hr_arena *arena,
-                                     struct hr_str *ret_value, enum hr_err *ret_err)
-{
-    *ret_err = hr_kv_get_now(port_of(fiber), bucket, key, arena, ret_value);
-    if (*ret_err != HR_AGAIN) {
-        return NULL;
-    }
-    struct pending *pending = pending_new(fiber);
-    *ret_err = pending ? hr_kv_get(port_of(fiber), bucket, key, on_value, pending) : HR_NO_MEMORY;
-    if (*ret_err) {
-        pending_free(pending);
-        return NULL;
-    }
-    return pending;
 }
 
 /* Reads up to READ_WINDOW values, all at a time. A failure of the store goes to @ret_read; the returned error
@@ -613,9 +608,8 @@ static enum hr_err read_values(struct hr_fiber *fiber, struct hr_str bucket,
     for (uint32_t i = 0; i < count; i++) {
         enum hr_err err;
         pending[i] = begin_reading(fiber, bucket, keys[i], arena, &ret_values[i], &err);
-        ret_there[i] = err == HR_OK;
-        if (!pending[i] && err && err != HR_NOT_FOUND && !*ret_read) {
-            *ret_read = err;
+        if (!pending[i]) {
+            note_reading(err, &ret_there[i], ret_read);
         }
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -626,7 +620,7 @@ static enum hr_err read_values(struct hr_fiber *fiber, struct hr_str bucket,
         if (err) {
             ending = err; /* the others are given up the same way */
         } else {
-            take_reading(pending[i], arena, &ret_values[i], &ret_there[i], ret_read);
+            note_reading(end_reading(pending[i], arena, &ret_values[i]), &ret_there[i], ret_read);
         }
     }
     return ending;
