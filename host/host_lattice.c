@@ -17,7 +17,6 @@ struct hr_host_lattice {
     void (*conflict)(void *arg, const char *why);
     void *arg;
     struct hr_bus *nats;
-    struct hr_bus_port *port; /* of the NATS bus on the main loop */
     struct hr_lattice *members;
     struct hr_bus *bus;
     struct hr_timer patience;
@@ -116,8 +115,7 @@ static enum hr_err connect_nats(struct hr_host_lattice *lattice, const struct hr
         .name = hr_str_c(name),
         .no_echo = true,
     };
-    enum hr_err err = hr_bus_nats_open(&options, &lattice->nats, diag);
-    return err ? err : hr_bus_port_open(lattice->nats, lattice->loop, &lattice->port, diag);
+    return hr_bus_nats_open(&options, &lattice->nats, diag);
 }
 
 static enum hr_err open_members(struct hr_host_lattice *lattice,
@@ -144,7 +142,7 @@ static enum hr_err open_members(struct hr_host_lattice *lattice,
     enum hr_err err = hr_lattice_open(&members, &lattice->members, diag);
     if (!err) {
         hr_lattice_set_load(lattice->members, options->load, options->arg);
-        hr_bus_nats_watch(lattice->port, on_connection, lattice);
+        hr_bus_nats_watch(hr_lattice_port(lattice->members), on_connection, lattice);
         err = hr_bus_lattice_open(options->local, lattice->nats, lattice->members, &lattice->bus,
                                   diag);
     }
@@ -243,17 +241,10 @@ void hr_host_lattice_close(struct hr_host_lattice *lattice)
         return;
     }
     hr_bus_close(lattice->bus);
-    if (lattice->port) {
-        hr_bus_nats_watch(lattice->port, NULL, NULL);
-    }
     if (lattice->members) {
+        hr_bus_nats_watch(hr_lattice_port(lattice->members), NULL, NULL);
         lattice->waiting = true;
         hr_lattice_close(lattice->members, on_closed, lattice);
-        await_close(lattice);
-    }
-    if (lattice->port) {
-        lattice->waiting = true;
-        hr_bus_port_close(lattice->port, on_closed, lattice);
         await_close(lattice);
     }
     hr_bus_close(lattice->nats);
