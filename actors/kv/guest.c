@@ -453,10 +453,11 @@ static void env_log(void *arg, enum dkv_log_level level, struct hr_str text)
     wasi_logging_logging_log(levels[level], &context, &message);
 }
 
-static struct dkv_env env_of(struct guest *guest)
+static struct dkv_env env_of(struct guest *guest, bool in_lane)
 {
     return (struct dkv_env){
         .arg = guest,
+        .in_lane = in_lane,
         .get_many = env_get_many,
         .scan = env_scan,
         .commit = env_commit,
@@ -475,11 +476,11 @@ static struct dkv_env env_of(struct guest *guest)
     };
 }
 
-static void handle(const struct dkv_message *messages, size_t count,
+static void handle(const struct dkv_message *messages, size_t count, bool in_lane,
                    struct dkv_handled *ret_handled)
 {
     struct guest guest = {0};
-    struct dkv_env env = env_of(&guest);
+    struct dkv_env env = env_of(&guest, in_lane);
     dkv_batch_handle(&env, messages, count, ret_handled);
     if (guest.open) {
         wasi_keyvalue_store_bucket_drop_own(guest.bucket);
@@ -502,7 +503,7 @@ bool exports_wasmcloud_messaging_handler_handle_message(
 {
     struct dkv_message message = to_message(msg);
     struct dkv_handled handled;
-    handle(&message, 1, &handled);
+    handle(&message, 1, false, &handled);
     exports_wasmcloud_messaging_handler_broker_message_free(msg);
     if (handled.err) {
         kv_string_dup(err, handled.diag.text);
@@ -524,7 +525,7 @@ void exports_hedgerow_messaging_batch_handler_handle_batch(
     for (size_t i = 0; i < count; i++) {
         batch[i] = to_message(&messages->ptr[i]);
     }
-    handle(batch, count, handled);
+    handle(batch, count, true, handled);
     for (size_t i = 0; i < count; i++) {
         ret->ptr[i].is_err = handled[i].err != HR_OK;
         if (handled[i].err) {

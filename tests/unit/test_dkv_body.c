@@ -217,10 +217,19 @@ static void body_listing_is_read(void **state)
 static void body_none_takes_nothing(void **state)
 {
     (void)state;
-    assert_int_equal(dkv_body_none(HR_STR(""), &arena, &diag), HR_OK);
-    assert_int_equal(dkv_body_none(HR_STR("{}"), &arena, &diag), HR_OK);
-    assert_int_equal(dkv_body_none(HR_STR("{\"a\":1}"), &arena, &diag), HR_BAD_INPUT);
-    assert_int_equal(dkv_body_none(HR_STR("x"), &arena, &diag), HR_BAD_INPUT);
+    struct dkv_session *session = NULL;
+    assert_int_equal(dkv_body_get(HR_STR(""), &arena, &session, &diag), HR_OK);
+    assert_int_equal(dkv_body_get(HR_STR("{}"), &arena, &session, &diag), HR_OK);
+    assert_null(session);
+    assert_int_equal(dkv_body_get(HR_STR("{\"a\":1}"), &arena, &session, &diag), HR_BAD_INPUT);
+    assert_int_equal(dkv_body_get(HR_STR("x"), &arena, &session, &diag), HR_BAD_INPUT);
+    assert_int_equal(
+        dkv_body_get(HR_STR("{\"$session\":\"\",\"$session\":\"\"}"), &arena, &session, &diag),
+        HR_BAD_INPUT);
+    assert_null(session);
+    assert_int_equal(dkv_body_get(HR_STR("{\"$session\":\"\"}"), &arena, &session, &diag), HR_OK);
+    assert_non_null(session);
+    assert_int_equal(session->count, 0);
 }
 
 #define CASE(name) cmocka_unit_test_teardown(name, release)

@@ -13,6 +13,7 @@
 
 #include "actors/kv/core/env.h"
 #include "actors/kv/core/request.h"
+#include "actors/kv/core/session.h"
 #include "actors/kv/core/stamp.h"
 
 #define DKV_RESULT_MS ((dkv_wall_ms)10 * 60 * 1000)
@@ -26,8 +27,9 @@ struct dkv_answer {
     bool created;
     uint64_t seq; /* of the change that did it, whose stamp is @version; 0: not known */
     uint64_t count;
-    struct hr_str value; /* JSON; of a LIST its items, with their commas */
-    struct hr_str next;  /* of a LIST; empty: that is all */
+    struct hr_str value;         /* JSON; of a LIST its items, with their commas */
+    struct hr_str next;          /* of a LIST; empty: that is all */
+    struct dkv_session *session; /* with what this answer shows; NULL: the client keeps none */
 };
 
 /* A result as it is kept. */

@@ -12,11 +12,22 @@
 #define CLOSING_BYTES(changes) (2048 + DKV_FEED_CUT_OPS(changes) * 256)
 #define PREFETCH_PER_REQUEST 4u
 
+/* Of how many origins a request wants v/ to be looked at (meet.h). */
+static size_t origins_of(const struct dkv_attempt *attempt, const struct dkv_request *request)
+{
+    bool meets =
+        attempt->site.grouped && request->session && dkv_options_judge(&request->patch.options);
+    return meets ? request->session->count : 0;
+}
+
 static enum hr_err prefetch(struct dkv_attempt *attempt, const struct dkv_request *requests,
                             size_t count, struct hr_str progress_key, struct hr_diag *diag)
 {
     struct hr_arena *arena = attempt->arena;
     size_t room = 3 + count * PREFETCH_PER_REQUEST;
+    for (size_t i = 0; i < count; i++) {
+        room += origins_of(attempt, &requests[i]);
+    }
     struct hr_str *keys = hr_arena_alloc(arena, room * sizeof *keys);
     size_t n = 0;
     if (!keys) {
@@ -34,6 +45,9 @@ static enum hr_err prefetch(struct dkv_attempt *attempt, const struct dkv_reques
             keys[n++] = dkv_key_record(arena, requests[i].key);
             keys[n++] = dkv_key_names(arena, leaf);
             keys[n++] = dkv_key_generation(arena, leaf);
+        }
+        for (size_t j = 0; j < origins_of(attempt, &requests[i]); j++) {
+            keys[n++] = dkv_key_progress(arena, requests[i].session->seen[j].origin);
         }
     }
     return dkv_txn_prefetch(&attempt->txn, keys, n, diag);

@@ -6,6 +6,7 @@
 #include "actors/kv/core/catchup.h"
 #include "actors/kv/core/group.h"
 #include "actors/kv/core/list.h"
+#include "actors/kv/core/meet.h"
 #include "actors/kv/core/read.h"
 #include "actors/kv/core/receive.h"
 #include "actors/kv/core/reply.h"
@@ -103,6 +104,9 @@ static void serve_read(struct batch *batch, const struct dkv_request *request)
     struct hr_arena arena;
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     answer.err = dkv_site_open(batch->env, &batch->config, &arena, &site, &answer.diag);
+    if (!answer.err) {
+        answer.err = dkv_meet_wait(batch->env, &site, request->session, &answer.diag);
+    }
     if (!answer.err && request->op == DKV_OP_GET) {
         dkv_read_value(batch->env, request, &arena, &answer);
     } else if (!answer.err) {

@@ -6,6 +6,8 @@
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/text.h"
 
+#define SESSION HR_STR("$session")
+
 static void *json_alloc(void *arg, size_t size)
 {
     return hr_arena_alloc(arg, size);
@@ -115,9 +117,23 @@ static enum hr_err read_request_id(struct hr_str name, yyjson_val *value,
     return HR_OK;
 }
 
-static enum hr_err read_option(struct hr_str name, yyjson_val *value, enum dkv_op op,
-                               struct dkv_options *options, struct hr_diag *diag)
+static enum hr_err read_session(struct hr_str name, yyjson_val *value, struct hr_arena *arena,
+                                struct dkv_session **ret_session, struct hr_diag *diag)
 {
+    if (!yyjson_is_str(value)) {
+        return must_be(name, "a string", diag);
+    }
+    *ret_session = hr_arena_alloc(arena, sizeof **ret_session);
+    return *ret_session ? dkv_session_decode(text_of(value), *ret_session, diag) : HR_NO_MEMORY;
+}
+
+static enum hr_err read_option(struct hr_str name, yyjson_val *value, enum dkv_op op,
+                               struct hr_arena *arena, struct dkv_options *options,
+                               struct hr_diag *diag)
+{
+    if (hr_str_eq(name, SESSION)) {
+        return read_session(name, value, arena, &options->session, diag);
+    }
     if (hr_str_eq(name, HR_STR("$request-id"))) {
         return read_request_id(name, value, options, diag);
     }
@@ -192,7 +208,7 @@ static enum hr_err read_member(yyjson_val *key, yyjson_val *value, enum dkv_op o
 {
     struct hr_str name = text_of(key);
     if (is_option(key)) {
-        return read_option(name, value, op, &patch->options, diag);
+        return read_option(name, value, op, arena, &patch->options, diag);
     }
     if (op != DKV_OP_SET) {
         return DKV_FAIL(diag, HR_BAD_INPUT, HR_STR("a deletion takes options only, not "), name);
@@ -246,10 +262,13 @@ enum hr_err dkv_body_patch(struct hr_str body, enum dkv_op op, struct hr_arena *
     return err;
 }
 
-static enum hr_err read_listing(struct hr_str name, yyjson_val *value, struct dkv_listing *listing,
-                                struct hr_diag *diag)
+static enum hr_err read_listing(struct hr_str name, yyjson_val *value, struct hr_arena *arena,
+                                struct dkv_listing *listing, struct hr_diag *diag)
 {
     struct hr_str text = text_of(value);
+    if (hr_str_eq(name, SESSION)) {
+        return read_session(name, value, arena, &listing->session, diag);
+    }
     if (hr_str_eq(name, HR_STR("limit"))) {
         uint64_t limit;
         struct hr_str digits = hr_str_of(yyjson_get_raw(value), yyjson_get_len(value));
@@ -271,7 +290,7 @@ static enum hr_err read_listing(struct hr_str name, yyjson_val *value, struct dk
                    : must_be(name, "the beginning of a key", diag);
     }
     return DKV_FAIL(diag, HR_BAD_INPUT, HR_STR("unknown member "), name,
-                    HR_STR("; there are limit, after and prefix"));
+                    HR_STR("; there are limit, after, prefix and $session"));
 }
 
 enum hr_err dkv_body_listing(struct hr_str body, struct hr_arena *arena,
@@ -289,7 +308,7 @@ enum hr_err dkv_body_listing(struct hr_str body, struct hr_arena *arena,
         yyjson_val *value = yyjson_obj_iter_get_val(key);
         err = repeated(object, name, value)
                   ? DKV_FAIL(diag, HR_BAD_INPUT, name, HR_STR(" comes twice"))
-                  : read_listing(name, value, &listing, diag);
+                  : read_listing(name, value, arena, &listing, diag);
     }
     if (!err) {
         *ret_listing = listing;
@@ -297,12 +316,22 @@ enum hr_err dkv_body_listing(struct hr_str body, struct hr_arena *arena,
     return err;
 }
 
-enum hr_err dkv_body_none(struct hr_str body, struct hr_arena *arena, struct hr_diag *diag)
+enum hr_err dkv_body_get(struct hr_str body, struct hr_arena *arena,
+                         struct dkv_session **ret_session, struct hr_diag *diag)
 {
     yyjson_val *object;
+    struct dkv_session *session = NULL;
     enum hr_err err = read_object(body, arena, &object, diag);
-    if (!err && object && yyjson_obj_size(object) > 0) {
-        return DKV_FAIL(diag, HR_BAD_INPUT, HR_STR("this request takes no body"));
+    yyjson_obj_iter iter = yyjson_obj_iter_with(err ? NULL : object);
+    for (yyjson_val *key; !err && (key = yyjson_obj_iter_next(&iter)) != NULL;) {
+        yyjson_val *value = yyjson_obj_iter_get_val(key);
+        err =
+            session || !hr_str_eq(text_of(key), SESSION)
+                ? DKV_FAIL(diag, HR_BAD_INPUT, HR_STR("this request takes $session, once, at most"))
+                : read_session(text_of(key), value, arena, &session, diag);
+    }
+    if (!err) {
+        *ret_session = session;
     }
     return err;
 }

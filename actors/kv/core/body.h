@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "actors/kv/core/record.h"
+#include "actors/kv/core/session.h"
 #include "actors/kv/core/subject.h"
 
 #define DKV_BODY_BYTES_MAX ((size_t)256 << 10)
@@ -26,7 +27,14 @@ struct dkv_options {
     struct dkv_stamp version;
     bool has_request_id;
     struct hr_str request_id;
+    struct dkv_session *session; /* NULL: the client keeps none; in the arena */
 };
+
+/* Whether there is a condition, which is judged by what is known where the request is done. */
+static inline bool dkv_options_judge(const struct dkv_options *options)
+{
+    return options->if_absent || options->if_present || options->if_version;
+}
 
 /* What a set, del or clear wants. */
 struct dkv_patch {
@@ -37,8 +45,9 @@ struct dkv_patch {
 
 struct dkv_listing {
     uint32_t limit;
-    struct hr_str after;  /* empty: from the first */
-    struct hr_str prefix; /* empty: all */
+    struct hr_str after;         /* empty: from the first */
+    struct hr_str prefix;        /* empty: all */
+    struct dkv_session *session; /* NULL: as above */
 };
 
 /* @op is SET, DEL or CLEAR. Owns: everything lives in @arena.
@@ -47,8 +56,8 @@ HR_MUST_CHECK enum hr_err dkv_body_patch(struct hr_str body, enum dkv_op op, str
                                          struct dkv_patch *ret_patch, struct hr_diag *diag);
 HR_MUST_CHECK enum hr_err dkv_body_listing(struct hr_str body, struct hr_arena *arena,
                                            struct dkv_listing *ret_listing, struct hr_diag *diag);
-/* A get of one key takes no body, or an empty object. */
-HR_MUST_CHECK enum hr_err dkv_body_none(struct hr_str body, struct hr_arena *arena,
-                                        struct hr_diag *diag);
+/* A get of one key takes no body, or an object with $session at most. */
+HR_MUST_CHECK enum hr_err dkv_body_get(struct hr_str body, struct hr_arena *arena,
+                                       struct dkv_session **ret_session, struct hr_diag *diag);
 
 #endif

@@ -2,6 +2,7 @@
 #include "actors/kv/core/clear.h"
 
 #include "actors/kv/core/results.h"
+#include "actors/kv/core/session.h"
 #include "actors/kv/core/text.h"
 
 #define PAGE_BYTES_MAX ((size_t)32 << 20)
@@ -138,7 +139,8 @@ enum hr_err dkv_clear_apply(struct dkv_attempt *attempt, const struct dkv_reques
         }
     }
     if (!err) {
-        err = dkv_attempt_number(attempt, count.newest, &change, diag);
+        dkv_hlc seen = dkv_session_newest(request->session);
+        err = dkv_attempt_number(attempt, seen > count.newest ? seen : count.newest, &change, diag);
     }
     if (!err) {
         change.counted = change.identified ? count.visible : 0;

@@ -79,6 +79,8 @@ struct dkv_peer {
 
 struct dkv_env {
     void *arg;
+    /* Others wait in a lane until this call of the core is over: reads are not to wait for anything. */
+    bool in_lane;
     /* Reads @count keys in their order, not at one moment: what another call commits meanwhile may
      * be seen by the later ones only. Owns: the values live in @arena.
      * Errors: HR_NO_MEMORY, or the store's (HR_IO, HR_BUSY, ...); @ret_values is nothing then. */

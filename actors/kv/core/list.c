@@ -56,6 +56,7 @@ static enum hr_err look_at(struct list *list, const struct dkv_pair *pair, struc
     if (err) {
         return dkv_text_prefix(diag, err, HR_STR("value "), key);
     }
+    dkv_session_see_record(list->answer->session, &record);
     if (dkv_record_visible(&record, clear)) {
         /* About as long as the record is. */
         bool full = list->items.len + pair->value.len > DKV_LIST_BYTES_MAX && list->count > 0;
@@ -89,6 +90,9 @@ static enum hr_err read_page(struct list *list, struct hr_arena *page_arena)
     }
     if (!err) {
         err = dkv_clear_decode(mark, &clear, diag);
+    }
+    if (!err) {
+        dkv_session_see(list->answer->session, clear);
     }
     for (size_t i = 0; !err && !list->done && i < page.count; i++) {
         err = look_at(list, &page.pairs[i], clear, page_arena);
@@ -138,7 +142,7 @@ static enum hr_err begin(struct list *list, const struct dkv_listing *listing)
 void dkv_list_values(const struct dkv_env *env, const struct dkv_request *request,
                      struct hr_arena *arena, struct dkv_answer *ret_answer)
 {
-    *ret_answer = (struct dkv_answer){.op = request->op};
+    *ret_answer = (struct dkv_answer){.op = request->op, .session = request->session};
     struct list list = {.env = env, .arena = arena, .answer = ret_answer};
     list.items = dkv_out_in(arena, 0);
     enum hr_err err = begin(&list, &request->listing);

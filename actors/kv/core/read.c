@@ -13,6 +13,7 @@ static enum hr_err show(struct hr_str bytes, struct dkv_stamp clear, struct hr_a
     if (err) {
         return dkv_text_prefix(&answer->diag, err, HR_STR("value "), answer->key);
     }
+    dkv_session_see_record(answer->session, &record);
     if (!dkv_record_visible(&record, clear)) {
         return HR_NOT_FOUND;
     }
@@ -36,6 +37,7 @@ static enum hr_err read_value(const struct dkv_env *env, const struct dkv_reques
         err = dkv_clear_decode(values[1], &clear, &answer->diag);
     }
     if (!err) {
+        dkv_session_see(answer->session, clear);
         err = values[0].present ? show(values[0].bytes, clear, arena, answer) : HR_NOT_FOUND;
     }
     return err == HR_NOT_FOUND ? DKV_FAIL(&answer->diag, err, HR_STR("there is no such value"))
@@ -45,6 +47,7 @@ static enum hr_err read_value(const struct dkv_env *env, const struct dkv_reques
 void dkv_read_value(const struct dkv_env *env, const struct dkv_request *request,
                     struct hr_arena *arena, struct dkv_answer *ret_answer)
 {
-    *ret_answer = (struct dkv_answer){.op = request->op, .key = request->key};
+    *ret_answer =
+        (struct dkv_answer){.op = request->op, .key = request->key, .session = request->session};
     ret_answer->err = read_value(env, request, arena, ret_answer);
 }

@@ -22,8 +22,9 @@ static struct code code_of(enum hr_err err)
         return (struct code){HR_STR("conflict"), false, false};
     case HR_TOO_BIG:
         return (struct code){HR_STR("too-large"), false, false};
-    case HR_BUSY:
     case HR_AGAIN:
+        return (struct code){HR_STR("behind"), true, false};
+    case HR_BUSY:
     case HR_NO_MEMORY:
         return (struct code){HR_STR("busy"), true, false};
     case HR_TIMEOUT:
@@ -155,6 +156,23 @@ static void write_answer(struct dkv_out *out, const struct dkv_answer *answer)
     }
 }
 
+/* Of answers that show something, if only that there is nothing. Comes last, for dkv_reply_too_few. */
+static enum hr_err write_session(struct dkv_out *out, const struct dkv_answer *answer,
+                                 struct hr_arena *arena)
+{
+    struct hr_str token;
+    bool shows = answer->err == HR_OK || answer->err == HR_NOT_FOUND || answer->err == HR_CONFLICT;
+    if (!answer->session || !shows) {
+        return HR_OK;
+    }
+    enum hr_err err = dkv_session_encode(answer->session, arena, &token);
+    if (!err) {
+        member(out, "session");
+        dkv_json_string(out, token);
+    }
+    return err;
+}
+
 static void write_site(struct dkv_out *out, const struct dkv_config *config)
 {
     dkv_out_bytes(out, HR_STR("{\"site\":"));
@@ -175,8 +193,9 @@ enum hr_err dkv_reply_write(const struct dkv_config *config, struct dkv_acks ack
     if (!answer->err && dkv_op_writes(answer->op)) {
         write_acks(&out, acks);
     }
+    enum hr_err err = write_session(&out, answer, arena);
     dkv_out_bytes(&out, HR_STR("}"));
-    return dkv_out_take(&out, ret_body);
+    return err ? err : dkv_out_take(&out, ret_body);
 }
 
 enum hr_err dkv_reply_open(const struct dkv_config *config, const struct dkv_answer *answer,
@@ -185,7 +204,8 @@ enum hr_err dkv_reply_open(const struct dkv_config *config, const struct dkv_ans
     struct dkv_out out = dkv_out_in(arena, answer->value.len + 512);
     write_site(&out, config);
     write_answer(&out, answer);
-    return dkv_out_take(&out, ret_body);
+    enum hr_err err = write_session(&out, answer, arena);
+    return err ? err : dkv_out_take(&out, ret_body);
 }
 
 enum hr_err dkv_reply_close(struct hr_str open, struct dkv_acks acks, struct hr_arena *arena,
@@ -198,8 +218,24 @@ enum hr_err dkv_reply_close(struct hr_str open, struct dkv_acks acks, struct hr_
     return dkv_out_take(&out, ret_body);
 }
 
+/* The member `session` that @open ends with, with the comma before it; empty if it ends with another one. No
+ * other one is a text, and a token has no character that is escaped. */
+static struct hr_str session_of(struct hr_str open)
+{
+    const struct hr_str name = HR_STR(",\"session\":\"");
+    if (open.len < name.len || open.ptr[open.len - 1] != '"') {
+        return (struct hr_str){0};
+    }
+    size_t at = open.len - 1;
+    while (at > 0 && open.ptr[at - 1] != '"') {
+        at--;
+    }
+    bool named = at >= name.len && hr_str_eq(hr_str_of(open.ptr + at - name.len, name.len), name);
+    return named ? hr_str_from(open, at - name.len) : (struct hr_str){0};
+}
+
 enum hr_err dkv_reply_too_few(const struct dkv_config *config, struct dkv_acks acks,
-                              struct hr_arena *arena, struct hr_str *ret_body)
+                              struct hr_str open, struct hr_arena *arena, struct hr_str *ret_body)
 {
     struct dkv_out out = dkv_out_in(arena, 512);
     write_site(&out, config);
@@ -211,7 +247,9 @@ enum hr_err dkv_reply_too_few(const struct dkv_config *config, struct dkv_acks a
     dkv_out_bytes(&out, HR_STR(" sites are known to hold this, fewer than wanted; it is not undone "
                                "and may still spread\",\"retryable\":false"));
     write_acks(&out, acks);
-    dkv_out_bytes(&out, HR_STR("}}"));
+    dkv_out_bytes(&out, HR_STR("}"));
+    dkv_out_bytes(&out, session_of(open));
+    dkv_out_bytes(&out, HR_STR("}"));
     return dkv_out_take(&out, ret_body);
 }
 

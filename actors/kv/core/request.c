@@ -22,6 +22,35 @@ static enum hr_err hash_message(const struct dkv_message *message, struct hr_are
     return err;
 }
 
+/* The same for a request with a session: of what it means, without that. */
+static enum hr_err hash_meaning(const struct dkv_message *message, const struct dkv_patch *patch,
+                                struct hr_arena *arena, unsigned char ret_hash[DKV_HASH128_BYTES])
+{
+    const struct dkv_options *options = &patch->options;
+    struct dkv_out out = dkv_out_in(arena, message->subject.len + message->body.len + 64);
+    struct hr_str all;
+    dkv_out_bytes(&out, message->subject);
+    dkv_out_uint(&out, 0, 1);
+    dkv_out_bytes(&out, HR_STR("$session"));
+    dkv_out_uint(&out, options->if_absent, 1);
+    dkv_out_uint(&out, options->if_present, 1);
+    dkv_out_uint(&out, options->if_version, 1);
+    dkv_stamp_write(&out, options->version);
+    for (size_t i = 0; i < patch->count; i++) {
+        const struct dkv_field *field = &patch->fields[i];
+        dkv_out_uint(&out, field->name.len, 1);
+        dkv_out_bytes(&out, field->name);
+        dkv_out_uint(&out, field->type, 1);
+        dkv_out_uint(&out, field->value.len, 4);
+        dkv_out_bytes(&out, field->value);
+    }
+    enum hr_err err = dkv_out_take(&out, &all);
+    if (!err) {
+        dkv_siphash128(hash_key, all, ret_hash);
+    }
+    return err;
+}
+
 static enum hr_err identify(const struct dkv_env *env, const struct dkv_message *message,
                             struct hr_arena *arena, struct dkv_request *request)
 {
@@ -30,7 +59,8 @@ static enum hr_err identify(const struct dkv_env *env, const struct dkv_message 
         return HR_OK;
     }
     dkv_siphash128(opid_key, request->patch.options.request_id, request->opid.bytes);
-    return hash_message(message, arena, request->hash);
+    return request->session ? hash_meaning(message, &request->patch, arena, request->hash)
+                            : hash_message(message, arena, request->hash);
 }
 
 enum hr_err dkv_request_parse(const struct dkv_env *env, const struct dkv_message *message,
@@ -45,11 +75,14 @@ enum hr_err dkv_request_parse(const struct dkv_env *env, const struct dkv_messag
     ret_request->op = subject.op;
     ret_request->key = subject.key;
     if (subject.op == DKV_OP_LIST) {
-        return dkv_body_listing(message->body, arena, &ret_request->listing, diag);
+        err = dkv_body_listing(message->body, arena, &ret_request->listing, diag);
+        ret_request->session = ret_request->listing.session;
+        return err;
     }
     if (subject.op == DKV_OP_GET) {
-        return dkv_body_none(message->body, arena, diag);
+        return dkv_body_get(message->body, arena, &ret_request->session, diag);
     }
     err = dkv_body_patch(message->body, subject.op, arena, &ret_request->patch, diag);
+    ret_request->session = ret_request->patch.options.session;
     return err ? err : identify(env, message, arena, ret_request);
 }

@@ -1,6 +1,7 @@
 /* A request as it came, understood: its subject's and its body's meaning, and for a write what makes
  * it recognisable: the opid that goes into the feed, derived from its $request-id if it has one and
- * drawn at random otherwise, and a hash of all it says.
+ * drawn at random otherwise, and a hash of all it says but for its session, which goes on between a request
+ * and its repetition.
  * One arena. Must not know: the store. */
 #ifndef DKV_REQUEST_H
 #define DKV_REQUEST_H
@@ -15,8 +16,9 @@ struct dkv_request {
     size_t index; /* of the message that it came in */
     enum dkv_op op;
     struct hr_str key;
-    struct dkv_listing listing; /* of LIST */
-    struct dkv_patch patch;     /* of SET, DEL and CLEAR */
+    struct dkv_listing listing;  /* of LIST */
+    struct dkv_patch patch;      /* of SET, DEL and CLEAR */
+    struct dkv_session *session; /* of any; NULL: the client keeps none */
     struct dkv_opid opid;
     unsigned char hash[DKV_HASH128_BYTES]; /* only with a $request-id */
 };

@@ -53,7 +53,11 @@ static enum hr_err give_up(const struct dkv_env *env, const struct dkv_config *c
     if (shipment->reply_to.len == 0) {
         return HR_OK;
     }
-    enum hr_err err = dkv_reply_too_few(config, acks, arena, &out.body);
+    struct hr_str open;
+    enum hr_err err = dkv_reply_open(config, shipment->answer, arena, &open);
+    if (!err) {
+        err = dkv_reply_too_few(config, acks, open, arena, &out.body);
+    }
     return err ? err : env->publish(env->arg, &out, diag);
 }
 
@@ -140,8 +144,9 @@ static void answer(struct delivery *delivery, size_t index, bool enough)
     struct hr_arena arena;
     hr_arena_init(&arena, 0);
     acks.sites = acks.acks > acks.sites ? acks.acks : acks.sites;
-    enum hr_err err = enough ? dkv_reply_close(waiting->body, acks, &arena, &out.body)
-                             : dkv_reply_too_few(delivery->config, acks, &arena, &out.body);
+    enum hr_err err =
+        enough ? dkv_reply_close(waiting->body, acks, &arena, &out.body)
+               : dkv_reply_too_few(delivery->config, acks, waiting->body, &arena, &out.body);
     if (!err) {
         err = delivery->env->publish(delivery->env->arg, &out, &diag);
     }

@@ -6,6 +6,7 @@
 #include "actors/kv/core/found.h"
 #include "actors/kv/core/index.h"
 #include "actors/kv/core/json.h"
+#include "actors/kv/core/meet.h"
 #include "actors/kv/core/results.h"
 #include "actors/kv/core/text.h"
 
@@ -18,6 +19,8 @@ static enum hr_err judge(const struct dkv_options *options, const struct dkv_fou
         version = dkv_record_newest(&found->record);
     }
     answer->version = version;
+    dkv_session_see_record(answer->session, &found->record);
+    dkv_session_see(answer->session, found->clear);
     if (options->if_absent && found->visible) {
         return DKV_FAIL(&answer->diag, HR_CONFLICT, HR_STR("there is a value already"));
     }
@@ -84,10 +87,13 @@ static enum hr_err store(struct dkv_attempt *attempt, const struct dkv_found *fo
     return HR_OK;
 }
 
-static dkv_hlc floor_of(const struct dkv_found *found)
+/* What the new stamp has to be above: what is here, and what the client has seen elsewhere. */
+static dkv_hlc floor_of(const struct dkv_found *found, const struct dkv_request *request)
 {
     dkv_hlc newest = dkv_record_newest(&found->record).hlc;
-    return newest > found->clear.hlc ? newest : found->clear.hlc;
+    dkv_hlc seen = dkv_session_newest(request->session);
+    newest = newest > found->clear.hlc ? newest : found->clear.hlc;
+    return newest > seen ? newest : seen;
 }
 
 struct size {
@@ -165,7 +171,7 @@ static enum hr_err apply_set(struct dkv_attempt *attempt, const struct dkv_reque
         err = judge(&request->patch.options, &found, answer);
     }
     if (!err) {
-        err = dkv_attempt_number(attempt, floor_of(&found), &change, diag);
+        err = dkv_attempt_number(attempt, floor_of(&found, request), &change, diag);
         change.created = change.identified && !found.visible;
     }
     if (!err) {
@@ -211,7 +217,7 @@ static enum hr_err apply_del(struct dkv_attempt *attempt, const struct dkv_reque
         err = judge(&request->patch.options, &found, answer);
     }
     if (!err) {
-        err = dkv_attempt_number(attempt, floor_of(&found), &change, diag);
+        err = dkv_attempt_number(attempt, floor_of(&found, request), &change, diag);
     }
     if (!err) {
         err = store(attempt, &found, &change, &record, diag);
@@ -235,16 +241,60 @@ static enum hr_err apply_new(struct dkv_attempt *attempt, const struct dkv_reque
     return err;
 }
 
+/* A copy of the client's session for the answer: an attempt may be made several times. */
+static enum hr_err begin_session(struct dkv_attempt *attempt, const struct dkv_request *request,
+                                 struct dkv_session **ret_session, struct hr_diag *diag)
+{
+    if (!request->session) {
+        return HR_OK;
+    }
+    *ret_session = hr_arena_alloc(attempt->arena, sizeof **ret_session);
+    if (!*ret_session) {
+        return HR_NO_MEMORY;
+    }
+    **ret_session = *request->session;
+    return dkv_meet_admit(&attempt->site, request->session, diag);
+}
+
+/* What the answer to a repeated request shows is part of what is here now. */
+static enum hr_err see_again(struct dkv_attempt *attempt, struct dkv_answer *answer)
+{
+    struct dkv_found found;
+    if (!answer->session || answer->op == DKV_OP_CLEAR) {
+        return HR_OK;
+    }
+    enum hr_err err = dkv_found_read(attempt, answer->key, &found, &answer->diag);
+    if (!err) {
+        dkv_session_see_record(answer->session, &found.record);
+        dkv_session_see(answer->session, found.clear);
+    }
+    return err;
+}
+
 enum hr_err dkv_write_apply(struct dkv_attempt *attempt, const struct dkv_request *request,
                             struct dkv_answer *ret_answer)
 {
-    enum hr_err err = HR_NOT_FOUND;
+    struct dkv_session *session = NULL;
     *ret_answer = (struct dkv_answer){.op = request->op, .key = request->key};
-    if (request->patch.options.has_request_id) {
+    enum hr_err err = begin_session(attempt, request, &session, &ret_answer->diag);
+    bool repeated = false;
+    if (!err && request->patch.options.has_request_id) {
         err = dkv_results_find(attempt, request, ret_answer, &ret_answer->diag);
+        repeated = !err;
+        err = err == HR_NOT_FOUND ? HR_OK : err;
     }
-    if (err == HR_NOT_FOUND) {
+    ret_answer->session = session;
+    if (!err && repeated) {
+        err = see_again(attempt, ret_answer);
+    }
+    if (!err && !repeated && dkv_options_judge(&request->patch.options)) {
+        err = dkv_meet_now(attempt, request->session, &ret_answer->diag);
+    }
+    if (!err && !repeated) {
         err = apply_new(attempt, request, ret_answer);
+    }
+    if (!err) {
+        dkv_session_see(session, ret_answer->version);
     }
     ret_answer->err = err;
     return err;

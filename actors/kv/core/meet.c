@@ -1,0 +1,106 @@
+/* Comparing sessions with v/. */
+#include "actors/kv/core/meet.h"
+
+#include "actors/kv/core/keys.h"
+#include "actors/kv/core/text.h"
+
+#define ARENA_BYTES_MAX ((size_t)1 << 20)
+
+enum hr_err dkv_meet_admit(const struct dkv_site *site, const struct dkv_session *session,
+                           struct hr_diag *diag)
+{
+    dkv_hlc newest = dkv_session_newest(session);
+    /* After its wall went back, a site's own clock is ahead, and lifts nothing. */
+    if (newest <= site->ctr.hlc || dkv_clock_ahead_ms(newest, site->wall) <= DKV_DRIFT_MS_MAX) {
+        return HR_OK;
+    }
+    return DKV_FAIL(diag, HR_BAD_INPUT,
+                    HR_STR("$session has a clock that is ahead of this site's"));
+}
+
+/* @value is what v/ says of the stamp's origin. */
+static enum hr_err look_at(struct dkv_stamp stamp, struct dkv_value value, bool *ret_here,
+                           struct hr_diag *diag)
+{
+    struct dkv_progress progress;
+    if (!value.present) {
+        *ret_here = false;
+        return HR_OK;
+    }
+    enum hr_err err = dkv_progress_decode(value.bytes, &progress, diag);
+    if (!err) {
+        bool complete = progress.sealed && progress.prefix >= progress.last;
+        *ret_here = progress.hlc >= stamp.hlc || complete;
+    }
+    return err;
+}
+
+static enum hr_err behind(struct hr_diag *diag)
+{
+    return DKV_FAIL(diag, HR_AGAIN,
+                    HR_STR("this site does not yet have what the session has seen"));
+}
+
+/* One look. Errors: HR_AGAIN, too. */
+static enum hr_err look(const struct dkv_env *env, const struct dkv_session *session,
+                        struct hr_arena *arena, struct hr_diag *diag)
+{
+    struct dkv_value values[DKV_SESSION_ORIGINS_MAX];
+    struct hr_str keys[DKV_SESSION_ORIGINS_MAX];
+    bool here = true;
+    for (size_t i = 0; i < session->count; i++) {
+        keys[i] = dkv_key_progress(arena, session->seen[i].origin);
+        if (!keys[i].ptr) {
+            return HR_NO_MEMORY;
+        }
+    }
+    enum hr_err err = env->get_many(env->arg, keys, session->count, arena, values, diag);
+    for (size_t i = 0; !err && here && i < session->count; i++) {
+        err = look_at(session->seen[i], values[i], &here, diag);
+    }
+    return err || here ? err : behind(diag);
+}
+
+enum hr_err dkv_meet_wait(const struct dkv_env *env, const struct dkv_site *site,
+                          const struct dkv_session *session, struct hr_diag *diag)
+{
+    dkv_mono_ms start = env->mono(env->arg);
+    enum hr_err err = dkv_meet_admit(site, session, diag);
+    if (err || !session || session->count == 0 || !site->grouped) {
+        return err;
+    }
+    for (unsigned i = 0; i < DKV_MEET_LOOKS_MAX; i++) {
+        struct hr_arena arena;
+        hr_arena_init(&arena, ARENA_BYTES_MAX);
+        err = look(env, session, &arena, diag);
+        hr_arena_release(&arena);
+        if (err != HR_AGAIN || env->in_lane ||
+            env->mono(env->arg) - start + DKV_MEET_PAUSE_MS > DKV_MEET_MS_MAX) {
+            break;
+        }
+        env->sleep(env->arg, DKV_MEET_PAUSE_MS);
+    }
+    return err;
+}
+
+enum hr_err dkv_meet_now(struct dkv_attempt *attempt, const struct dkv_session *session,
+                         struct hr_diag *diag)
+{
+    enum hr_err err = HR_OK;
+    if (!session || !attempt->site.grouped) {
+        return HR_OK;
+    }
+    for (size_t i = 0; !err && i < session->count; i++) {
+        struct dkv_value value;
+        bool here = false;
+        struct hr_str key = dkv_key_progress(attempt->arena, session->seen[i].origin);
+        err = key.ptr ? dkv_txn_get(&attempt->txn, key, &value, diag) : HR_NO_MEMORY;
+        if (!err) {
+            err = look_at(session->seen[i], value, &here, diag);
+        }
+        if (!err && !here) {
+            err = behind(diag);
+        }
+    }
+    return err;
+}
