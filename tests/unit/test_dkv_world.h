@@ -84,6 +84,8 @@ struct world {
         siblings; /* each site has a second host, on the same store, that hears what the first one says to
                       other hosts, and answers before everybody else */
     bool healed;
+    bool in_lane;                         /* messages come as a lane's batches */
+    unsigned refusals;                    /* of clients' requests */
     void (*happens)(struct world *world); /* a little time has passed; NULL: nothing does */
 };
 
@@ -280,6 +282,15 @@ static inline enum hr_err rig_refuse(void *arg, struct hr_str reply_to, struct h
 {
     const struct dkv_message message = {.subject = reply_to, .body = body};
     (void)reason;
+    ((struct site *)arg)->world->refusals++;
+    return rig_publish(arg, &message, diag);
+}
+
+static inline enum hr_err rig_judge(void *arg, struct hr_str reply_to, struct hr_str reason,
+                                    struct hr_str body, struct hr_diag *diag)
+{
+    const struct dkv_message message = {.subject = reply_to, .body = body};
+    (void)reason;
     return rig_publish(arg, &message, diag);
 }
 
@@ -391,9 +402,10 @@ static inline void handle(struct site *site, const struct dkv_message *messages,
 {
     struct dkv_handled handled[8];
     struct dkv_env env = fake_env(&site->fake);
+    env.in_lane = site->world->in_lane;
     env.publish = rig_publish;
     env.refuse = rig_refuse;
-    env.judge = rig_refuse; /* both are replies here */
+    env.judge = rig_judge;
     env.sites = rig_sites;
     env.gather = rig_gather;
     env.request = rig_request;
