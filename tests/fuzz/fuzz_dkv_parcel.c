@@ -36,7 +36,7 @@ static enum hr_err turn(unsigned kind, struct hr_str in, struct hr_arena *arena,
         struct dkv_have have;
         struct dkv_pull pull;
         struct dkv_log log;
-        dkv_origin after;
+        struct dkv_ask ask;
     } u;
     struct hr_diag diag;
     enum hr_err err = HR_OK;
@@ -60,8 +60,8 @@ static enum hr_err turn(unsigned kind, struct hr_str in, struct hr_arena *arena,
         err = dkv_log_decode(in, &u.log, &diag);
         return err ? err : dkv_log_encode(&u.log, arena, ret_out);
     default:
-        err = dkv_ask_decode(in, &u.after, &diag);
-        return err ? err : dkv_ask_encode(u.after, arena, ret_out);
+        err = dkv_ask_decode(in, &u.ask, &diag);
+        return err ? err : dkv_ask_encode(&u.ask, arena, ret_out);
     }
 }
 

@@ -27,7 +27,7 @@ static enum hr_err decode(enum kind kind, struct hr_str bytes)
     struct dkv_parcel parcel;
     struct dkv_ack ack;
     struct dkv_ship ship;
-    dkv_origin after;
+    struct dkv_ask ask;
     struct dkv_have have;
     struct dkv_pull pull;
     struct dkv_log log;
@@ -39,7 +39,7 @@ static enum hr_err decode(enum kind kind, struct hr_str bytes)
     case SHIP:
         return dkv_ship_decode(bytes, &arena, &ship, &diag);
     case ASK:
-        return dkv_ask_decode(bytes, &after, &diag);
+        return dkv_ask_decode(bytes, &ask, &diag);
     case HAVE:
         return dkv_have_decode(bytes, &arena, &have, &diag);
     case PULL:
@@ -158,20 +158,52 @@ static void parcel_ships_round_trip(void **state)
 static void parcel_haves_round_trip(void **state)
 {
     (void)state;
-    struct dkv_have_row rows[2] = {{3, 5, 9, 2}, {4, 0, 1, 1}};
-    struct dkv_have have = {.site = 2, .origin = 3, .more = true, .rows = rows, .count = 2};
+    const dkv_origin own = dkv_origin_of(2, 7);
+    struct dkv_have_row rows[2] = {{3, 5, 11, 9, 2, true, 5}, {4, 0, 0, 1, 1, false, 0}};
+    struct dkv_have have = {.site = 2,
+                            .origin = own,
+                            .seq = 8,
+                            .clock = 77,
+                            .state = DKV_SITE_SYNC,
+                            .boot_class = DKV_BOOT_LOSSY,
+                            .low = 70,
+                            .floor = 60,
+                            .removed = {{9, 1000}},
+                            .removed_count = 1,
+                            .more = true,
+                            .rows = rows,
+                            .count = 2};
     struct dkv_have got;
     struct hr_str bytes;
     assert_int_equal(dkv_have_encode(&have, &arena, &bytes), HR_OK);
     assert_int_equal(dkv_have_decode(bytes, &arena, &got, &diag), HR_OK);
     assert_int_equal(got.site, 2);
-    assert_int_equal(got.origin, 3);
+    assert_int_equal(got.origin, own);
+    assert_int_equal(got.seq, 8);
+    assert_int_equal(got.clock, 77);
+    assert_int_equal(got.state, DKV_SITE_SYNC);
+    assert_int_equal(got.boot_class, DKV_BOOT_LOSSY);
+    assert_int_equal(got.low, 70);
+    assert_int_equal(got.floor, 60);
+    assert_int_equal(got.removed_count, 1);
+    assert_int_equal(got.removed[0].site, 9);
+    assert_int_equal(got.removed[0].inc, 1000);
     assert_true(got.more);
     assert_int_equal(got.count, 2);
-    assert_memory_equal(got.rows, rows, sizeof rows);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(got.rows[i].origin, rows[i].origin);
+        assert_int_equal(got.rows[i].prefix, rows[i].prefix);
+        assert_int_equal(got.rows[i].hlc, rows[i].hlc);
+        assert_int_equal(got.rows[i].high, rows[i].high);
+        assert_int_equal(got.rows[i].trunc_below, rows[i].trunc_below);
+        assert_int_equal(got.rows[i].sealed, rows[i].sealed);
+        assert_int_equal(got.rows[i].last, rows[i].last);
+    }
     is_guarded(HAVE, bytes);
-    static const struct dkv_have_row bad[] = {{3, 5, 4, 1}, {3, 5, 9, 0}, {3, 5, 9, 7},
-                                              {3, 0, 0, 1}, {4, 5, 5, 1}, {5, 5, 5, 1}};
+    static const struct dkv_have_row bad[] = {
+        {3, 5, 1, 4, 1, false, 0}, {3, 5, 1, 9, 0, false, 0}, {3, 5, 1, 9, 7, false, 0},
+        {3, 0, 0, 0, 1, false, 0}, {4, 5, 1, 5, 1, false, 0}, {5, 5, 1, 5, 1, false, 0},
+        {3, 5, 0, 5, 1, false, 0}, {3, 0, 1, 5, 1, false, 0}, {3, 5, 1, 5, 1, false, 5}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         rows[0] = bad[i];
         assert_int_equal(dkv_have_encode(&have, &arena, &bytes), HR_OK);
@@ -187,12 +219,15 @@ static void parcel_pulls_round_trip(void **state)
 {
     (void)state;
     struct hr_str bytes;
-    dkv_origin after;
+    struct dkv_ask ask = {dkv_origin_of(4, 2), DKV_SITE_ACTIVE, 9};
     struct dkv_pull pull;
     struct dkv_log log;
-    assert_int_equal(dkv_ask_encode(9, &arena, &bytes), HR_OK);
-    assert_int_equal(dkv_ask_decode(bytes, &after, &diag), HR_OK);
-    assert_int_equal(after, 9);
+    assert_int_equal(dkv_ask_encode(&ask, &arena, &bytes), HR_OK);
+    ask = (struct dkv_ask){0};
+    assert_int_equal(dkv_ask_decode(bytes, &ask, &diag), HR_OK);
+    assert_int_equal(ask.origin, dkv_origin_of(4, 2));
+    assert_int_equal(ask.state, DKV_SITE_ACTIVE);
+    assert_int_equal(ask.after, 9);
     is_guarded(ASK, bytes);
     assert_int_equal(dkv_pull_encode(&(struct dkv_pull){1, 2, 3}, &arena, &bytes), HR_OK);
     assert_int_equal(dkv_pull_decode(bytes, &pull, &diag), HR_OK);
@@ -218,7 +253,7 @@ static void parcel_versions_are_told_apart(void **state)
     (void)state;
     struct hr_str bytes;
     struct dkv_out out = dkv_out_in(&arena, 0);
-    dkv_out_uint(&out, 2, 1);
+    dkv_out_uint(&out, 3, 1);
     dkv_out_uint(&out, 0, 8);
     dkv_out_seal(&out);
     assert_int_equal(dkv_out_take(&out, &bytes), HR_OK);

@@ -5,29 +5,37 @@
 #include "actors/kv/core/text.h"
 
 #define VERSION 1u
-#define ROW_BYTES 32u
+#define HAVE_VERSION 2u
+#define ROW_BYTES 49u
+#define REMOVED_BYTES 10u
+#define HAVE_FIXED_BYTES 64u
 #define LOG_FIXED_BYTES 19u
 
-enum hr_err dkv_ask_decode(struct hr_str bytes, dkv_origin *ret_after, struct hr_diag *diag)
+enum hr_err dkv_ask_decode(struct hr_str bytes, struct dkv_ask *ret_ask, struct hr_diag *diag)
 {
     struct dkv_in in;
-    enum hr_err err = dkv_in_frame(bytes, VERSION, HR_STR("ask"), &in, diag);
+    enum hr_err err = dkv_in_frame(bytes, HAVE_VERSION, HR_STR("ask"), &in, diag);
     if (err) {
         return err;
     }
-    dkv_origin after = dkv_in_u64(&in);
-    if (!dkv_in_done(&in)) {
-        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("ask: wrong length"));
+    struct dkv_ask ask = {.origin = dkv_in_u64(&in)};
+    bool known = dkv_site_state_of(dkv_in_u8(&in), &ask.state);
+    ask.after = dkv_in_u64(&in);
+    if (!dkv_in_done(&in) || !known || dkv_origin_site(ask.origin) == 0) {
+        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("ask: out of bounds"));
     }
-    *ret_after = after;
+    *ret_ask = ask;
     return HR_OK;
 }
 
-enum hr_err dkv_ask_encode(dkv_origin after, struct hr_arena *arena, struct hr_str *ret_bytes)
+enum hr_err dkv_ask_encode(const struct dkv_ask *ask, struct hr_arena *arena,
+                           struct hr_str *ret_bytes)
 {
-    struct dkv_out out = dkv_out_in(arena, 16);
-    dkv_out_uint(&out, VERSION, 1);
-    dkv_out_uint(&out, after, 8);
+    struct dkv_out out = dkv_out_in(arena, 32);
+    dkv_out_uint(&out, HAVE_VERSION, 1);
+    dkv_out_uint(&out, ask->origin, 8);
+    dkv_out_uint(&out, ask->state, 1);
+    dkv_out_uint(&out, ask->after, 8);
     dkv_out_seal(&out);
     return dkv_out_take(&out, ret_bytes);
 }
@@ -35,59 +43,110 @@ enum hr_err dkv_ask_encode(dkv_origin after, struct hr_arena *arena, struct hr_s
 static bool row_valid(const struct dkv_have_row *row, const struct dkv_have_row *before)
 {
     return row->high >= row->prefix && row->high > 0 && row->trunc_below > 0 &&
-           row->trunc_below - 1 <= row->prefix && (!before || before->origin < row->origin);
+           row->trunc_below - 1 <= row->prefix && (row->hlc > 0) == (row->prefix > 0) &&
+           (row->sealed || row->last == 0) && (!before || before->origin < row->origin);
+}
+
+static enum hr_err rows_decode(struct dkv_in *in, struct hr_arena *arena, struct dkv_have *have,
+                               struct hr_diag *diag)
+{
+    have->rows = hr_arena_alloc(arena, have->count * sizeof *have->rows);
+    if (!have->rows) {
+        return HR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < have->count; i++) {
+        struct dkv_have_row *row = &have->rows[i];
+        row->origin = dkv_in_u64(in);
+        row->prefix = dkv_in_u64(in);
+        row->hlc = dkv_in_u64(in);
+        row->high = dkv_in_u64(in);
+        row->trunc_below = dkv_in_u64(in);
+        uint8_t sealed = dkv_in_u8(in);
+        row->sealed = sealed == 1;
+        row->last = dkv_in_u64(in);
+        if (sealed > 1 || !row_valid(row, i > 0 ? row - 1 : NULL)) {
+            return DKV_FAIL(diag, HR_CORRUPT, HR_STR("have: an origin is out of bounds"));
+        }
+    }
+    return HR_OK;
+}
+
+/* All before the rows. */
+static bool head_decode(struct dkv_in *in, struct dkv_have *have)
+{
+    have->site = dkv_in_u16(in);
+    have->origin = dkv_in_u64(in);
+    have->seq = dkv_in_u64(in);
+    have->clock = dkv_in_u64(in);
+    bool known = dkv_site_state_of(dkv_in_u8(in), &have->state);
+    known = dkv_boot_class_of(dkv_in_u8(in), &have->boot_class) && known;
+    have->low = dkv_in_u64(in);
+    have->floor = dkv_in_u64(in);
+    have->removed_count = dkv_in_u8(in);
+    if (in->failed || !known || have->removed_count > DKV_REMOVED_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < have->removed_count; i++) {
+        have->removed[i].site = dkv_in_u16(in);
+        have->removed[i].inc = dkv_in_u64(in);
+        known = known && have->removed[i].site > 0;
+    }
+    uint8_t more = dkv_in_u8(in);
+    have->more = more == 1;
+    have->count = dkv_in_u16(in);
+    return !in->failed && known && more <= 1 && have->site > 0 &&
+           dkv_origin_site(have->origin) == have->site;
 }
 
 enum hr_err dkv_have_decode(struct hr_str bytes, struct hr_arena *arena, struct dkv_have *ret_have,
                             struct hr_diag *diag)
 {
     struct dkv_in in;
-    enum hr_err err = dkv_in_frame(bytes, VERSION, HR_STR("have"), &in, diag);
+    struct dkv_have have = {0};
+    enum hr_err err = dkv_in_frame(bytes, HAVE_VERSION, HR_STR("have"), &in, diag);
     if (err) {
         return err;
     }
-    struct dkv_have have = {.site = dkv_in_u16(&in)};
-    have.origin = dkv_in_u64(&in);
-    uint8_t more = dkv_in_u8(&in);
-    have.more = more == 1;
-    have.count = dkv_in_u16(&in);
-    bool valid = more <= 1 && have.site > 0 && have.count <= DKV_HAVE_MAX &&
-                 have.count * ROW_BYTES == in.left && (!have.more || have.count > 0);
-    if (in.failed || !valid) {
+    if (!head_decode(&in, &have) || have.count > DKV_HAVE_MAX ||
+        have.count * ROW_BYTES != in.left || (have.more && have.count == 0)) {
         return DKV_FAIL(diag, HR_CORRUPT, HR_STR("have: out of bounds"));
     }
-    have.rows = hr_arena_alloc(arena, have.count * sizeof *have.rows);
-    if (!have.rows) {
-        return HR_NO_MEMORY;
+    err = rows_decode(&in, arena, &have, diag);
+    if (!err) {
+        *ret_have = have;
     }
-    for (size_t i = 0; i < have.count; i++) {
-        struct dkv_have_row *row = &have.rows[i];
-        row->origin = dkv_in_u64(&in);
-        row->prefix = dkv_in_u64(&in);
-        row->high = dkv_in_u64(&in);
-        row->trunc_below = dkv_in_u64(&in);
-        if (!row_valid(row, i > 0 ? row - 1 : NULL)) {
-            return DKV_FAIL(diag, HR_CORRUPT, HR_STR("have: an origin is out of bounds"));
-        }
-    }
-    *ret_have = have;
-    return HR_OK;
+    return err;
 }
 
 enum hr_err dkv_have_encode(const struct dkv_have *have, struct hr_arena *arena,
                             struct hr_str *ret_bytes)
 {
-    struct dkv_out out = dkv_out_in(arena, 32 + have->count * ROW_BYTES);
-    dkv_out_uint(&out, VERSION, 1);
+    struct dkv_out out = dkv_out_in(arena, HAVE_FIXED_BYTES + have->removed_count * REMOVED_BYTES +
+                                               have->count * ROW_BYTES);
+    dkv_out_uint(&out, HAVE_VERSION, 1);
     dkv_out_uint(&out, have->site, 2);
     dkv_out_uint(&out, have->origin, 8);
+    dkv_out_uint(&out, have->seq, 8);
+    dkv_out_uint(&out, have->clock, 8);
+    dkv_out_uint(&out, have->state, 1);
+    dkv_out_uint(&out, have->boot_class, 1);
+    dkv_out_uint(&out, have->low, 8);
+    dkv_out_uint(&out, have->floor, 8);
+    dkv_out_uint(&out, have->removed_count, 1);
+    for (size_t i = 0; i < have->removed_count; i++) {
+        dkv_out_uint(&out, have->removed[i].site, 2);
+        dkv_out_uint(&out, have->removed[i].inc, 8);
+    }
     dkv_out_uint(&out, have->more, 1);
     dkv_out_uint(&out, have->count, 2);
     for (size_t i = 0; i < have->count; i++) {
         dkv_out_uint(&out, have->rows[i].origin, 8);
         dkv_out_uint(&out, have->rows[i].prefix, 8);
+        dkv_out_uint(&out, have->rows[i].hlc, 8);
         dkv_out_uint(&out, have->rows[i].high, 8);
         dkv_out_uint(&out, have->rows[i].trunc_below, 8);
+        dkv_out_uint(&out, have->rows[i].sealed, 1);
+        dkv_out_uint(&out, have->rows[i].last, 8);
     }
     dkv_out_seal(&out);
     return dkv_out_take(&out, ret_bytes);

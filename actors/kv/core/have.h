@@ -1,11 +1,18 @@
 /* Messages by which sites tell each other what they hold, and get what they lack. Integers are
- * big-endian; each begins with a version byte, 1, and ends with a CRC-32C of all before it.
+ * big-endian; each begins with a version byte, 1 if nothing else is said, and ends with a CRC-32C of all before it.
  *
- *   ask    u8 version | u64 origin after which to begin, 0: from the first | crc
- *   have   u8 version | u16 id of the site | u64 its present origin | u8 more | u16 count |
- *          count x (u64 origin | u64 prefix | u64 high | u64 trunc below) | crc
- *          origins in their order; more: there are others after the last one. prefix, high and trunc
- *          below are those of v/ (state.h). Origins without a change are left out
+ *   ask    u8 version, 2 | u64 present origin of the asker | u8 its state |
+ *          u64 origin after which to begin, 0: from the first | crc
+ *   have   u8 version, 2 | u16 id of the site | u64 its present origin | u64 number of its newest change |
+ *          u64 clock | u8 state | u8 class | u64 low | u64 floor |
+ *          u8 number of sites that were taken out | (u16 id, u64 incarnation) each |
+ *          u8 more | u16 count | count x (u64 origin | u64 prefix | u64 hlc | u64 high |
+ *          u64 trunc below | u8 sealed | u64 last) | crc
+ *          clock: every later change of the site is above it. low: every change up to it is applied at
+ *          the site, and stays so; 0 says nothing. floor: the group's stability floor as the site knows
+ *          it. A site that was taken out: all its incarnations up to the one given. Origins in their
+ *          order; more: there are others after the last one. The rest is v/ (state.h) of each; origins
+ *          without a change are left out. The rows are read after everything before them
  *   pull   u8 version | u64 origin | u64 after | u64 upto | crc
  *          changes of one origin wanted: numbers above after, up to upto
  *   log    u8 version | u8 what | u64 number | u8 more | u32 length | changes (parcel.h) | crc
@@ -20,17 +27,41 @@
 
 /* Origins in one answer. */
 #define DKV_HAVE_MAX 4096u
+#define DKV_REMOVED_MAX DKV_MEMBERS_MAX
+
+struct dkv_ask {
+    dkv_origin origin;
+    enum dkv_site_state state;
+    dkv_origin after;
+};
 
 struct dkv_have_row {
     dkv_origin origin;
     uint64_t prefix;
+    dkv_hlc hlc; /* of change prefix; 0 if there is none */
     uint64_t high;
     uint64_t trunc_below;
+    bool sealed;
+    uint64_t last; /* 0 unless sealed */
+};
+
+/* All incarnations of a site up to @inc are out of the group. */
+struct dkv_removed {
+    uint16_t site;
+    uint64_t inc;
 };
 
 struct dkv_have {
     uint16_t site;
     dkv_origin origin;
+    uint64_t seq;
+    dkv_hlc clock;
+    enum dkv_site_state state;
+    enum dkv_boot_class boot_class;
+    dkv_hlc low;
+    dkv_hlc floor;
+    struct dkv_removed removed[DKV_REMOVED_MAX];
+    size_t removed_count;
     bool more;
     struct dkv_have_row *rows;
     size_t count;
@@ -51,9 +82,9 @@ struct dkv_log {
 
 /* Decoders: HR_CORRUPT, HR_UNSUPPORTED, HR_NO_MEMORY. Encoders: HR_NO_MEMORY. What they make lives in
  * @arena. */
-HR_MUST_CHECK enum hr_err dkv_ask_decode(struct hr_str bytes, dkv_origin *ret_after,
+HR_MUST_CHECK enum hr_err dkv_ask_decode(struct hr_str bytes, struct dkv_ask *ret_ask,
                                          struct hr_diag *diag);
-HR_MUST_CHECK enum hr_err dkv_ask_encode(dkv_origin after, struct hr_arena *arena,
+HR_MUST_CHECK enum hr_err dkv_ask_encode(const struct dkv_ask *ask, struct hr_arena *arena,
                                          struct hr_str *ret_bytes);
 HR_MUST_CHECK enum hr_err dkv_have_decode(struct hr_str bytes, struct hr_arena *arena,
                                           struct dkv_have *ret_have, struct hr_diag *diag);

@@ -23,8 +23,11 @@ static enum hr_err take_row(struct dkv_have *have, const struct dkv_pair *pair,
         return err;
     }
     row.prefix = progress.prefix;
+    row.hlc = progress.hlc;
     row.high = progress.high;
     row.trunc_below = progress.trunc_below;
+    row.sealed = progress.sealed;
+    row.last = progress.last;
     have->rows[have->count++] = row;
     return HR_OK;
 }
@@ -56,6 +59,10 @@ enum hr_err dkv_serve_read(const struct dkv_env *env, const struct dkv_config *c
     }
     if (!err) {
         have.origin = site.ctr.origin;
+        have.seq = site.ctr.seq;
+        have.clock = site.ctr.hlc;
+        have.state = site.state;
+        have.boot_class = site.boot_class;
         have.more = page.more;
         *ret_have = have;
     }
@@ -73,13 +80,13 @@ enum hr_err dkv_serve_have(const struct dkv_env *env, const struct dkv_config *c
                            const struct dkv_message *message, struct hr_diag *diag)
 {
     struct hr_arena arena;
-    dkv_origin after;
+    struct dkv_ask ask;
     struct dkv_have have;
     struct hr_str body;
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
-    enum hr_err err = dkv_ask_decode(message->body, &after, diag);
+    enum hr_err err = dkv_ask_decode(message->body, &ask, diag);
     if (!err) {
-        err = dkv_serve_read(env, config, after, &arena, &have, diag);
+        err = dkv_serve_read(env, config, ask.after, &arena, &have, diag);
     }
     if (!err) {
         err = dkv_have_encode(&have, &arena, &body);

@@ -140,6 +140,7 @@ static enum hr_err mint(const struct dkv_env *env, const struct stored *stored,
         memcpy(&next.self.past[1], stored->self.past,
                (next.self.past_count - 1) * sizeof next.self.past[0]);
     } else {
+        next.self.since = inc;
         env->random(env->arg, next.self.cluster, DKV_CLUSTER_BYTES);
     }
     next.ctr =
@@ -358,6 +359,9 @@ static enum hr_err finish(const struct dkv_env *env, const struct stored *stored
     *ret_site = (struct dkv_site){.ctr = stored->ctr,
                                   .ctr_bytes = stored->values[CTR].bytes,
                                   .cfg = stored->cfg,
+                                  .state = stored->self.state,
+                                  .boot_class = stored->self.boot_class,
+                                  .since = stored->self.since,
                                   .grouped = stored->cfg.member_count > 1,
                                   .wall = env->wall(env->arg)};
     return HR_OK;

@@ -29,7 +29,10 @@ struct dkv_site {
     struct dkv_ctr ctr;
     struct hr_str ctr_bytes; /* as stored: what a commit checks */
     struct dkv_cfg cfg;
-    bool grouped; /* there are, or have been, other sites */
+    enum dkv_site_state state;
+    enum dkv_boot_class boot_class;
+    uint64_t since; /* the incarnation under which the store was begun */
+    bool grouped;   /* there are, or have been, other sites */
     dkv_wall_ms wall;
 };
 

@@ -1,5 +1,5 @@
 /* Decoding and encoding of a site's own state. Fields that a single site never sets to anything
- * else (sync mark, voids) are written as zero and refused otherwise: they are of a later version. */
+ * else (voids) are written as zero and refused otherwise: they are of a later version. */
 #include "actors/kv/core/state.h"
 
 #include "actors/kv/core/keys.h"
@@ -8,6 +8,7 @@
 #include "actors/kv/core/text.h"
 
 #define VERSION 1u
+#define SELF_VERSION 2u
 #define PROGRESS_VERSION_HIGH 2u
 #define CFG_HASHED_AT 13u /* after version, epoch and the hash itself */
 
@@ -28,20 +29,36 @@ static void read_into(struct dkv_in *in, unsigned char *ret_bytes, size_t len)
     }
 }
 
+bool dkv_site_state_of(uint8_t byte, enum dkv_site_state *ret_state)
+{
+    *ret_state = byte == DKV_SITE_SYNC ? DKV_SITE_SYNC : DKV_SITE_ACTIVE;
+    return byte == (uint8_t)*ret_state;
+}
+
+bool dkv_boot_class_of(uint8_t byte, enum dkv_boot_class *ret_class)
+{
+    *ret_class = byte == DKV_BOOT_LOSSY   ? DKV_BOOT_LOSSY
+                 : byte == DKV_BOOT_FRESH ? DKV_BOOT_FRESH
+                                          : DKV_BOOT_INTACT;
+    return byte == (uint8_t)*ret_class;
+}
+
 enum hr_err dkv_self_decode(struct hr_str bytes, struct dkv_self *ret_self, struct hr_diag *diag)
 {
     struct dkv_in in;
     struct dkv_self self = {0};
-    enum hr_err err = dkv_in_frame(bytes, VERSION, DKV_KEY_SELF, &in, diag);
+    bool first = dkv_in_version(bytes) == VERSION;
+    enum hr_err err = dkv_in_frame(bytes, first ? VERSION : SELF_VERSION, DKV_KEY_SELF, &in, diag);
     if (err) {
         return err;
     }
     read_into(&in, self.cluster, DKV_CLUSTER_BYTES);
     self.origin = dkv_in_u64(&in);
     read_into(&in, self.nonce.bytes, DKV_NONCE_BYTES);
-    uint8_t state = dkv_in_u8(&in);
-    uint8_t boot_class = dkv_in_u8(&in);
-    uint8_t sync_mark = dkv_in_u8(&in);
+    bool known = dkv_site_state_of(dkv_in_u8(&in), &self.state);
+    known = dkv_boot_class_of(dkv_in_u8(&in), &self.boot_class) && known;
+    self.since = first ? dkv_origin_inc(self.origin) : dkv_in_u64(&in);
+    known = (!first || dkv_in_u8(&in) == 0) && known;
     self.past_count = dkv_in_u8(&in);
     if (self.past_count > DKV_BOOTS_MAX) {
         return DKV_FAIL(diag, HR_CORRUPT, HR_STR("m/self: too many past boots"));
@@ -53,13 +70,10 @@ enum hr_err dkv_self_decode(struct hr_str bytes, struct dkv_self *ret_self, stru
     if (err) {
         return err;
     }
-    if (state != DKV_SITE_ACTIVE || sync_mark != 0 ||
-        (boot_class != DKV_BOOT_INTACT && boot_class != DKV_BOOT_FRESH)) {
+    if (!known) {
         return DKV_FAIL(diag, HR_UNSUPPORTED,
                         HR_STR("m/self: the site is in a state of another version of Hedgerow"));
     }
-    self.state = DKV_SITE_ACTIVE;
-    self.boot_class = boot_class == DKV_BOOT_FRESH ? DKV_BOOT_FRESH : DKV_BOOT_INTACT;
     *ret_self = self;
     return HR_OK;
 }
@@ -68,13 +82,13 @@ enum hr_err dkv_self_encode(const struct dkv_self *self, struct hr_arena *arena,
                             struct hr_str *ret_bytes)
 {
     struct dkv_out out = dkv_out_in(arena, 64 + self->past_count * DKV_NONCE_BYTES);
-    dkv_out_uint(&out, VERSION, 1);
+    dkv_out_uint(&out, SELF_VERSION, 1);
     dkv_out_bytes(&out, hr_str_of(self->cluster, DKV_CLUSTER_BYTES));
     dkv_out_uint(&out, self->origin, 8);
     dkv_out_bytes(&out, hr_str_of(self->nonce.bytes, DKV_NONCE_BYTES));
     dkv_out_uint(&out, self->state, 1);
     dkv_out_uint(&out, self->boot_class, 1);
-    dkv_out_uint(&out, 0, 1);
+    dkv_out_uint(&out, self->since, 8);
     dkv_out_uint(&out, self->past_count, 1);
     for (size_t i = 0; i < self->past_count; i++) {
         dkv_out_bytes(&out, hr_str_of(self->past[i].bytes, DKV_NONCE_BYTES));

@@ -1,8 +1,10 @@
 /* The small records in which a site keeps its own state. Layouts, each with version 1 first and a
  * CRC-32C of all before it last (integers big-endian, an origin is site u16 and inc u48):
  *
- *   m/self  u8 version | 16 B cluster | u64 origin | 16 B boot nonce | u8 state | u8 class |
- *           u8 sync mark | u8 number of past boots | their nonces, 16 B each, newest first | crc
+ *   m/self  u8 version, 2 | 16 B cluster | u64 origin | 16 B boot nonce | u8 state | u8 class |
+ *           u64 incarnation that began this store | u8 number of past boots |
+ *           their nonces, 16 B each, newest first | crc
+ *           version 1, of a site that was alone: u8 0 in place of the incarnation
  *   m/ctr   u8 version | u64 origin | u64 hlc | u64 seq | crc
  *   m/cfg   u8 version | u32 epoch | u64 hash of what follows | u8 W | u8 durability |
  *           u8 leaf bits | u8 number of members | u16 each | u16 number of voids |
@@ -37,10 +39,12 @@ struct dkv_nonce {
     unsigned char bytes[DKV_NONCE_BYTES];
 };
 
-/* The only state of a site that is alone; a group of sites has more of them. */
-enum dkv_site_state { DKV_SITE_ACTIVE = 1 };
-/* What the boot found in the store. */
-enum dkv_boot_class { DKV_BOOT_INTACT = 1, DKV_BOOT_FRESH = 2 };
+/* SYNC: the site takes in what it may lack, and serves no clients until it has it (join.h). A site that is
+ * alone is ACTIVE. */
+enum dkv_site_state { DKV_SITE_ACTIVE = 1, DKV_SITE_SYNC = 2 };
+/* What the last boot found in the store: all that was ever there, nothing, or maybe not its newest part.
+ * It stays until the site is ACTIVE again. */
+enum dkv_boot_class { DKV_BOOT_INTACT = 1, DKV_BOOT_FRESH = 2, DKV_BOOT_LOSSY = 3 };
 
 struct dkv_self {
     unsigned char cluster[DKV_CLUSTER_BYTES];
@@ -48,6 +52,7 @@ struct dkv_self {
     struct dkv_nonce nonce;
     enum dkv_site_state state;
     enum dkv_boot_class boot_class;
+    uint64_t since; /* the incarnation under which this store was begun */
     size_t past_count;
     struct dkv_nonce past[DKV_BOOTS_MAX]; /* boots before this one, newest first */
 };
@@ -78,6 +83,10 @@ struct dkv_progress {
     uint64_t trunc_below; /* changes below this are no longer in the feed; at least 1 */
     uint64_t high; /* the highest change held, at least @prefix; between them there are gaps */
 };
+
+/* Whether @byte is one of them. */
+bool dkv_site_state_of(uint8_t byte, enum dkv_site_state *ret_state);
+bool dkv_boot_class_of(uint8_t byte, enum dkv_boot_class *ret_class);
 
 /* Decoders: HR_CORRUPT, HR_UNSUPPORTED. Encoders: HR_NO_MEMORY; what they write lives in @arena. */
 HR_MUST_CHECK enum hr_err dkv_self_decode(struct hr_str bytes, struct dkv_self *ret_self,

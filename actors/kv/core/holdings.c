@@ -1,0 +1,101 @@
+/* Questions to the others and their answers. */
+#include "actors/kv/core/holdings.h"
+
+#include "actors/kv/core/route.h"
+#include "actors/kv/core/serve.h"
+#include "actors/kv/core/site.h"
+
+/* Reads the others' lists out of @replies. ret_sibling: another host of this site is among those who sent
+ * them. */
+static void take_lists(const struct dkv_tick *tick, const struct dkv_message *replies, size_t count,
+                       struct hr_arena *arena, struct dkv_holdings *holdings, bool *ret_sibling)
+{
+    holdings->count = 1;
+    for (size_t i = 0; i < count; i++) {
+        struct dkv_have *have = &holdings->lists[holdings->count];
+        struct hr_diag why;
+        if (dkv_have_decode(replies[i].body, arena, have, &why)) {
+            dkv_tick_tell(tick, DKV_LOG_WARN, HR_STR("bad-have"), 0, why.text);
+        } else if (have->site == tick->config->site_id) {
+            *ret_sibling = true;
+        } else if (dkv_group_find(tick->group, have->site)) {
+            holdings->count++;
+        }
+    }
+}
+
+/* Asks until @want have answered, or the time is up. */
+static enum hr_err ask_others(const struct dkv_tick *tick, const struct dkv_ask *ask, uint32_t want,
+                              struct hr_arena *arena, struct dkv_holdings *ret_holdings,
+                              bool *ret_sibling, struct hr_diag *diag)
+{
+    const struct dkv_env *env = tick->env;
+    struct dkv_message *replies = NULL;
+    size_t count = 0;
+    struct hr_str body;
+    struct hr_str subject =
+        dkv_route_subject(DKV_ROUTE_HAVE, tick->config, (struct hr_str){0}, arena);
+    enum hr_err err = subject.ptr ? dkv_ask_encode(ask, arena, &body) : HR_NO_MEMORY;
+    if (!err) {
+        err = env->gather(env->arg, subject, body, want, DKV_HAVE_TIMEOUT_MS, arena, &replies,
+                          &count, diag);
+    }
+    if (err) {
+        return err;
+    }
+    ret_holdings->lists = hr_arena_alloc(arena, (count + 1) * sizeof *ret_holdings->lists);
+    if (!ret_holdings->lists) {
+        return HR_NO_MEMORY;
+    }
+    take_lists(tick, replies, count, arena, ret_holdings, ret_sibling);
+    return HR_OK;
+}
+
+enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after, struct hr_arena *arena,
+                             struct dkv_holdings *ret_holdings, struct hr_diag *diag)
+{
+    struct dkv_holdings holdings = {0};
+    struct dkv_site site;
+    bool expected = tick->sibling;
+    uint32_t want = (uint32_t)tick->group->alive;
+    enum hr_err err = dkv_site_open(tick->env, tick->config, arena, &site, diag);
+    if (err) {
+        return err;
+    }
+    const struct dkv_ask ask = {site.ctr.origin, site.state, after};
+    err = ask_others(tick, &ask, want + expected, arena, &holdings, &tick->sibling, diag);
+    if (!err && tick->sibling && !expected) {
+        /* It has taken another site's place: once more, with room for both. */
+        err = ask_others(tick, &ask, want + 1, arena, &holdings, &tick->sibling, diag);
+    }
+    if (!err) {
+        /* This site's after the others', so that what has come meanwhile is not asked for. */
+        err = dkv_serve_read(tick->env, tick->config, after, arena, &holdings.lists[0], diag);
+    }
+    if (!err) {
+        *ret_holdings = holdings;
+    }
+    return err;
+}
+
+/* The row of @origin, from @at on; rows and origins come in their order. */
+const struct dkv_have_row *dkv_holdings_row(const struct dkv_have *have, size_t *at,
+                                            dkv_origin origin)
+{
+    while (*at < have->count && have->rows[*at].origin < origin) {
+        ++*at;
+    }
+    return *at < have->count && have->rows[*at].origin == origin ? &have->rows[*at] : NULL;
+}
+
+dkv_origin dkv_holdings_end(const struct dkv_holdings *holdings)
+{
+    dkv_origin end = UINT64_MAX;
+    for (size_t i = 0; i < holdings->count; i++) {
+        const struct dkv_have *have = &holdings->lists[i];
+        if (have->more && have->rows[have->count - 1].origin < end) {
+            end = have->rows[have->count - 1].origin;
+        }
+    }
+    return end;
+}

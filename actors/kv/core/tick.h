@@ -1,0 +1,27 @@
+/* One tick: what its steps share, and how long they may take together (catchup.h). One thread.
+ * Must not know: what the steps do. */
+#ifndef DKV_TICK_H
+#define DKV_TICK_H
+
+#include "actors/kv/core/config.h"
+#include "actors/kv/core/group.h"
+
+#define DKV_TICK_MS_MAX ((dkv_mono_ms)2000)
+
+struct dkv_tick {
+    const struct dkv_env *env;
+    const struct dkv_config *config;
+    const struct dkv_group *group;
+    dkv_mono_ms start;
+    bool told_truncated; /* once a tick is enough */
+    bool told_not_held;
+    bool sibling; /* another host of this site answers what is asked of others */
+};
+
+/* Whether the tick's time is up: what is left is the next one's. */
+bool dkv_tick_over(const struct dkv_tick *tick);
+/* Logs one line of an event that has to do with @origin; 0: with none. */
+void dkv_tick_tell(const struct dkv_tick *tick, enum dkv_log_level level, struct hr_str what,
+                   dkv_origin origin, const char *reason);
+
+#endif
