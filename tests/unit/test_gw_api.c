@@ -3,7 +3,9 @@
 
 #include "base/alloc.h"
 
-#define EXPOSED "ETag, Link, Location, Hedgerow-Site, Hedgerow-Acks, Server-Timing"
+#define EXPOSED                                                                               \
+    "ETag, Link, Location, Hedgerow-Site, Hedgerow-Acks, Hedgerow-Session, Hedgerow-Behind, " \
+    "Server-Timing"
 #define GOT                                                   \
     "{\"site\":\"aws\",\"key\":\"" ID1 "\",\"version\":\"" V1 \
     "\",\"value\":{\"title\":\"milk\",\"order\":1.5},\"acks\":1,\"sites\":2}"
@@ -47,7 +49,7 @@ static void api_answers_options(void **state)
         assert_header(&fake, "Allow", rows[i].allow);
         assert_header(&fake, "Access-Control-Allow-Methods", rows[i].allow);
         assert_header(&fake, "Access-Control-Allow-Headers",
-                      "Content-Type, If-Match, If-None-Match, X-Requested-With");
+                      "Content-Type, If-Match, If-None-Match, X-Requested-With, Hedgerow-Session");
         assert_header(&fake, "Access-Control-Max-Age", "86400");
         assert_header(&fake, "Access-Control-Allow-Origin", "*");
         assert_header(&fake, "Accept-Post", rows[i].post);

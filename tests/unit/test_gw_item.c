@@ -148,7 +148,7 @@ static void item_create_stores_a_new_todo(void **state)
     assert_string_equal(fake.steps[0].subject, "wasmkv.set." NEW_ID);
     assert_string_equal(fake.steps[0].body,
                         "{\"title\":\"milk\",\"completed\":false,\"$if-absent\":true,"
-                        "\"$request-id\":\"" NEW_REQUEST "\"}");
+                        "\"$request-id\":\"" NEW_REQUEST "\",\"$session\":\"\"}");
     assert_str(fake.response.body, "{\"id\":\"" NEW_ID "\",\"url\":\"" BASE "/api/" NEW_ID
                                    "\",\"title\":\"milk\",\"completed\":false,\"order\":null}");
     assert_header(&fake, "Location", BASE "/api/" NEW_ID);
@@ -411,7 +411,7 @@ static void item_patch_wants_a_present_todo(void **state)
     assert_string_equal(fake.steps[0].subject, "wasmkv.set." ID1);
     assert_string_equal(fake.steps[0].body,
                         "{\"completed\":false,\"order\":null,\"$if-present\":true,"
-                        "\"$request-id\":\"" FIRST_REQUEST "\"}");
+                        "\"$request-id\":\"" FIRST_REQUEST "\",\"$session\":\"\"}");
     fake_release(&fake);
 }
 
@@ -618,8 +618,8 @@ static void item_delete_answers_204(void **state)
     assert_header(&fake, "Content-Type", NULL);
     assert_header(&fake, "Hedgerow-Acks", "3/3");
     assert_string_equal(fake.steps[0].subject, "wasmkv.del." ID1);
-    assert_string_equal(fake.steps[0].body,
-                        "{\"$if-present\":true,\"$request-id\":\"" FIRST_REQUEST "\"}");
+    assert_string_equal(fake.steps[0].body, "{\"$if-present\":true,\"$request-id\":\"" FIRST_REQUEST
+                                            "\",\"$session\":\"\"}");
     fake_release(&fake);
 }
 
@@ -648,7 +648,8 @@ static void item_delete_all_clears(void **state)
         if (rows[i].status == 204) {
             assert_header(&fake, "Hedgerow-Acks", "1/1");
             assert_string_equal(fake.steps[0].subject, "wasmkv.del");
-            assert_string_equal(fake.steps[0].body, "{\"$request-id\":\"" FIRST_REQUEST "\"}");
+            assert_string_equal(fake.steps[0].body,
+                                "{\"$request-id\":\"" FIRST_REQUEST "\",\"$session\":\"\"}");
         }
         fake_release(&fake);
     }

@@ -49,7 +49,7 @@ static void kv_hands_on_a_good_reply(void **state)
     assert_int_equal(asked.call.kv_ns, 7 * MS);
     assert_false(asked.reply.maybe_done);
     assert_string_equal(asked.fake.steps[0].subject, "wasmkv.set.a");
-    assert_string_equal(asked.fake.steps[0].body, "{}");
+    assert_string_equal(asked.fake.steps[0].body, "{\"$session\":\"\"}");
     stop(&asked);
 }
 
@@ -67,6 +67,7 @@ static void kv_knows_every_code(void **state)
         {"conflict", GW_KV_CONFLICT, 412},
         {"too-large", GW_KV_TOO_LARGE, 413},
         {"busy", GW_KV_BUSY, 503},
+        {"behind", GW_KV_BEHIND, 503},
         {"unavailable", GW_KV_UNAVAILABLE, 503},
         {"unknown-outcome", GW_KV_UNKNOWN_OUTCOME, 503},
         {"too-few-acks", GW_KV_TOO_FEW_ACKS, 503},

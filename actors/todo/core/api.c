@@ -2,19 +2,24 @@
 #include "actors/todo/core/api.h"
 
 #include "actors/todo/core/asset.h"
+#include "actors/todo/core/behind.h"
 #include "actors/todo/core/call.h"
 #include "actors/todo/core/item.h"
 #include "actors/todo/core/list.h"
 #include "actors/todo/core/media.h"
 #include "actors/todo/core/problem.h"
+#include "actors/todo/core/session.h"
 #include "actors/todo/core/sites.h"
 #include "actors/todo/core/uri.h"
 
 #define NS_PER_US 1000u
 #define NS_PER_MS 1000000u
 
-#define EXPOSED_HEADERS "ETag, Link, Location, Hedgerow-Site, Hedgerow-Acks, Server-Timing"
-#define ALLOWED_HEADERS "Content-Type, If-Match, If-None-Match, X-Requested-With"
+#define EXPOSED_HEADERS                                                                            \
+    "ETag, Link, Location, Hedgerow-Site, Hedgerow-Acks, " GW_SESSION_HEADER ", " GW_BEHIND_HEADER \
+    ", Server-Timing"
+#define ALLOWED_HEADERS \
+    "Content-Type, If-Match, If-None-Match, X-Requested-With, " GW_SESSION_HEADER
 #define PREFLIGHT_MAX_AGE_S "86400"
 
 bool gw_api_wants_body(struct hr_str method)
@@ -113,6 +118,7 @@ static enum hr_err dispatch(struct gw_call *call)
         return gw_sites_get(call);
     }
     enum hr_err err = find_base(call);
+    err = err ? err : gw_session_read(call);
     if (err) {
         return err;
     }
@@ -193,9 +199,11 @@ static enum hr_err finish(struct gw_call *call)
     enum hr_err err = add_length(call);
     err = err ? err : add_site(call);
     err = err ? err : add_timing(call);
+    err = err ? err : gw_session_finish(call);
     if (err) {
         return err;
     }
+    gw_behind_finish(call);
     add_cors(call->response);
     return HR_OK;
 }

@@ -16,6 +16,20 @@
 
 #define GW_ANSWERED HR_CANCELED
 
+/* Of a token of the kv actor. */
+#define GW_SESSION_CHARS_MAX ((size_t)691)
+
+enum gw_session_source { GW_SESSION_NOT_GIVEN, GW_SESSION_HEADER_GIVEN, GW_SESSION_COOKIE_GIVEN };
+
+/* What the client has seen (session.h). */
+struct gw_session {
+    enum gw_session_source source;
+    struct hr_str cookie; /* as brought; NULL ptr: none that may be a token */
+    bool told;            /* the token is one of a reply */
+    char token[691];
+    size_t token_len;
+};
+
 struct gw_call {
     const struct gw_env *env;
     const struct gw_request *request;
@@ -26,6 +40,8 @@ struct gw_call {
     uint32_t kv_requests;
     char site[64]; /* the site that answered, if one has */
     size_t site_len;
+    struct gw_session session;
+    struct hr_str behind; /* the header's value (behind.h); empty: nothing is to be said */
 };
 
 /* GW_ANSWERED if the answer could be written, else what it failed with. */

@@ -4,6 +4,7 @@
 #include "actors/todo/core/etag.h"
 #include "actors/todo/core/json.h"
 #include "actors/todo/core/problem.h"
+#include "actors/todo/core/session.h"
 
 #define NS_PER_MS 1000000u
 #define CONFIG_VALUE_BYTES_MAX ((size_t)32)
@@ -22,6 +23,7 @@ static const struct code_row codes[] = {
     [GW_KV_CONFLICT] = {"conflict", 412, "The todo has changed in between"},
     [GW_KV_TOO_LARGE] = {"too-large", 413, "The kv actor finds it too large"},
     [GW_KV_BUSY] = {"busy", 503, "The kv actor is too busy"},
+    [GW_KV_BEHIND] = {"behind", 503, "No site in reach has what this session has seen"},
     [GW_KV_UNAVAILABLE] = {"unavailable", 503, "The kv actor is not available"},
     [GW_KV_UNKNOWN_OUTCOME] = {"unknown-outcome", 503,
                                "The kv actor cannot tell whether it was done"},
@@ -30,6 +32,7 @@ static const struct code_row codes[] = {
     [GW_KV_INTERNAL] = {"internal", 500, "The kv actor failed"},
     [GW_KV_NO_ANSWER] = {NULL, 503, "The kv actor did not answer"},
     [GW_KV_NONSENSE] = {NULL, 502, "The kv actor's answer makes no sense"},
+    [GW_KV_BAD_SESSION] = {NULL, 400, "Header Hedgerow-Session is not valid"},
     [GW_KV_MISCONFIGURED] = {NULL, 500, "The gateway's configuration is not valid"},
 };
 
@@ -100,6 +103,7 @@ static enum hr_err read_reply(struct gw_call *call, struct hr_str text, struct g
     }
     reply->root = yyjson_doc_get_root(reply->doc);
     gw_call_set_site(call, gw_json_str(yyjson_obj_get(reply->root, "site")));
+    gw_session_take(call, reply->root);
     yyjson_val *error = yyjson_obj_get(reply->root, "error");
     if (!yyjson_is_obj(reply->root)) {
         gw_kv_nonsense(reply, "not an object");
@@ -108,6 +112,9 @@ static enum hr_err read_reply(struct gw_call *call, struct hr_str text, struct g
         struct hr_str message = gw_json_str(yyjson_obj_get(error, "message"));
         message = gw_json_clip(message, MESSAGE_BYTES_MAX);
         hr_diag_set(&reply->reason, HR_IO, "%.*s", HR_STR_ARG(message));
+        if (reply->code == GW_KV_BAD_REQUEST && hr_str_starts(message, HR_STR("$session "))) {
+            reply->code = GW_KV_BAD_SESSION;
+        }
         read_acks(error, reply);
     } else {
         reply->code = GW_KV_OK;
@@ -150,6 +157,38 @@ static uint64_t elapsed_ns(const struct gw_call *call, gw_wall_ns start_ns)
     return now_ns > start_ns ? now_ns - start_ns : 0; /* the clock may have been set back */
 }
 
+/* Sends @body until it is answered, or the time is up. */
+static enum hr_err ask(struct gw_call *call, struct hr_str subject, struct hr_str body,
+                       uint32_t timeout_ms, struct gw_kv_reply *reply)
+{
+    enum hr_err err = HR_OK;
+    reply->code = GW_KV_NO_ANSWER;
+    hr_diag_set(&reply->reason, HR_TIMEOUT, "its time was over before it was asked");
+    gw_wall_ns start_ns = call->env->now(call->env->arg);
+    for (uint32_t done = 0; done < GW_KV_ATTEMPTS_MAX && !err; done++) {
+        uint64_t gone_ms = (call->kv_ns + elapsed_ns(call, start_ns)) / NS_PER_MS;
+        uint32_t left_ms = gone_ms < timeout_ms ? timeout_ms - (uint32_t)gone_ms : 0;
+        bool is_lost = reply->code == GW_KV_NO_ANSWER && reply->maybe_done;
+        if (left_ms == 0 || (done > 0 && !is_lost)) {
+            break;
+        }
+        err = attempt(call, subject, body, left_ms, reply);
+    }
+    call->kv_ns += elapsed_ns(call, start_ns);
+    return err;
+}
+
+/* The same with the client's session in it. */
+static enum hr_err ask_in_session(struct gw_call *call, struct hr_str subject, struct hr_str body,
+                                  uint32_t timeout_ms, struct gw_kv_reply *reply)
+{
+    struct hr_buf with = {0};
+    enum hr_err err = gw_session_put(call, reply->is_read, body, &with);
+    err = err ? err : ask(call, subject, hr_buf_str(&with), timeout_ms, reply);
+    hr_buf_release(&with);
+    return err;
+}
+
 enum hr_err gw_kv_call(struct gw_call *call, struct hr_str subject, struct hr_str body,
                        struct gw_kv_reply *ret_reply)
 {
@@ -162,18 +201,10 @@ enum hr_err gw_kv_call(struct gw_call *call, struct hr_str subject, struct hr_st
     if (err || ret_reply->code == GW_KV_MISCONFIGURED) {
         return err;
     }
-    hr_diag_set(&ret_reply->reason, HR_TIMEOUT, "its time was over before it was asked");
-    gw_wall_ns start_ns = call->env->now(call->env->arg);
-    for (uint32_t done = 0; done < GW_KV_ATTEMPTS_MAX && !err; done++) {
-        uint64_t gone_ms = (call->kv_ns + elapsed_ns(call, start_ns)) / NS_PER_MS;
-        uint32_t left_ms = gone_ms < timeout_ms ? timeout_ms - (uint32_t)gone_ms : 0;
-        bool is_lost = ret_reply->code == GW_KV_NO_ANSWER && ret_reply->maybe_done;
-        if (left_ms == 0 || (done > 0 && !is_lost)) {
-            break;
-        }
-        err = attempt(call, subject, body, left_ms, ret_reply);
+    err = ask_in_session(call, subject, body, timeout_ms, ret_reply);
+    if (!err && ret_reply->code == GW_KV_BAD_SESSION && gw_session_forget(call)) {
+        err = ask_in_session(call, subject, body, timeout_ms, ret_reply);
     }
-    call->kv_ns += elapsed_ns(call, start_ns);
     ret_reply->maybe_done &= !ret_reply->is_read;
     if (err) {
         gw_kv_reply_release(ret_reply);

@@ -5,7 +5,9 @@
  * Who else could answer, and how soon to turn to them, is the host's to know: it has asked everybody
  * before it reports that nobody is there, and a refusal is the best answer that it got. So there is
  * a second attempt only when the first one was lost while there was time left. It has the same body,
- * so the same $request-id: a write is done once however many attempts it took.
+ * so the same $request-id: a write is done once however many attempts it took. The client's session
+ * (session.h) goes with every request; one from a cookie that the kv actor does not take is dropped, and the
+ * request asked again.
  * One thread. Must not know: HTTP requests, what a todo is. */
 #ifndef GW_KV_H
 #define GW_KV_H
@@ -32,14 +34,16 @@ enum gw_kv_code {
     GW_KV_CONFLICT,
     GW_KV_TOO_LARGE,
     GW_KV_BUSY,
+    GW_KV_BEHIND, /* no site that was asked has what the session has seen */
     GW_KV_UNAVAILABLE,
     GW_KV_UNKNOWN_OUTCOME,
     GW_KV_TOO_FEW_ACKS, /* done, at fewer sites than wanted */
     GW_KV_CORRUPT,
     GW_KV_INTERNAL,
     /* What we found. */
-    GW_KV_NO_ANSWER, /* nobody there, or no reply in time */
-    GW_KV_NONSENSE,  /* a reply that docs/protocol.md does not have */
+    GW_KV_NO_ANSWER,   /* nobody there, or no reply in time */
+    GW_KV_NONSENSE,    /* a reply that docs/protocol.md does not have */
+    GW_KV_BAD_SESSION, /* the client's token is none that the kv actor gave */
     GW_KV_MISCONFIGURED
 };
 

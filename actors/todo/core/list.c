@@ -2,6 +2,7 @@
  * todos are the same but which has got a successor has another tag. One thread. */
 #include "actors/todo/core/list.h"
 
+#include "actors/todo/core/behind.h"
 #include "actors/todo/core/condition.h"
 #include "actors/todo/core/hash.h"
 #include "actors/todo/core/json.h"
@@ -118,6 +119,9 @@ static enum hr_err collect_page(struct list *list)
 {
     struct gw_kv_reply reply = {0};
     enum hr_err err = ask_page(list, &reply);
+    if (!err && reply.code == GW_KV_OK) {
+        err = gw_behind_take(list->call, reply.root);
+    }
     if (!err && reply.code == GW_KV_OK) {
         err = add_page(list, &reply);
     }
