@@ -49,6 +49,8 @@
 /* A reply that says no, of whoever could not do it: its body is for people and for the actor that asked, if
  * nobody else can do better. The value is a reason. */
 #define HR_BUS_HEADER_REFUSED "Hedgerow-Refused"
+/* The reason of a responder that is well, but has not yet what this one request needs: it goes on being asked. */
+#define HR_BUS_REFUSED_BEHIND "behind"
 /* A reply that says no by what its sender knows: final, unless somebody else was asked before who may have done
  * what was asked for. The value is a reason. */
 #define HR_BUS_HEADER_JUDGED "Hedgerow-Judged"

@@ -303,6 +303,10 @@ static enum hr_responder_outcome outcome_of(enum hr_err err, bool good,
     if (good) {
         return HR_RESPONDER_ANSWERED;
     }
+    if (reply && hr_str_eq(hr_bus_header(reply, HR_STR(HR_BUS_HEADER_REFUSED)),
+                           HR_STR(HR_BUS_REFUSED_BEHIND))) {
+        return HR_RESPONDER_DECLINED;
+    }
     if (reply || err == HR_BUSY) {
         return HR_RESPONDER_REFUSED;
     }

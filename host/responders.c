@@ -458,6 +458,11 @@ void hr_responder_end(struct hr_responder_call *call, enum hr_responder_outcome 
         responder->failures = 0;
         responder->avoid_until_ns = 0;
         break;
+    case HR_RESPONDER_DECLINED:
+        hear(responder, now_ns);
+        responder->failures = 0;
+        responder->avoid_until_ns = 0;
+        break;
     case HR_RESPONDER_REFUSED:
         hear(responder, now_ns);
         fail(responder, now_ns);

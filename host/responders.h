@@ -71,6 +71,7 @@ struct hr_responder_call {
 enum hr_responder_outcome {
     HR_RESPONDER_ANSWERED, /* a good reply: a measurement */
     HR_RESPONDER_REFUSED,  /* it is there, and does not want it: a failure */
+    HR_RESPONDER_DECLINED, /* it is well, but cannot do this one: no failure, and no measurement */
     HR_RESPONDER_FAILED,   /* nobody is there: a failure */
     HR_RESPONDER_SILENT,   /* no answer in all the time there was: a failure */
     HR_RESPONDER_FORGOTTEN /* nobody waits any more: says nothing */

@@ -23,6 +23,7 @@ enum mood {
     ANSWERS,
     HOLDS, /* for good */
     SAYS_NO,
+    IS_BEHIND,  /* the actor, which has not what this one wants */
     JUDGES,     /* the actor, with a body */
     IS_BUSY,    /* the host, before the call */
     HAS_FAILED, /* the host, after the call began */
@@ -200,6 +201,9 @@ static void on_request(void *arg, const struct hr_bus_msg *msg)
         break;
     case SAYS_NO:
         reply_with(service, msg->reply_to, HR_BUS_HEADER_REFUSED, "full", service->text);
+        break;
+    case IS_BEHIND:
+        reply_with(service, msg->reply_to, HR_BUS_HEADER_REFUSED, "behind", service->text);
         break;
     case JUDGES:
         reply_with(service, msg->reply_to, HR_BUS_HEADER_JUDGED, "not-found", service->text);
@@ -461,6 +465,29 @@ static void bus_lattice_moves_on_as_it_may(void **state)
     }
     assert_true(stats_of(a).failovers >= 8);
     assert_true(stats_of(a).refusals >= 9);
+}
+
+/* Who has not what one request needs is passed over for that one alone: the next request comes to it as ever. */
+static void bus_lattice_passes_over_who_is_behind(void **state)
+{
+    (void)state;
+    static struct service here;
+    static struct service there;
+    memset(&here, 0, sizeof here);
+    memset(&there, 0, sizeof there);
+    serve(&here, a, IS_BEHIND, a);
+    serve(&there, b, ANSWERS, a);
+    for (int i = 1; i <= 10; i++) {
+        assert_string_equal(ask(a, i % 2 ? HR_BUS_SAFE : HR_BUS_IDEMPOTENT).body, "b");
+        assert_int_equal(here.count, i);
+    }
+    here.mood = ANSWERS;
+    assert_string_equal(ask(a, HR_BUS_SAFE).body, "a");
+    here.mood = IS_BEHIND;
+    there.mood = IS_BEHIND;
+    struct answer answer = ask(a, HR_BUS_SAFE);
+    assert_int_equal(answer.err, HR_OK);
+    assert_true(answer.refused);
 }
 
 /* When a host refuses because nobody there subscribes any more, the next one is asked, also for what must not be
@@ -1025,6 +1052,7 @@ int main(void)
         CASE(bus_lattice_asks_the_faster_one),
         CASE(bus_lattice_asks_any_client),
         CASE(bus_lattice_moves_on_as_it_may),
+        CASE(bus_lattice_passes_over_who_is_behind),
         CASE(bus_lattice_moves_on_from_a_host_that_stopped_serving),
         CASE(bus_lattice_gives_the_best_refusal),
         CASE(bus_lattice_asks_once_only_once),

@@ -185,6 +185,27 @@ static void responders_avoid_who_fails(void **state)
     assert_int_equal(options[0].owner, 1);
 }
 
+/* One that cannot do a certain request is well: it is asked as before, and back at once if it was avoided. */
+static void responders_do_not_avoid_who_declines(void **state)
+{
+    (void)state;
+    struct hr_responder_option options[] = {option(1, true), option(2, false)};
+    struct hr_responder_call call;
+    for (int i = 0; i < 10; i++) {
+        hr_responder_begin(responder(1), &call, START);
+        hr_responder_end(&call, HR_RESPONDER_DECLINED, START + 200 * MS);
+    }
+    assert_int_equal(hr_responders_order(responders, false, START + 200 * MS, options, 2), 2);
+    assert_int_equal(options[0].owner, 1);
+    assert_int_equal(view(responder(1), START + 200 * MS).round_trip_ns, 0);
+    hr_responder_begin(responder(1), &call, START + 200 * MS);
+    hr_responder_end(&call, HR_RESPONDER_FAILED, START + 200 * MS);
+    assert_true(view(responder(1), START + 200 * MS).penalised);
+    hr_responder_begin(responder(1), &call, START + 201 * MS);
+    hr_responder_end(&call, HR_RESPONDER_DECLINED, START + 202 * MS);
+    assert_false(view(responder(1), START + 202 * MS).penalised);
+}
+
 /* When nobody is well, somebody is asked all the same. */
 static void responders_order_all_even_if_none_is_well(void **state)
 {
@@ -504,6 +525,7 @@ int main(void)
         CASE(responders_hedge_delay_is_bounded),
         CASE(responders_order_by_place_and_round_trip),
         CASE(responders_avoid_who_fails),
+        CASE(responders_do_not_avoid_who_declines),
         CASE(responders_order_all_even_if_none_is_well),
         CASE(responders_stall_is_seen_and_forgiven),
         CASE(responders_stall_survives_a_lost_call),
