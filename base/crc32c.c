@@ -1,18 +1,22 @@
-/* CRC-32C by nibbles: a 16-entry table is enough for records of a few KiB, and small in a guest. */
+/* CRC-32C four bytes at a time, by tables ("slicing": M. E. Kounavis and F. L. Berry, "A Systematic Approach to
+ * Building High Performance Software-Based CRC Generators", 2005). */
 #include "base/crc32c.h"
 
-static const uint32_t nibble[16] = {
-    0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
-    0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
-};
+#include "base/crc32c_table.h"
 
 uint32_t hr_crc32c(struct hr_str bytes)
 {
+    const uint32_t(*table)[256] = hr_crc32c_table;
     uint32_t crc = 0xffffffffu;
-    for (size_t i = 0; i < bytes.len; i++) {
-        crc ^= (unsigned char)bytes.ptr[i];
-        crc = (crc >> 4) ^ nibble[crc & 15];
-        crc = (crc >> 4) ^ nibble[crc & 15];
+    size_t i = 0;
+    for (; bytes.len - i >= 4; i += 4) {
+        const unsigned char *p = (const unsigned char *)bytes.ptr + i;
+        crc ^= (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+        crc = table[3][crc & 255] ^ table[2][crc >> 8 & 255] ^ table[1][crc >> 16 & 255] ^
+              table[0][crc >> 24];
+    }
+    for (; i < bytes.len; i++) {
+        crc = crc >> 8 ^ table[0][(crc ^ (unsigned char)bytes.ptr[i]) & 255];
     }
     return ~crc;
 }

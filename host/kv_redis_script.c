@@ -15,7 +15,7 @@
 
 /* ARGV: how many checks, puts, deletes; for each check its key, '=' or '-' (absent), and value; for each
  * put its key and value; for each delete its key. Answers 0, or the number of the check that failed,
- * counted from 1. unpack is good for some 7000 values; a commit has 2049 at most. */
+ * counted from 1. unpack is good for some 7000 values; a commit has 6145 at most. */
 static const char commit_text[] =
     "local checks, puts, deletes = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])\n"
     "redis.call('HLEN', KEYS[1])\n"

@@ -393,7 +393,7 @@ static inline void fake_weigh(struct fake *fake, const struct dkv_commit *commit
     for (size_t i = 0; i < commit->delete_count; i++) {
         fake->last_bytes += commit->deletes[i].len;
     }
-    if (fake->last_ops > 1024 || fake->last_bytes > (8u << 20)) {
+    if (fake->last_ops > DKV_COMMIT_OPS_MAX || fake->last_bytes > (8u << 20)) {
         fprintf(stderr, "commit of %zu operations, %zu bytes\n", fake->last_ops, fake->last_bytes);
         abort();
     }

@@ -128,7 +128,7 @@ static void sweep_of_a_group_collects_what_a_clear_covers(void **state)
     fake_send(&fake, "wasmkv.del", "");
     assert_int_equal(records(), 0);
     /* A pass for a clear does not take what came after it. */
-    for (unsigned i = 0; i < 1500; i++) {
+    for (unsigned i = 0; i < 3000; i++) {
         set(i, "{\"n\":1}");
     }
     fake.mono_step = 1000; /* so that there is no time for more than one round */
@@ -234,13 +234,13 @@ static void sweep_is_eager_after_a_clear(void **state)
 static void sweep_after_a_clear_is_bounded(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 3000; i++) {
+    for (unsigned i = 0; i < 9000; i++) {
         set(i, "{\"n\":1}");
     }
     uint64_t first = fake.commits;
     fake_send(&fake, "wasmkv.del", "");
     assert_in_range(fake.commits - first, 2, 9);
-    for (unsigned i = 0; i < 3000; i++) {
+    for (unsigned i = 0; i < 9000; i++) {
         set(i, "{\"n\":1}");
     }
     fake.mono_step = 10;
@@ -248,7 +248,7 @@ static void sweep_after_a_clear_is_bounded(void **state)
     fake_send(&fake, "wasmkv.del", "");
     fake.mono_step = 0;
     assert_in_range(fake.commits - commits, 2, 5);
-    assert_true(litter() > 2000);
+    assert_true(litter() > 6000);
     assert_non_null(strstr(fake_send(&fake, "wasmkv.get", ""), "\"items\":[],\"next\":null"));
     fake_tick(&fake);
     set(7, "{\"n\":7}");

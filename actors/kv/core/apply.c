@@ -2,9 +2,12 @@
 #include "actors/kv/core/apply.h"
 
 #include "actors/kv/core/batch.h"
+#include "actors/kv/core/leaf.h"
 #include "actors/kv/core/results.h"
 #include "actors/kv/core/sweep.h"
 #include "actors/kv/core/text.h"
+
+#define PREFETCH_PER_CHANGE 5u
 
 static void refuse(const struct dkv_env *env, struct dkv_incoming *incoming,
                    const struct hr_diag *diag)
@@ -79,6 +82,36 @@ static enum hr_err purge(struct dkv_attempt *attempt, const struct run *run, str
     return identified > 0 ? dkv_results_purge(attempt, identified, diag) : HR_OK;
 }
 
+/* Reads at once what merging will ask for one by one. */
+static enum hr_err prefetch(struct dkv_attempt *attempt, const struct run *run,
+                            struct hr_diag *diag)
+{
+    struct hr_arena *arena = attempt->arena;
+    struct hr_str *keys = hr_arena_alloc(arena, run->count * PREFETCH_PER_CHANGE * sizeof *keys);
+    dkv_origin last = 0;
+    size_t n = 0;
+    if (!keys) {
+        return HR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < run->count; i++) {
+        const struct dkv_change *change = &run->incoming[i].change;
+        if (change->stamp.origin != last) {
+            last = change->stamp.origin;
+            keys[n++] = dkv_key_progress(arena, last);
+        }
+        if (change->identified) {
+            keys[n++] = dkv_key_result(arena, &change->opid);
+        }
+        if (change->key.len > 0) {
+            uint32_t leaf = dkv_leaf_of(change->key, attempt->site.cfg.leaf_bits);
+            keys[n++] = dkv_key_record(arena, change->key);
+            keys[n++] = dkv_key_names(arena, leaf);
+            keys[n++] = dkv_key_generation(arena, leaf);
+        }
+    }
+    return dkv_txn_prefetch(&attempt->txn, keys, n, diag);
+}
+
 /* One attempt. ret_done: how many of the first ones that took care of. */
 static enum hr_err attempt_once(struct run *run, struct hr_arena *arena, size_t *ret_done,
                                 struct hr_diag *diag)
@@ -88,6 +121,9 @@ static enum hr_err attempt_once(struct run *run, struct hr_arena *arena, size_t 
     bool full = false;
     size_t done = 0;
     enum hr_err err = dkv_attempt_begin(&attempt, run->env, run->config, NULL, 0, arena, diag);
+    if (!err) {
+        err = prefetch(&attempt, run, diag);
+    }
     if (!err) {
         err = purge(&attempt, run, diag);
     }

@@ -10,7 +10,7 @@
 #include "actors/kv/core/attempt.h"
 
 /* Changes that came out of order, passed in one commit when the gap before them is filled. */
-#define DKV_ADVANCE_MAX 128u
+#define DKV_ADVANCE_MAX 512u
 
 enum dkv_fate {
     DKV_FATE_OPEN,    /* nothing was decided: memory or the store failed, or nobody came to it */

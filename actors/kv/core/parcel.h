@@ -23,7 +23,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define DKV_PARCEL_CHANGES_MAX 256u
+#define DKV_PARCEL_CHANGES_MAX 1024u
 /* One change of the largest size goes into any parcel; more go in as long as it is not longer than
  * this. NATS' default payload limit is 1 MiB. */
 #define DKV_PARCEL_BYTES_GOAL ((size_t)512 << 10)

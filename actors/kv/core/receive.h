@@ -8,7 +8,7 @@
 #include "actors/kv/core/config.h"
 
 /* Changes that are applied together. */
-#define DKV_RECEIVE_CHANGES_MAX 1024u
+#define DKV_RECEIVE_CHANGES_MAX 2048u
 
 /* Deals with the messages of @messages whose numbers are in @picked. ret_sweeps_on is set if there is
  * something to sweep, and left alone otherwise. Owns: borrows everything. */

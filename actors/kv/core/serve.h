@@ -7,8 +7,8 @@
 #include "actors/kv/core/have.h"
 
 /* Changes in one answer, and about how long they are together. */
-#define DKV_LOG_CHANGES_MAX 256u
-#define DKV_LOG_BYTES_GOAL ((size_t)256 << 10)
+#define DKV_LOG_CHANGES_MAX 1024u
+#define DKV_LOG_BYTES_GOAL ((size_t)512 << 10)
 
 /* What this site holds of the origins after @after, up to DKV_HAVE_MAX of them. Owns: it lives in @arena.
  * Errors: HR_CORRUPT, HR_UNSUPPORTED, HR_NO_MEMORY, the store's. */
