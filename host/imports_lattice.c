@@ -7,8 +7,9 @@
 #include "host/worker.h"
 
 /* record site: name string@0, id u16@8, here bool@10, alive bool@11, has-store bool@12, hosts u32@16,
- * round-trip-us option<u64> discriminant@24, u64@32, silent-ms u64@40; 48 bytes, alignment 8. */
-#define SITE_BYTES 48u
+ * round-trip-us option<u64> discriminant@24, u64@32, silent-ms u64@40, clock-ahead-ms option<s64>
+ * discriminant@48, s64@56; 64 bytes, alignment 8. */
+#define SITE_BYTES 64u
 #define SITE_ALIGN 8u
 
 static void put_site(struct hr_abi_out *items, uint32_t at, const struct hr_lattice_site *site)
@@ -22,6 +23,8 @@ static void put_site(struct hr_abi_out *items, uint32_t at, const struct hr_latt
     hr_abi_out_u8(items, at + 24, site->round_trip_us > 0);
     hr_abi_out_u64(items, at + 32, site->round_trip_us);
     hr_abi_out_u64(items, at + 40, site->silent_ms);
+    hr_abi_out_u8(items, at + 48, site->clock_known);
+    hr_abi_out_u64(items, at + 56, (uint64_t)site->clock_ahead_ms);
 }
 
 static enum hr_err sites(struct hr_fiber *fiber, wasmtime_val_raw_t *values)

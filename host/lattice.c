@@ -195,13 +195,14 @@ static void on_hello(void *arg, const struct hr_bus_msg *msg)
 static void on_ping(void *arg, const struct hr_bus_msg *msg)
 {
     struct hr_lattice *lattice = arg;
-    char boot[17];
+    char text[HR_LATTICE_PONG_BYTES];
     if (msg->reply_to.len == 0) {
         return;
     }
-    int len = snprintf(boot, sizeof boot, "%016llx", (unsigned long long)lattice->self->boot);
+    int len = snprintf(text, sizeof text, "%016llx %llu", (unsigned long long)lattice->self->boot,
+                       (unsigned long long)hr_wall_ms());
     const struct hr_bus_msg reply = {.subject = msg->reply_to,
-                                     .body = hr_str_of(boot, (size_t)len)};
+                                     .body = hr_str_of(text, (size_t)len)};
     HR_IGNORE(hr_bus_publish(lattice->port, &reply)); /* as one that is lost */
 }
 

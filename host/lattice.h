@@ -95,6 +95,8 @@ struct hr_lattice_site {
     uint32_t hosts;         /* alive */
     uint64_t round_trip_us; /* to its nearest host; 0: not known, or here */
     uint64_t silent_ms;
+    bool clock_known;
+    int64_t clock_ahead_ms; /* the wall clock of the nearest host before this one's */
 };
 
 struct hr_lattice_stats {

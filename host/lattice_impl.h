@@ -10,6 +10,7 @@
 #include "host/lattice_table.h"
 
 #define HR_LATTICE_SUBJECT_BYTES 160u /* "hedgerow.<lattice>.ctl.<host>.ping" and a terminator */
+#define HR_LATTICE_PONG_BYTES 40u     /* 16 digits, a space, 20 digits and a terminator */
 #define HR_LATTICE_SOON_MS 10u        /* what happens meanwhile goes into one announcement */
 #define HR_LATTICE_CHECKS 12u         /* looks at who is silent within the time that one may be */
 
@@ -43,6 +44,8 @@ struct hr_lattice_member {
     struct hr_lattice_rival rival;
     uint64_t heard_ns;
     uint64_t round_trip_ns;
+    bool clock_known;
+    int64_t clock_ahead_ms;      /* its wall clock before this host's, as of the last ping */
     uint64_t told_round_trip_ns; /* as the present table has it */
     uint64_t pinged_ns;
     struct hr_bus_request *ping; /* under way, or NULL */

@@ -11,7 +11,8 @@
 #include "host/lattice_impl.h"
 
 #define NS_PER_MS ((uint64_t)1000000)
-#define PING_BOOT_BYTES 16u
+#define PING_BOOT_DIGITS 16u
+#define CLOCK_AHEAD_MS_MAX ((uint64_t)1 << 52) /* of a clock, whatever it is set to */
 #define ROUND_TRIP_NOISE_NS ((uint64_t)500000) /* no reason to make a new table */
 
 static uint64_t silent_ns(const struct hr_lattice *lattice)
@@ -207,6 +208,7 @@ static void replace(struct hr_lattice_member *member, struct hr_lattice_announce
     if (is_new) {
         member->number = ++lattice->last_number;
         member->round_trip_ns = 0;
+        member->clock_known = false;
     }
     member->presence = said->leaving ? HR_LATTICE_MEMBER_LEAVING : HR_LATTICE_MEMBER_ALIVE;
     uv_mutex_unlock(&lattice->lock);
@@ -380,15 +382,38 @@ static void measure(struct hr_lattice_member *member, uint64_t round_trip_ns, ui
     }
 }
 
+/* "<boot, 16 hexadecimal digits> <wall clock, ms>" */
+static bool read_pong(const struct hr_lattice_member *member, struct hr_str body,
+                      uint64_t *ret_wall_ms)
+{
+    char boot[PING_BOOT_DIGITS + 2];
+    snprintf(boot, sizeof boot, "%016llx ", (unsigned long long)member->said->boot);
+    return hr_str_starts(body, hr_str_c(boot)) &&
+           hr_str_to_u64(hr_str_from(body, PING_BOOT_DIGITS + 1), ret_wall_ms) &&
+           *ret_wall_ms <= CLOCK_AHEAD_MS_MAX;
+}
+
+/* What the other clock showed when it answered is held against this one in the middle of the way. */
+static void compare_clocks(struct hr_lattice_member *member, uint64_t wall_ms,
+                           uint64_t round_trip_ns)
+{
+    struct hr_lattice *lattice = member->lattice;
+    int64_t then_ms = (int64_t)(hr_wall_ms() - round_trip_ns / 2 / NS_PER_MS);
+    uv_mutex_lock(&lattice->lock);
+    member->clock_known = true;
+    member->clock_ahead_ms = (int64_t)wall_ms - then_ms;
+    uv_mutex_unlock(&lattice->lock);
+}
+
 static void on_pong(void *arg, enum hr_err err, const struct hr_bus_msg *reply)
 {
     struct hr_lattice_member *member = arg;
-    char boot[PING_BOOT_BYTES + 1];
+    uint64_t wall_ms;
     member->ping = NULL;
-    snprintf(boot, sizeof boot, "%016llx", (unsigned long long)member->said->boot);
     if (!err && member->presence == HR_LATTICE_MEMBER_ALIVE &&
-        hr_str_eq(reply->body, hr_str_c(boot))) {
+        read_pong(member, reply->body, &wall_ms)) {
         uint64_t now_ns = hr_now_ns();
+        compare_clocks(member, wall_ms, now_ns - member->pinged_ns);
         measure(member, now_ns - member->pinged_ns, now_ns);
     }
 }

@@ -47,6 +47,8 @@ static struct hr_lattice_site site_at(const struct hr_lattice *lattice, uint32_t
         if (is_alive(member) && !here && round_trip_us > 0 &&
             (site.round_trip_us == 0 || round_trip_us < site.round_trip_us)) {
             site.round_trip_us = round_trip_us;
+            site.clock_known = member->clock_known;
+            site.clock_ahead_ms = member->clock_ahead_ms;
         }
     }
     site.alive = site.hosts > 0;
@@ -153,6 +155,11 @@ static enum hr_err append_site(struct hr_buf *buf, const struct hr_lattice_site 
         site->has_store ? "true" : "false", site->hosts, (unsigned long long)site->silent_ms);
     if (!err) {
         err = append_round_trip(buf, site->round_trip_us);
+    }
+    if (!err && site->clock_known) {
+        err = hr_buf_printf(buf, ", \"clock_ahead_ms\": %lld", (long long)site->clock_ahead_ms);
+    } else if (!err) {
+        err = hr_buf_append(buf, HR_STR(", \"clock_ahead_ms\": null"));
     }
     return err ? err : hr_buf_append_byte(buf, '}');
 }

@@ -401,7 +401,11 @@ static enum hr_err env_sites(void *arg, struct hr_arena *arena, struct dkv_peer 
         if (!site->has_store && !site->here) {
             continue; /* it holds nothing, and will acknowledge nothing */
         }
-        peers[count] = (struct dkv_peer){.id = site->id, .here = site->here, .alive = site->alive};
+        peers[count] = (struct dkv_peer){.id = site->id,
+                                         .here = site->here,
+                                         .alive = site->alive,
+                                         .clock_known = site->clock_ahead_ms.is_some,
+                                         .clock_ahead_ms = site->clock_ahead_ms.val};
         err = copy(arena, of_string(site->name), &peers[count++].name);
     }
     if (!err) {

@@ -423,6 +423,9 @@ static void lattice_sites_are_listed(void **state)
     assert_true(sites[0].here && sites[0].alive && sites[0].silent_ms == 0);
     assert_string_equal(sites[1].name, "aws");
     assert_true(!sites[1].here && sites[1].alive && sites[1].hosts == 1 && sites[1].id == 1);
+    /* Both have the same clock; a minute is more than any machine takes for a ping. */
+    assert_true(sites[1].clock_known && llabs(sites[1].clock_ahead_ms) < 60000);
+    assert_false(sites[0].clock_known);
     leave(&hosts[0]);
     wait_alive(&hosts[1], 1);
     hr_lattice_sites(hosts[1].lattice, sites, 1, &count);

@@ -75,6 +75,8 @@ struct dkv_peer {
     uint16_t id;
     bool here; /* it is this one */
     bool alive;
+    bool clock_known;
+    int64_t clock_ahead_ms; /* its wall clock before this host's */
 };
 
 struct dkv_env {

@@ -22,6 +22,32 @@ void dkv_group_note(struct dkv_config *config, uint16_t id)
     }
 }
 
+static int64_t nearer(int64_t a, int64_t b)
+{
+    return (a < 0 ? -a : a) < (b < 0 ? -b : b) ? a : b;
+}
+
+/* The median of what is known of the others' clocks. */
+static int64_t median_clock(const struct dkv_group *group)
+{
+    int64_t sorted[DKV_GROUP_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < group->count; i++) {
+        const struct dkv_peer *peer = &group->peers[i];
+        if (peer->alive && peer->clock_known) {
+            size_t at = count++;
+            for (; at > 0 && sorted[at - 1] > peer->clock_ahead_ms; at--) {
+                sorted[at] = sorted[at - 1];
+            }
+            sorted[at] = peer->clock_ahead_ms;
+        }
+    }
+    if (count == 0) {
+        return 0;
+    }
+    return count % 2 == 1 ? sorted[count / 2] : nearer(sorted[count / 2 - 1], sorted[count / 2]);
+}
+
 enum hr_err dkv_group_read(const struct dkv_env *env, const struct dkv_config *config,
                            struct hr_arena *arena, struct dkv_group *ret_group,
                            struct hr_diag *diag)
@@ -45,6 +71,7 @@ enum hr_err dkv_group_read(const struct dkv_env *env, const struct dkv_config *c
             group.alive += sites[i].alive;
         }
     }
+    group.clock_ahead_ms = median_clock(&group);
     *ret_group = group;
     return HR_OK;
 }

@@ -13,6 +13,10 @@ struct dkv_group {
     size_t count;
     size_t alive;  /* of them */
     bool id_taken; /* another site has this one's id, and is left out */
+    /* By how much the others' wall clocks are before this site's: the median of those that are alive, of two in
+     * the middle the one nearer to 0; 0 if none is known. A single wrong clock does not move it, unless
+     * there are but two sites. */
+    int64_t clock_ahead_ms;
 };
 
 /* Asks the host. Errors: HR_NO_MEMORY, the env's. */
