@@ -466,6 +466,78 @@ static void end_of_an_origin_is_met(void **state)
     quiet();
 }
 
+static struct fake_pair kept[64];
+static size_t kept_count;
+
+/* Takes away what begins with @prefix, and puts it back. */
+static void fake_forget(struct fake *fake, const char *prefix)
+{
+    for (size_t i = fake_at(fake, hr_str_c(prefix));
+         i < fake->count && strncmp(fake->pairs[i].key, prefix, strlen(prefix)) == 0;) {
+        struct fake_pair *pair = &fake->pairs[i];
+        assert_true(kept_count < 64);
+        kept[kept_count++] =
+            (struct fake_pair){fake_copy(pair->key, pair->key_len), pair->key_len,
+                               fake_copy(pair->value, pair->value_len), pair->value_len};
+        fake_delete(fake, hr_str_of(kept[kept_count - 1].key, kept[kept_count - 1].key_len));
+    }
+}
+
+static void fake_remember(struct fake *fake)
+{
+    while (kept_count > 0) {
+        struct fake_pair *pair = &kept[--kept_count];
+        fake_put(fake, hr_str_of(pair->key, pair->key_len),
+                 hr_str_of(pair->value, pair->value_len));
+        free(pair->key);
+        free(pair->value);
+    }
+}
+
+/* A site whose others have more than it can get says how much in its lists, as long as that is so, and which of
+ * its group it does not hear. */
+static void list_says_what_it_may_lack(void **state)
+{
+    (void)state;
+    world->healed = true; /* hosts believe what is so */
+    meet();
+    lacks(send_to(1, "wasmkv.get", ""), "behind");
+    /* What 1 is sent by others gets lost, but for their answers to what it asks. */
+    world->seen[1][0] = false;
+    world->seen[1][2] = false;
+    cut(0, 1);
+    cut(2, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        has(send_to(0, "wasmkv.set.a", "{}"), "acks");
+    }
+    quiet();
+    has(send_to(1, "wasmkv.get", ""),
+        "\"behind\":{\"changes\":0,\"silent\":[\"site-1\",\"site-3\"]}");
+    lacks(send_to(1, "wasmkv.get.a", ""), "\"behind\":{");
+    memset(world->seen, 1, sizeof world->seen);
+    has(send_to(1, "wasmkv.get", ""),
+        "\"behind\":{\"changes\":0,\"silent\":[\"site0\",\"site2\"]}");
+    world->cut[0][1] = false;
+    has(send_to(1, "wasmkv.get", ""), "\"behind\":{\"changes\":0,\"silent\":[\"site2\"]}");
+    /* 0 tells of its changes, and cannot give them. */
+    fake_forget(&world->sites[0].fake, "f/");
+    meet();
+    has(send_to(1, "wasmkv.get", ""), "\"behind\":{\"changes\":3,\"silent\":[\"site2\"]}");
+    uint64_t commits = world->sites[1].fake.commits;
+    tick(&world->sites[1]);
+    assert_int_equal(world->sites[1].fake.commits, commits);
+    fake_put(&world->sites[1].fake, HR_STR("m/behind"), HR_STR("nonsense"));
+    has(send_to(1, "wasmkv.get", ""), "\"behind\":{\"changes\":0,");
+    assert_int_equal(world->sites[1].fake.errors > 0, true);
+    tick(&world->sites[1]);
+    has(send_to(1, "wasmkv.get", ""), "\"changes\":3");
+    fake_remember(&world->sites[0].fake);
+    world->cut[2][1] = false;
+    meet();
+    lacks(send_to(1, "wasmkv.get", ""), "\"behind\":{");
+    assert_null(fake_get(&world->sites[1].fake, "m/behind").ptr);
+}
+
 static long number_in(const char *text)
 {
     const char *at = strstr(text, "\"n\":");
@@ -539,6 +611,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(alone_nothing_is_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(end_of_an_origin_is_met, setup, teardown),
         cmocka_unit_test_setup_teardown(session_never_goes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(list_says_what_it_may_lack, setup, teardown),
     };
     return cmocka_run_group_tests_name("dkv_session", tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #ifndef DKV_ANSWER_H
 #define DKV_ANSWER_H
 
+#include "actors/kv/core/behind.h"
 #include "actors/kv/core/env.h"
 #include "actors/kv/core/request.h"
 #include "actors/kv/core/session.h"
@@ -27,9 +28,10 @@ struct dkv_answer {
     bool created;
     uint64_t seq; /* of the change that did it, whose stamp is @version; 0: not known */
     uint64_t count;
-    struct hr_str value;         /* JSON; of a LIST its items, with their commas */
-    struct hr_str next;          /* of a LIST; empty: that is all */
-    struct dkv_session *session; /* with what this answer shows; NULL: the client keeps none */
+    struct hr_str value;             /* JSON; of a LIST its items, with their commas */
+    struct hr_str next;              /* of a LIST; empty: that is all */
+    const struct dkv_behind *behind; /* of a LIST; NULL: nothing is known to be missing */
+    struct dkv_session *session;     /* with what this answer shows; NULL: the client keeps none */
 };
 
 /* A result as it is kept. */

@@ -3,6 +3,7 @@
 
 #include "actors/kv/core/acks.h"
 #include "actors/kv/core/attempt.h"
+#include "actors/kv/core/behind.h"
 #include "actors/kv/core/catchup.h"
 #include "actors/kv/core/group.h"
 #include "actors/kv/core/list.h"
@@ -97,6 +98,25 @@ static void reply_error(struct batch *batch, size_t index, enum hr_err err,
     hr_arena_release(&arena);
 }
 
+/* A list, and before it what it may lack: what comes meanwhile is missed by neither. */
+static void list(struct batch *batch, const struct dkv_request *request,
+                 const struct dkv_site *site, struct hr_arena *arena, struct dkv_answer *ret_answer)
+{
+    struct hr_diag diag = {0};
+    struct dkv_behind *behind = hr_arena_alloc(arena, sizeof *behind);
+    enum hr_err err = behind
+                          ? dkv_behind_read(batch->env, site, &batch->group, arena, behind, &diag)
+                          : HR_NO_MEMORY;
+    if (err) {
+        *ret_answer = (struct dkv_answer){.err = err, .diag = diag, .op = request->op};
+        return;
+    }
+    dkv_list_values(batch->env, request, arena, ret_answer);
+    if (behind->changes > 0 || behind->silent_count > 0) {
+        ret_answer->behind = behind;
+    }
+}
+
 static void serve_read(struct batch *batch, const struct dkv_request *request)
 {
     struct dkv_site site;
@@ -110,7 +130,7 @@ static void serve_read(struct batch *batch, const struct dkv_request *request)
     if (!answer.err && request->op == DKV_OP_GET) {
         dkv_read_value(batch->env, request, &arena, &answer);
     } else if (!answer.err) {
-        dkv_list_values(batch->env, request, &arena, &answer);
+        list(batch, request, &site, &arena, &answer);
     }
     reply(batch, request->index, &answer, false, &arena);
     hr_arena_release(&arena);

@@ -2,6 +2,7 @@
 #include "actors/kv/core/catchup.h"
 
 #include "actors/kv/core/batch.h"
+#include "actors/kv/core/behind.h"
 #include "actors/kv/core/parcel.h"
 #include "actors/kv/core/pull.h"
 #include "actors/kv/core/site.h"
@@ -36,6 +37,7 @@ static enum hr_err catch_up(struct dkv_tick *tick, dkv_origin after, dkv_origin 
 {
     struct hr_arena arena;
     struct dkv_holdings holdings;
+    uint64_t lacking;
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     enum hr_err err = dkv_holdings_ask(tick, after, &arena, &holdings, diag);
     if (!err) {
@@ -45,6 +47,10 @@ static enum hr_err catch_up(struct dkv_tick *tick, dkv_origin after, dkv_origin 
         err = dkv_pull_all(tick, &holdings, &arena);
     }
     if (!err) {
+        err = dkv_behind_count(tick->env, &holdings, &arena, &lacking, diag);
+    }
+    if (!err) {
+        tick->lacking += lacking;
         *ret_after = dkv_holdings_end(&holdings);
     }
     hr_arena_release(&arena);
@@ -106,6 +112,10 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
     }
     while (!err && after != UINT64_MAX && !dkv_tick_over(&tick)) {
         err = catch_up(&tick, after, &after, diag);
+    }
+    if (!err && group->alive > 0 && (after == UINT64_MAX || tick.lacking > 0)) {
+        /* Else it is as it was: nobody was asked, or not of everything. */
+        err = dkv_behind_note(env, tick.lacking, diag);
     }
     if (!err) {
         let_sweep(&tick);

@@ -1,7 +1,7 @@
 /* Names in the store. They are text, and numbers in them are lower-case hexadecimal digits of a
  * fixed width, so that their bytewise order is the numbers' order:
  *
- *   m/self  m/ctr  m/cfg  m/tally  m/S  b/clear
+ *   m/self  m/ctr  m/cfg  m/tally  m/S  m/behind  b/clear
  *   r/<key>                       a record
  *   f/<origin 16>/<seq 16>        a change of the feed
  *   v/<origin 16>                 how far an origin's changes are applied here
@@ -32,6 +32,7 @@
 #define DKV_KEY_CFG HR_STR("m/cfg")
 #define DKV_KEY_TALLY HR_STR("m/tally")
 #define DKV_KEY_FLOOR HR_STR("m/S")
+#define DKV_KEY_BEHIND HR_STR("m/behind")
 #define DKV_KEY_CLEAR HR_STR("b/clear")
 #define DKV_KEYS_RECORDS HR_STR("r/")
 #define DKV_KEYS_FEED HR_STR("f/")

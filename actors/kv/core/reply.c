@@ -114,6 +114,20 @@ static void write_acks(struct dkv_out *out, struct dkv_acks acks)
     dkv_json_number(out, acks.sites);
 }
 
+static void write_behind(struct dkv_out *out, const struct dkv_behind *behind)
+{
+    member(out, "behind");
+    dkv_out_bytes(out, HR_STR("{\"changes\":"));
+    dkv_json_number(out, behind->changes);
+    member(out, "silent");
+    dkv_out_bytes(out, HR_STR("["));
+    for (size_t i = 0; i < behind->silent_count; i++) {
+        dkv_out_bytes(out, i > 0 ? HR_STR(",") : HR_STR(""));
+        dkv_json_string(out, utf8_part(behind->silent[i]));
+    }
+    dkv_out_bytes(out, HR_STR("]}"));
+}
+
 static void write_list(struct dkv_out *out, const struct dkv_answer *answer)
 {
     member(out, "items");
@@ -125,6 +139,9 @@ static void write_list(struct dkv_out *out, const struct dkv_answer *answer)
         dkv_json_string(out, answer->next);
     } else {
         dkv_out_bytes(out, HR_STR("null"));
+    }
+    if (answer->behind) {
+        write_behind(out, answer->behind);
     }
 }
 

@@ -15,7 +15,8 @@ struct dkv_tick {
     dkv_mono_ms start;
     bool told_truncated; /* once a tick is enough */
     bool told_not_held;
-    bool sibling; /* another host of this site answers what is asked of others */
+    uint64_t lacking; /* changes that could not be got */
+    bool sibling;     /* another host of this site answers what is asked of others */
 };
 
 /* Whether the tick's time is up: what is left is the next one's. */
