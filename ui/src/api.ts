@@ -1,6 +1,6 @@
 // The typed client of Hedgerow's HTTP API. It turns every way in which a request can end into a Result
 // and never throws; what an answer looks like is checked here and nowhere else. It keeps no state.
-import { SITES_MAX, type Acks, type Lattice, type Place } from "./sites.ts";
+import { SITES_MAX, type Acks, type Behind, type Lattice, type Place } from "./sites.ts";
 import type { NewTodo, Todo, TodoFields } from "./todo.ts";
 
 /**
@@ -27,11 +27,13 @@ export type Result<T> =
   | { readonly ok: true; readonly value: T; readonly etag: string | null }
   | { readonly ok: false; readonly fault: Fault };
 
-/** Which site answered, after how long, and for a write, on how many of how many sites it is stored. */
+/** Which site answered, after how long, and for a write, on how many of how many sites it is stored; for a list, what it
+ * may lack, undefined for anything else. */
 export interface Answer {
   readonly site: string;
   readonly ms: number;
   readonly acks: Acks | null;
+  readonly behind?: Behind | null;
 }
 
 export interface ApiOptions {
@@ -41,6 +43,7 @@ export interface ApiOptions {
 }
 
 export const REQUEST_TIMEOUT_MS = 10_000;
+const LIST_PATH = "/api";
 const SITES_PATH = "/api/sites";
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -101,6 +104,15 @@ function readAcks(response: Response): Acks | null {
   return acks ? { stored: Number(acks[1]), sites: Number(acks[2]), few: !response.ok } : null;
 }
 
+/** Hedgerow-Behind: `changes=12, silent=("oslo" "rome")`, either or both. */
+function readBehind(response: Response): Behind | null {
+  const said = response.headers.get("Hedgerow-Behind") ?? "";
+  const changes = Number(/\bchanges=(\d+)/.exec(said)?.[1] ?? 0);
+  const names = /\bsilent=\(((?: ?"(?:[^"\\]|\\.)*")*)\)/.exec(said)?.[1] ?? "";
+  const silent = [...names.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map((name) => name[1]!.replace(/\\(.)/g, "$1"));
+  return changes || silent.length ? { changes, silent } : null;
+}
+
 /** The id in the Location of an answer that did not confirm a new to-do. */
 function readId(response: Response): string | null {
   const id = /\/api\/([^/?#]+)$/.exec(response.headers.get("Location") ?? "")?.[1];
@@ -143,9 +155,11 @@ async function faultOf(response: Response): Promise<Fault> {
   return acks ? fault("spreading", spreadText(acks), more) : fault("busy", text, more);
 }
 
-function readAnswer(response: Response, ms: number): Answer | null {
+function readAnswer(response: Response, ms: number, list: boolean): Answer | null {
   const site = response.headers.get("Hedgerow-Site");
-  return site ? { site, ms, acks: readAcks(response) } : null;
+  if (!site) return null;
+  const answer = { site, ms, acks: readAcks(response) };
+  return list ? { ...answer, behind: readBehind(response) } : answer;
 }
 
 export class Api {
@@ -157,7 +171,7 @@ export class Api {
 
   /** All to-dos in order of creation; null when they are those that had @etag. */
   async list(etag: string | null): Promise<Result<Todo[] | null>> {
-    return this.#send("GET", "/api", { "If-None-Match": etag }, undefined, parseTodos);
+    return this.#send("GET", LIST_PATH, { "If-None-Match": etag }, undefined, parseTodos);
   }
 
   async get(id: string): Promise<Result<Todo | null>> {
@@ -165,7 +179,7 @@ export class Api {
   }
 
   async add(todo: NewTodo): Promise<Result<Todo | null>> {
-    return this.#send("POST", "/api", { "Content-Type": "application/json" }, todo, parseTodo);
+    return this.#send("POST", LIST_PATH, { "Content-Type": "application/json" }, todo, parseTodo);
   }
 
   /** @etag: only if the to-do still has it; null: in any case. */
@@ -185,7 +199,7 @@ export class Api {
   }
 
   async removeAll(leaving = false): Promise<Result<null>> {
-    return this.#send("DELETE", "/api", {}, undefined, parseNothing, leaving);
+    return this.#send("DELETE", LIST_PATH, {}, undefined, parseNothing, leaving);
   }
 
   /** The sites as the server knows them. */
@@ -232,7 +246,8 @@ export class Api {
       };
     }
     // What is known of the sites any host knows by itself: it says nothing of who answers for the list.
-    const answer = path === SITES_PATH ? null : readAnswer(response, nowMs() - started);
+    const list = !write && path === LIST_PATH && (response.ok || response.status === 304);
+    const answer = path === SITES_PATH ? null : readAnswer(response, nowMs() - started, list);
     if (answer) onAnswer(answer);
     const etag = response.headers.get("ETag");
     if (response.status === 304) return { ok: true, value: null, etag };

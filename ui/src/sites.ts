@@ -9,6 +9,12 @@ export interface Acks {
   readonly few: boolean;
 }
 
+/** What a list may lack: changes that others have, and whatever silent sites have made. */
+export interface Behind {
+  readonly changes: number;
+  readonly silent: readonly string[];
+}
+
 /** A site of the lattice. */
 export interface Place {
   readonly name: string;
@@ -35,6 +41,8 @@ export interface Sites {
   readonly newest: string | null;
   /** Of the last write. */
   readonly acks: Acks | null;
+  /** Of the list as last answered; null: it lacks nothing that its site knows of. */
+  readonly behind: Behind | null;
   /** As last told; null if it never was. */
   readonly lattice: Lattice | null;
   /** The lattice was told just now, not some time ago. */
@@ -52,6 +60,7 @@ export const noSites: Sites = {
   all: [],
   newest: null,
   acks: null,
+  behind: null,
   lattice: null,
   current: false,
   news: "",
@@ -66,7 +75,8 @@ export function withAnswer(sites: Sites, answer: Answer): Sites {
     others = others.filter((site) => site !== slowest);
   }
   const all = [...others, { name: answer.site, ms }].sort((a, b) => (a.name < b.name ? -1 : 1));
-  return { ...sites, all, newest: answer.site, acks: answer.acks ?? sites.acks };
+  const behind = answer.behind === undefined ? sites.behind : answer.behind;
+  return { ...sites, all, newest: answer.site, acks: answer.acks ?? sites.acks, behind };
 }
 
 const naming = (places: readonly Place[], one: string, many: string): string[] =>
@@ -90,6 +100,12 @@ function newsOf(before: Lattice | null, after: Lattice): string {
 export function withLattice(sites: Sites, lattice: Lattice | null): Sites {
   if (!lattice) return sites.current ? { ...sites, current: false } : sites;
   return { ...sites, lattice, current: true, news: newsOf(sites.lattice, lattice) || sites.news };
+}
+
+export function behindText({ changes, silent }: Behind): string {
+  const count = `${changes.toLocaleString("en")} ${changes === 1 ? "change" : "changes"}`;
+  const unheard = `what is new at ${silent.join(", ")}`;
+  return `The list may lack ${[...(changes ? [count] : []), ...(silent.length ? [unheard] : [])].join(" and ")}.`;
 }
 
 /** A site as the page shows it. */

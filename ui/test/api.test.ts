@@ -74,6 +74,27 @@ test("who answered, how fast, and how many sites stored it are told", async () =
   assert.deepEqual(answers, [{ site: "kent", ms: 7, acks: { stored: 2, sites: 3, few: false } }]);
 });
 
+test("a list says what it may lack, also if it is the same as before; nothing else does", async () => {
+  const said: [string | null, unknown][] = [
+    [null, null],
+    ["changes=12", { changes: 12, silent: [] }],
+    ['silent=("oslo" "ro\\"me")', { changes: 0, silent: ["oslo", 'ro"me'] }],
+    ['changes=3, silent=("oslo")', { changes: 3, silent: ["oslo"] }],
+    ["nonsense", null],
+  ];
+  for (const [header, behind] of said) {
+    const headers: Record<string, string> = { "Hedgerow-Site": "kent", ...(header ? { "Hedgerow-Behind": header } : {}) };
+    const { api, answers } = client(() => json([TODO], 200, headers));
+    await api.list(null);
+    assert.deepEqual(answers[0]!.behind, behind);
+    await api.get("a");
+    assert.equal(answers[1]!.behind, undefined);
+  }
+  const same = client(() => new Response(null, { status: 304, headers: { "Hedgerow-Site": "kent", "Hedgerow-Behind": "changes=1" } }));
+  await same.api.list('"v"');
+  assert.deepEqual(same.answers[0]!.behind, { changes: 1, silent: [] });
+});
+
 test("an answer without a site, or with unreadable acks, tells nothing it does not say", async () => {
   const quiet = client(() => json(TODO));
   await quiet.api.get("a");

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
+  behindText,
   formatMs,
   formatSpan,
   noSites,
@@ -41,6 +42,22 @@ test("what a write said of its copies stays until the next write", () => {
   const acks = { stored: 2, sites: 3, few: false };
   const wrote = withAnswer(noSites, answer("kent", 1, acks));
   assert.deepEqual(withAnswer(wrote, answer("kent", 1)).acks, acks);
+});
+
+test("what a list may lack stays until the next list", () => {
+  const behind = { changes: 3, silent: [] };
+  const listed = withAnswer(noSites, { ...answer("kent", 1), behind });
+  assert.deepEqual(withAnswer(listed, answer("kent", 1)).behind, behind);
+  assert.equal(withAnswer(listed, { ...answer("kent", 1), behind: null }).behind, null);
+});
+
+test("what a list may lack is told in one sentence", () => {
+  assert.equal(behindText({ changes: 1, silent: [] }), "The list may lack 1 change.");
+  assert.equal(behindText({ changes: 0, silent: ["oslo"] }), "The list may lack what is new at oslo.");
+  assert.equal(
+    behindText({ changes: 1200, silent: ["oslo", "rome"] }),
+    "The list may lack 1,200 changes and what is new at oslo, rome.",
+  );
 });
 
 test("past the limit the slowest site goes, and never the newest", () => {

@@ -1,7 +1,7 @@
 // How the page stands with the server: the banner when nobody answers, and who answered how fast.
 import { useEffect, useState } from "preact/hooks";
 import type { Link } from "../store.ts";
-import { formatMs, shownSites, type Sites } from "../sites.ts";
+import { behindText, formatMs, shownSites, type Sites } from "../sites.ts";
 import { usePage } from "./page.ts";
 
 /** Seconds until @at (milliseconds since 1970), counted down. */
@@ -71,7 +71,7 @@ function Acks({ acks }: { acks: Sites["acks"] }) {
 
 /** One quiet line, and where there are more sites than one, each of them. */
 export function SiteStatus({ sites, up }: { sites: Sites; up: boolean }) {
-  const { all, newest, acks, lattice, current, news } = sites;
+  const { all, newest, acks, behind, lattice, current, news } = sites;
   const shown = shownSites(sites);
   if (shown.length === 0) return null;
   const answerer = all.find((site) => site.name === newest);
@@ -109,6 +109,7 @@ export function SiteStatus({ sites, up }: { sites: Sites; up: boolean }) {
           ))}
         </ul>
       )}
+      {up && behind && <p class="behind">{behindText(behind)}</p>}
       <p class="unseen" role="status">
         {news}
       </p>
