@@ -37,8 +37,6 @@ static void draw_sites(struct sim_shape *shape, struct sim_random *random)
     }
     snprintf(shape->write_acks, sizeof shape->write_acks, "%s",
              acks[sim_random_below(random, sizeof acks / sizeof acks[0])]);
-    snprintf(shape->ack_timeout_ms, sizeof shape->ack_timeout_ms, "%u",
-             (unsigned)sim_random_scaled(random, 200, 5000));
 }
 
 static void draw_behaviour(struct sim_shape *shape, struct sim_random *random)
@@ -47,6 +45,10 @@ static void draw_behaviour(struct sim_shape *shape, struct sim_random *random)
     shape->net_us = sim_random_scaled(random, 200, 80 * SIM_MS);
     shape->read_us = sim_random_scaled(random, 20, 2 * SIM_MS);
     shape->commit_us = sim_random_scaled(random, 100, 10 * SIM_MS);
+    /* Time enough for a way there, a commit and a way back on a good day. */
+    uint64_t least_ms = 200 + (4 * shape->net_us + 6 * shape->commit_us) / 1000;
+    snprintf(shape->ack_timeout_ms, sizeof shape->ack_timeout_ms, "%u",
+             (unsigned)sim_random_scaled(random, least_ms, 5000));
     shape->pause_chance = pauses[sim_random_below(random, sizeof pauses / sizeof pauses[0])];
 }
 
