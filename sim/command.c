@@ -66,8 +66,8 @@ bool sim_command_seed(const struct sim_options *options, uint64_t seed,
                (unsigned long long)ret_result->requests);
     }
     fflush(stdout);
-    if (ret_result->failed && options->minimise) {
-        uint32_t runs = sim_minimise(&shape);
+    if (ret_result->claim && options->minimise) {
+        uint32_t runs = sim_minimise(&shape, ret_result->claim);
         printf("made smaller in %u runs: ", runs);
         print_shape(&shape);
         sim_run(&shape, options->trace, &again);

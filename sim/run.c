@@ -12,6 +12,20 @@
 #define STEP_US (250 * SIM_MS)
 #define CALM_WRITES_MAX 8u
 
+/* For the story: who lacks what. */
+static void tell_missing(struct sim_world *world)
+{
+    uint32_t all = ((uint32_t)1 << world->shape->site_count) - 1;
+    for (size_t i = 0; i < world->model->knowledge.count; i++) {
+        const struct sim_known *known = &world->model->knowledge.changes[i];
+        if (known->held != all) {
+            sim_trace_say(world, SIM_SITES_MAX, "change %016llx/%llu is held by sites of mask %x",
+                          (unsigned long long)known->origin, (unsigned long long)known->seq,
+                          known->held);
+        }
+    }
+}
+
 /* Until all have what is left, and no client waits. */
 static void settle(struct sim_world *world, sim_us end)
 {
@@ -29,6 +43,7 @@ static void settle(struct sim_world *world, sim_us end)
         return;
     }
     const struct sim_known *known = &world->model->knowledge.changes[missing];
+    tell_missing(world);
     sim_trace_fail(world, "%s still lacks change %016llx/%llu", world->sites[site].name,
                    (unsigned long long)known->origin, (unsigned long long)known->seq);
 }
@@ -59,9 +74,19 @@ static void compare(struct sim_world *world)
     }
 }
 
+/* Until nobody is still busy with anything of before: ships wait for acks of their own. */
+static void rest(struct sim_world *world)
+{
+    sim_us end = world->now + SIM_CALL_US;
+    while (!world->failed && sim_fibers_alive(world->fibers) > 0 && world->now < end) {
+        sim_world_run(world, world->now + 20 * SIM_MS);
+    }
+}
+
 /* A few writes, one after the other, with nothing wrong. */
 static void write_calmly(struct sim_world *world)
 {
+    rest(world);
     uint64_t before = world->counts.peer_letters;
     uint64_t count = 0;
     for (uint32_t i = 0; i < SIM_HOSTS_MAX && !world->failed && count < CALM_WRITES_MAX; i++) {
@@ -83,6 +108,7 @@ static void fill(const struct sim_world *world, sim_us healed_at, sim_us settled
                  struct sim_result *result)
 {
     *result = (struct sim_result){.failed = world->failed,
+                                  .claim = world->failed_claim,
                                   .hash = world->hash,
                                   .time_us = world->now,
                                   .healing_us = settled_at - healed_at,

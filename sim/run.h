@@ -10,6 +10,7 @@
 struct sim_result {
     bool failed;
     char failure[512];
+    const char *claim; /* the failure's sentence without its particulars; NULL: none */
     uint64_t hash;
     sim_us time_us;    /* of the world */
     sim_us healing_us; /* from the last fault until all agreed */

@@ -63,5 +63,6 @@ void sim_trace_fail(struct sim_world *world, const char *fmt, ...)
     vsnprintf(world->failure + len, sizeof world->failure - (size_t)len, fmt, args);
     va_end(args);
     world->failed = true;
+    world->failed_claim = fmt;
     sim_trace_say(world, SIM_SITES_MAX, "CHECK FAILED %s", world->failure);
 }

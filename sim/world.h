@@ -133,6 +133,7 @@ struct sim_world {
     bool healed;
     bool failed;
     char failure[512];
+    const char *failed_claim; /* the sentence without its particulars */
     uint64_t hash;
     bool tracing;
     struct sim_random net_random;
