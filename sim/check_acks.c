@@ -10,6 +10,9 @@
 #include "sim/request.h"
 #include "sim/trace.h"
 
+/* In the place of a change: one of several. */
+#define AMBIGUOUS (SIM_NOWHERE - 1)
+
 static uint32_t ones(uint32_t bits)
 {
     uint32_t count = 0;
@@ -87,7 +90,10 @@ static void read_ship(struct sim_world *world, struct hr_str body)
         struct sim_op *op;
         uint32_t attempt;
         if (sim_request_of(world, name, &op, &attempt)) {
-            op->attempts[attempt].change = index_of(world, item_of(parcel, number));
+            uint32_t *change = &op->attempts[attempt].change;
+            uint32_t index = index_of(world, item_of(parcel, number));
+            /* A request that came twice may have been done twice. */
+            *change = *change == SIM_NOWHERE || *change == index ? index : AMBIGUOUS;
         }
         rest = hr_str_from(rest, 4 + name_len);
         rest = hr_str_from(rest, 4 + (rest.len >= 4 ? sim_known_be(rest.ptr, 4) : 0));
@@ -101,12 +107,14 @@ static uint32_t change_of(struct sim_world *world, const struct sim_op *op, uint
     struct sim_knowledge *knowledge = &world->model->knowledge;
     struct sim_version version;
     struct hr_str value;
-    if (op->attempts[attempt].change != SIM_NOWHERE) {
-        return op->attempts[attempt].change;
+    if (op->kind == SIM_OP_SET) {
+        bool read = sim_json_member(reply, HR_STR("version"), &value) &&
+                    sim_version_read(value, &version);
+        return read ? sim_known_stamped(knowledge, version) : SIM_NOWHERE;
     }
-    if (op->kind == SIM_OP_SET && sim_json_member(reply, HR_STR("version"), &value) &&
-        sim_version_read(value, &version)) {
-        return sim_known_stamped(knowledge, version);
+    if (op->attempts[attempt].change != SIM_NOWHERE) {
+        uint32_t index = op->attempts[attempt].change;
+        return index == AMBIGUOUS ? SIM_NOWHERE : index;
     }
     /* A site that is alone: its newest change of this kind that is nobody's yet. */
     enum sim_known_kind kind = op->kind == SIM_OP_DEL ? SIM_KNOWN_DEL : SIM_KNOWN_CLEAR;
@@ -141,7 +149,9 @@ static void check_reply(struct sim_world *world, const struct sim_call *call,
         return;
     }
     uint32_t index = change_of(world, op, attempt, letter->body);
-    op->attempts[attempt].change = index;
+    if (world->shape->site_count == 1) {
+        op->attempts[attempt].change = index;
+    }
     const struct sim_known *known =
         index == SIM_NOWHERE ? NULL : &world->model->knowledge.changes[index];
     if (op->kind == SIM_OP_SET && !known) {
@@ -177,7 +187,7 @@ void sim_check_acks_told(struct sim_world *world, struct sim_op *op, uint32_t at
                          struct hr_str reply)
 {
     uint64_t acks = acks_of(reply);
-    uint32_t index = op->attempts[attempt].change;
+    uint32_t index = change_of(world, op, attempt, reply);
     op->change = index;
     if (index != SIM_NOWHERE && acks > 0) {
         struct sim_known *known = &world->model->knowledge.changes[index];

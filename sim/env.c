@@ -51,6 +51,7 @@ static void connect(struct sim_call *call, struct sim_site *site)
     if (host->store_life != site->store_life) {
         host->store_life = site->store_life;
         host->losses += site->store.lazy;
+        sim_host_name_nonce(host);
     }
 }
 
@@ -306,20 +307,17 @@ static enum hr_err env_config(void *arg, struct hr_str key, struct hr_arena *are
     struct sim_call *call = arg;
     const struct sim_host *host = call->host;
     const struct sim_site *site = sim_site_of(call->world, host);
-    char nonce[33];
     const char *value = NULL;
     /* The host's own knowledge: nothing can go wrong with it but the host. */
     if (!sim_env_enter(call)) {
         return sim_env_dead(diag);
     }
-    snprintf(nonce, sizeof nonce, "%016llx%08x%08x", (unsigned long long)host->nonce[0],
-             (unsigned)(host->nonce[1] >> 32), (uint32_t)host->nonce[1] + host->losses);
     if (hr_str_eq(key, HR_STR("site"))) {
         value = site->name;
     } else if (hr_str_eq(key, HR_STR("site-id"))) {
         value = site->id;
     } else if (hr_str_eq(key, HR_STR("boot-nonce"))) {
-        value = nonce;
+        value = host->nonce_text;
     } else if (hr_str_eq(key, HR_STR("write-acks"))) {
         value = call->world->shape->write_acks;
     } else if (hr_str_eq(key, HR_STR("ack-timeout-ms"))) {

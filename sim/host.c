@@ -1,6 +1,8 @@
 /* Boots, deaths, lanes, ticks. */
 #include "sim/host.h"
 
+#include <stdio.h>
+
 #include "sim/call.h"
 #include "sim/net.h"
 #include "sim/trace.h"
@@ -10,6 +12,13 @@ static void arrange_tick(struct sim_world *world, const struct sim_host *host, s
     struct sim_event event = sim_event_of(SIM_EVENT_TICK, world->now + in, host->index);
     event.life = host->life;
     sim_events_add(&world->events, event);
+}
+
+void sim_host_name_nonce(struct sim_host *host)
+{
+    snprintf(host->nonce_text, sizeof host->nonce_text, "%016llx%08x%08x",
+             (unsigned long long)host->nonce[0], (unsigned)(host->nonce[1] >> 32),
+             (uint32_t)host->nonce[1] + host->losses);
 }
 
 void sim_host_boot(struct sim_world *world, struct sim_host *host)
@@ -23,6 +32,7 @@ void sim_host_boot(struct sim_world *world, struct sim_host *host)
     host->nonce[0] = sim_random_next(random);
     host->nonce[1] = sim_random_next(random);
     host->losses = 0;
+    sim_host_name_nonce(host);
     host->store_life = sim_site_of(world, host)->store_life;
     host->paused_until = 0;
     memset(host->sight, 0, sizeof host->sight);

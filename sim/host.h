@@ -17,6 +17,8 @@ void sim_host_tick(struct sim_world *world, struct sim_host *host);
 void sim_host_begin_batch(struct sim_world *world, struct sim_host *host);
 /* The last batch has ended. */
 void sim_host_batch_ended(struct sim_world *world, struct sim_host *host);
+/* Writes host->nonce_text: as host/imports_config.c has it, the losses are counted in its last digits. */
+void sim_host_name_nonce(struct sim_host *host);
 void sim_host_release(struct sim_host *host);
 
 #endif

@@ -121,8 +121,11 @@ bool sim_known_decode(struct hr_str bytes, struct sim_known *ret_known)
         read_field(&in, &known);
     }
     known.digest = 0xCBF29CE484222325u;
-    for (size_t i = 0; i < bytes.len; i++) {
-        known.digest = (known.digest ^ (unsigned char)bytes.ptr[i]) * 0x100000001B3u;
+    for (size_t i = 0; i < bytes.len; i += 8) {
+        uint64_t word = 0;
+        memcpy(&word, bytes.ptr + i, bytes.len - i < 8 ? bytes.len - i : 8);
+        known.digest = (known.digest ^ word) * 0x100000001B3u;
+        known.digest ^= known.digest >> 31;
     }
     *ret_known = known;
     bool keyed = known.kind == SIM_KNOWN_SET || known.kind == SIM_KNOWN_DEL;

@@ -20,10 +20,8 @@ void sim_trace_bytes(struct sim_world *world, struct hr_str bytes)
     uint64_t hash = stir(world->hash, bytes.len);
     size_t i = 0;
     for (; i + 8 <= bytes.len; i += 8) {
-        uint64_t word = 0;
-        for (size_t j = 0; j < 8; j++) {
-            word |= (uint64_t)(unsigned char)bytes.ptr[i + j] << (8 * j);
-        }
+        uint64_t word; /* as the machine has it: a trace is compared on one kind of machine */
+        memcpy(&word, bytes.ptr + i, sizeof word);
         hash = stir(hash, word);
     }
     for (; i < bytes.len; i++) {

@@ -73,6 +73,7 @@ struct sim_host {
     bool dying;
     uint64_t life; /* counts boots */
     uint64_t nonce[2];
+    char nonce_text[33]; /* with the losses in it */
     uint64_t store_life; /* of its site's store, when it was last looked at */
     uint32_t losses;
     sim_us paused_until;
