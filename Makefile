@@ -52,7 +52,7 @@ clouds-down:
 	@$(hedgerow_clouds) down --dir $(CLOUDS_DIR)
 
 unit: dev
-	@ctest --test-dir build/dev --output-on-failure --no-tests=error
+	@ctest --test-dir build/dev -j $$(nproc) --output-on-failure --no-tests=error
 
 integration: dev build
 	@scripts/npm_ci.sh tests/integration

@@ -1,5 +1,5 @@
 /* Tables of CRC-32C (Castagnoli, reflected polynomial 0x82f63b78) for four bytes at a time: row 0 is what a
- * byte makes of the remainder, row n the same with n zero bytes after it. Included by crc32c.c only. */
+ * byte makes of the remainder, row n the same with n zero bytes after it. Included by crc32c_slices.c only. */
 #ifndef HR_CRC32C_TABLE_H
 #define HR_CRC32C_TABLE_H
 

@@ -62,7 +62,7 @@ step format check scripts/check_format.sh
 step layers check scripts/check_layers.sh
 step core-symbols check scripts/check_core_symbols.sh
 rm -f build/dev/Testing/Temporary/LastTest.log # or an old one would be counted
-step unit cmocka ctest --test-dir build/dev --output-on-failure --no-tests=error
+step unit cmocka ctest --test-dir build/dev -j "$(nproc)" --output-on-failure --no-tests=error
 step page node bash -c 'scripts/npm_ci.sh ui && cd ui && npm test --silent'
 step integration node make --no-print-directory integration
 step integration-sanitized node integration_sanitized

@@ -42,4 +42,9 @@ export class RedisServer {
   start() {
     return this.service.start();
   }
+
+  // One command by hand, of words without spaces; the first line of the answer.
+  ask(command) {
+    return ask(this.port, command);
+  }
 }

@@ -235,8 +235,9 @@ static bool pull_some(struct dkv_tick *tick, struct lacking *lacking)
         err = nudge(tick, gap.first, &arena, &diag);
         more = false;
     } else if (!err) {
-        /* Where all have a gap, whatever comes after it is wanted too. */
-        bool closable = lacking->own || lacking->prefix > gap.progress.prefix;
+        /* Where all have a gap, whatever comes after it is wanted too. The origin's own site may have
+         * it as well: its store may have lost what it had told. */
+        bool closable = lacking->prefix > gap.progress.prefix;
         uint64_t upto = closable && gap.end < lacking->home_high ? gap.end : lacking->home_high;
         struct dkv_pull pull = {lacking->origin, gap.progress.prefix, upto};
         more = upto > pull.after;

@@ -1,0 +1,147 @@
+/* Claim: after everything has arrived, a listing shows exactly what all changes that are left amount to: of
+ * each field the change with the latest stamp, unless it removes the field, or a later one deletes the value or
+ * everything. A value's version is the latest stamp of its changes. */
+#include "sim/json.h"
+#include "sim/model.h"
+#include "sim/trace.h"
+
+struct field {
+    struct sim_version stamp;
+    uint32_t op; /* 0: removed */
+};
+
+struct value {
+    struct sim_version newest;
+    struct sim_version dead;
+    struct sim_version mark;
+    struct field fields[SIM_FIELDS];
+};
+
+struct all {
+    struct sim_version clear;
+    struct value values[SIM_KEYS_MAX];
+};
+
+static void raise(struct sim_version *to, struct sim_version stamp)
+{
+    if (sim_version_cmp(stamp, *to) > 0) {
+        *to = stamp;
+    }
+}
+
+static void add(struct all *all, const struct sim_known *known)
+{
+    struct sim_version stamp = {known->hlc, known->origin};
+    struct value *value = &all->values[known->key];
+    if (known->kind == SIM_KNOWN_CLEAR) {
+        raise(&all->clear, stamp);
+        return;
+    }
+    if (known->kind == SIM_KNOWN_NOOP) {
+        return;
+    }
+    raise(&value->newest, stamp);
+    if (known->kind == SIM_KNOWN_DEL) {
+        raise(&value->dead, stamp);
+        return;
+    }
+    if (known->marks) {
+        raise(&value->mark, stamp);
+    }
+    for (uint32_t i = 0; i < SIM_FIELDS; i++) {
+        bool sets = known->sets >> i & 1;
+        struct field *field = &value->fields[i];
+        if ((sets || (known->removes >> i & 1)) && sim_version_cmp(stamp, field->stamp) > 0) {
+            *field = (struct field){stamp, sets ? known->op : 0};
+        }
+    }
+}
+
+static bool lives(const struct all *all, const struct value *value, struct sim_version stamp)
+{
+    return sim_version_cmp(stamp, value->dead) > 0 && sim_version_cmp(stamp, all->clear) > 0;
+}
+
+static bool visible(const struct all *all, const struct value *value)
+{
+    bool any = lives(all, value, value->mark);
+    for (uint32_t i = 0; i < SIM_FIELDS; i++) {
+        any = any || (value->fields[i].op > 0 && lives(all, value, value->fields[i].stamp));
+    }
+    return any;
+}
+
+/* Whether @object shows @value as it is. */
+static bool same(const struct all *all, const struct value *value, struct hr_str object)
+{
+    for (uint32_t i = 0; i < SIM_FIELDS; i++) {
+        const char name[2] = {'f', (char)('0' + i)};
+        const struct field *field = &value->fields[i];
+        bool wanted = field->op > 0 && lives(all, value, field->stamp);
+        uint64_t op = 0;
+        struct hr_str found;
+        bool there = sim_json_member(object, hr_str_of(name, 2), &found);
+        if (there != wanted || (there && (!sim_json_number(found, &op) || op != field->op))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void check_item(struct sim_world *world, const struct all *all, const char *site,
+                       struct hr_str item, bool *listed)
+{
+    struct hr_str text;
+    struct hr_str value;
+    struct sim_version version;
+    uint64_t key;
+    if (!sim_json_member(item, HR_STR("key"), &value) || !sim_json_string(value, &text) ||
+        !hr_str_to_u64(hr_str_from(text, 1), &key) || key >= SIM_KEYS_MAX ||
+        !sim_json_member(item, HR_STR("version"), &value) || !sim_version_read(value, &version) ||
+        !sim_json_member(item, HR_STR("value"), &value)) {
+        sim_trace_fail(world, "%s lists what is no item: %.*s", site, SIM_ARG(item));
+        return;
+    }
+    const struct value *wanted = &all->values[key];
+    if (listed[key]) {
+        sim_trace_fail(world, "%s lists k%u twice", site, (unsigned)key);
+    } else if (!visible(all, wanted)) {
+        sim_trace_fail(world, "%s lists k%u, which is deleted: %.*s", site, (unsigned)key,
+                       SIM_ARG(item));
+    } else if (!same(all, wanted, value)) {
+        sim_trace_fail(world, "%s lists k%u as %.*s, which is not what its changes amount to", site,
+                       (unsigned)key, SIM_ARG(value));
+    } else if (sim_version_cmp(version, wanted->newest) != 0) {
+        sim_trace_fail(world, "%s lists k%u under another version than its newest change's: %.*s",
+                       site, (unsigned)key, SIM_ARG(item));
+    }
+    listed[key] = true;
+}
+
+void sim_check_agreement(struct sim_world *world, uint32_t host, struct hr_str reply)
+{
+    const struct sim_knowledge *knowledge = &world->model->knowledge;
+    const char *site = world->sites[world->hosts[host].site].name;
+    struct all all = {0};
+    bool listed[SIM_KEYS_MAX] = {0};
+    struct hr_str items;
+    struct hr_str item;
+    struct hr_str name;
+    for (size_t i = 0; i < knowledge->count; i++) {
+        if (knowledge->changes[i].held > 0) {
+            add(&all, &knowledge->changes[i]);
+        }
+    }
+    if (!sim_json_member(reply, HR_STR("items"), &items)) {
+        sim_trace_fail(world, "%s lists nothing: %.*s", site, SIM_ARG(reply));
+        return;
+    }
+    while (sim_json_next(&items, &name, &item)) {
+        check_item(world, &all, site, item, listed);
+    }
+    for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
+        if (!listed[key] && visible(&all, &all.values[key])) {
+            sim_trace_fail(world, "%s does not list k%u, which is there", site, key);
+        }
+    }
+}

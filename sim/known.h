@@ -1,0 +1,68 @@
+/* Every change that was ever committed anywhere, found by watching the stores' keys f/ and v/, with a decoder
+ * of its own (the formats are those of docs/storage.md): what it says, and who holds it. One thread. */
+#ifndef SIM_KNOWN_H
+#define SIM_KNOWN_H
+
+#include "sim/op.h"
+
+enum sim_known_kind {
+    SIM_KNOWN_SET = 1,
+    SIM_KNOWN_DEL = 3,
+    SIM_KNOWN_CLEAR = 5,
+    SIM_KNOWN_NOOP = 7
+};
+
+struct sim_known {
+    uint64_t origin;
+    uint64_t seq;
+    uint64_t hlc;
+    uint64_t digest; /* of all its bytes */
+    enum sim_known_kind kind;
+    uint32_t key;
+    uint32_t sets;
+    uint32_t removes;
+    bool marks;        /* it sets the mark that the value is there */
+    uint32_t op;       /* of the values that it sets; 0: it sets none */
+    uint32_t held;     /* bits of sites whose feeds have it, or have had it and cut it off */
+    uint32_t ever;     /* bits of sites that have ever held it */
+    uint32_t losses;   /* how often a store that held it has lost it */
+    uint32_t promised; /* acks that a client was told of */
+    bool claimed;      /* a request is known to have made it */
+};
+
+/* How far a site says that it has an origin's changes. */
+struct sim_origin {
+    uint64_t origin;
+    uint64_t prefix[SIM_SITES_MAX];
+    uint64_t last; /* the highest number that is known */
+    uint64_t last_hlc;
+};
+
+struct sim_knowledge {
+    struct sim_known *changes; /* in the order in which they were first seen */
+    size_t count;
+    size_t cap;
+    uint32_t *table; /* open addressing; index + 1 */
+    size_t table_cap;
+    struct sim_origin *origins;
+    size_t origin_count;
+    size_t origin_cap;
+};
+
+void sim_knowledge_release(struct sim_knowledge *knowledge);
+/* Reads a feed's entry. False: it is none. */
+bool sim_known_decode(struct hr_str bytes, struct sim_known *ret_known);
+/* The index of a change, SIM_NOWHERE if it was never seen. */
+uint32_t sim_known_find(const struct sim_knowledge *knowledge, uint64_t origin, uint64_t seq);
+/* Adds one that was never seen. Returns its index. */
+uint32_t sim_known_add(struct sim_knowledge *knowledge, const struct sim_known *known);
+/* The origin's row, made if need be. Owns: borrowed until another one is made. */
+struct sim_origin *sim_known_origin(struct sim_knowledge *knowledge, uint64_t origin);
+/* The newest change of this stamp, SIM_NOWHERE if there is none. */
+uint32_t sim_known_stamped(const struct sim_knowledge *knowledge, struct sim_version stamp);
+/* Reads @digits hexadecimal digits at @ptr. */
+uint64_t sim_known_hex(const char *ptr, size_t digits);
+/* Reads a big-endian number. */
+uint64_t sim_known_be(const char *ptr, size_t bytes);
+
+#endif

@@ -1,0 +1,166 @@
+/* From what happens to the checks. */
+#include "sim/model.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "sim/memory.h"
+#include "sim/trace.h"
+
+struct sim_model *sim_model_new(void)
+{
+    return sim_alloc(sizeof(struct sim_model));
+}
+
+void sim_model_free(struct sim_model *model)
+{
+    if (model) {
+        sim_knowledge_release(&model->knowledge);
+    }
+    hr_free(model);
+}
+
+void sim_model_committer(struct sim_world *world, const struct sim_call *call)
+{
+    world->model->committer = call;
+}
+
+/* --- keys --------------------------------------------------------------------------------------------- */
+
+static void change_gone(struct sim_world *world, const struct sim_site *site,
+                        struct sim_known *known)
+{
+    uint32_t bit = (uint32_t)1 << site->index;
+    if (known->held & bit) {
+        known->held &= ~bit;
+        known->losses++;
+        sim_check_acks_lost(world, known);
+    }
+}
+
+static void feed_changed(struct sim_world *world, struct sim_site *site, enum sim_change why,
+                         struct hr_str key, const struct sim_item *now)
+{
+    struct sim_knowledge *knowledge = &world->model->knowledge;
+    uint32_t bit = (uint32_t)1 << site->index;
+    if (key.len != 35) {
+        sim_trace_fail(world, "%s: the feed has a name that is none: %.*s", site->name,
+                       SIM_ARG(key));
+        return;
+    }
+    uint64_t origin = sim_known_hex(key.ptr + 2, 16);
+    uint64_t seq = sim_known_hex(key.ptr + 19, 16);
+    uint32_t index = sim_known_find(knowledge, origin, seq);
+    struct sim_known known;
+    if (!now) {
+        if (why == SIM_CHANGE_LOST && index != SIM_NOWHERE) {
+            change_gone(world, site, &knowledge->changes[index]);
+        }
+        return;
+    }
+    bool sound =
+        sim_known_decode(sim_item_value(now), &known) && known.origin == origin && known.seq == seq;
+    if (!sound && why != SIM_CHANGE_FORGED) {
+        sim_trace_fail(world, "%s: the entry %.*s cannot be read", site->name, SIM_ARG(key));
+        return;
+    }
+    if (index == SIM_NOWHERE) {
+        sim_check_sequence_new(world, site, &known);
+        index = sim_known_add(knowledge, &known);
+    } else if (why != SIM_CHANGE_FORGED) {
+        sim_check_sequence_again(world, site, &knowledge->changes[index], &known);
+    }
+    knowledge->changes[index].held |= bit;
+    knowledge->changes[index].ever |= bit;
+}
+
+/* What lies behind v/ is held, feed or not. */
+static void progress_changed(struct sim_world *world, struct sim_site *site, enum sim_change why,
+                             struct hr_str key, const struct sim_item *now)
+{
+    struct sim_knowledge *knowledge = &world->model->knowledge;
+    struct hr_str value = now ? sim_item_value(now) : (struct hr_str){0};
+    uint64_t prefix = value.len >= 9 ? sim_known_be(value.ptr + 1, 8) : 0;
+    if (key.len != 18) {
+        return;
+    }
+    struct sim_origin *row = sim_known_origin(knowledge, sim_known_hex(key.ptr + 2, 16));
+    uint64_t before = row->prefix[site->index];
+    row->prefix[site->index] = prefix;
+    for (uint64_t seq = before + 1; seq <= prefix; seq++) {
+        uint32_t index = sim_known_find(knowledge, row->origin, seq);
+        if (index != SIM_NOWHERE) {
+            knowledge->changes[index].held |= (uint32_t)1 << site->index;
+            knowledge->changes[index].ever |= (uint32_t)1 << site->index;
+        }
+    }
+    for (uint64_t seq = prefix + 1; why == SIM_CHANGE_LOST && seq <= before; seq++) {
+        uint32_t index = sim_known_find(knowledge, row->origin, seq);
+        char name[36];
+        snprintf(name, sizeof name, "f/%016llx/%016llx", (unsigned long long)row->origin,
+                 (unsigned long long)seq);
+        if (index != SIM_NOWHERE && !sim_store_get(&site->store, hr_str_c(name))) {
+            change_gone(world, site, &knowledge->changes[index]);
+        }
+    }
+}
+
+void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_change why,
+                       struct hr_str key, const struct sim_item *now)
+{
+    struct sim_model *model = world->model;
+    if (why == SIM_CHANGE_LOST) {
+        model->versions.lost_at[site->index] = world->now;
+    }
+    if (model->bytes_max < site->store.bytes) {
+        model->bytes_max = site->store.bytes;
+    }
+    if (hr_str_starts(key, HR_STR("f/"))) {
+        feed_changed(world, site, why, key, now);
+    } else if (hr_str_starts(key, HR_STR("v/"))) {
+        progress_changed(world, site, why, key, now);
+    } else if (hr_str_eq(key, HR_STR("m/ctr")) && now && why == SIM_CHANGE_COMMIT) {
+        sim_check_clock(world, site, sim_item_value(now));
+    }
+}
+
+/* --- messages ----------------------------------------------------------------------------------------- */
+
+void sim_model_published(struct sim_world *world, const struct sim_call *call,
+                         const struct sim_letter *letter)
+{
+    sim_check_acks_published(world, call, letter);
+}
+
+void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt,
+                    struct hr_str reply)
+{
+    sim_check_acks_told(world, op, attempt, reply);
+    sim_check_versions_told(world, op, attempt, reply);
+    sim_check_values_told(world, op, reply);
+}
+
+/* --- the end ------------------------------------------------------------------------------------------ */
+
+bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uint32_t *ret_site)
+{
+    const struct sim_knowledge *knowledge = &world->model->knowledge;
+    for (size_t i = 0; i < knowledge->count; i++) {
+        const struct sim_known *known = &knowledge->changes[i];
+        for (uint32_t site = 0; site < world->shape->site_count && known->held > 0; site++) {
+            if (!(known->held >> site & 1)) {
+                *ret_missing = (uint32_t)i;
+                *ret_site = site;
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+void sim_model_check_end(struct sim_world *world)
+{
+    sim_check_acks_end(world);
+    sim_check_refused_end(world);
+    sim_check_memory(world);
+}

@@ -1,0 +1,79 @@
+/* What must be true of a world, from what can be seen of it: what clients are told, what sites tell each
+ * other, and which keys change in the stores. It shares no code with the core, and reads every format by
+ * itself. Each claim is a file, check_<claim>.c, with a struct of its own in here and the hooks that it needs;
+ * model.c hands on what happens. A claim that fails is told to sim_trace_fail. One thread. */
+#ifndef SIM_MODEL_H
+#define SIM_MODEL_H
+
+#include "sim/known.h"
+#include "sim/op.h"
+
+/* check_versions.c: at one site a key's version never goes back. */
+struct sim_versions {
+    struct sim_version version[SIM_SITES_MAX][SIM_KEYS_MAX];
+    sim_us known_at[SIM_SITES_MAX][SIM_KEYS_MAX];
+    sim_us lost_at[SIM_SITES_MAX];
+};
+
+struct sim_model {
+    struct sim_knowledge knowledge;
+    struct sim_versions versions;
+    const struct sim_call *committer;
+    uint64_t bytes_max; /* of a store */
+};
+
+struct sim_model *sim_model_new(void);
+void sim_model_free(struct sim_model *model);
+
+/* --- what happens ------------------------------------------------------------------------------------- */
+
+/* Commits until the next of these are @call's. */
+void sim_model_committer(struct sim_world *world, const struct sim_call *call);
+/* A key of @site's store has changed. */
+void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_change why,
+                       struct hr_str key, const struct sim_item *now);
+/* The core hands @letter to the bus. */
+void sim_model_published(struct sim_world *world, const struct sim_call *call,
+                         const struct sim_letter *letter);
+/* The client of @op has got a good reply from its attempt number @attempt. */
+void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt,
+                    struct hr_str reply);
+
+/* --- the end ------------------------------------------------------------------------------------------ */
+
+/* Whether every change that is left is at every site. ret_missing: one that is not (to be said). */
+bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uint32_t *ret_site);
+/* After healing and settling: acknowledged writes are there, refused ones are not. */
+void sim_model_check_end(struct sim_world *world);
+
+/* --- the claims --------------------------------------------------------------------------------------- */
+
+/* check_sequence.c: a number is one change's for ever; a site's own numbers and clocks grow without a gap. */
+void sim_check_sequence_new(struct sim_world *world, const struct sim_site *site,
+                            const struct sim_known *known);
+void sim_check_sequence_again(struct sim_world *world, const struct sim_site *site,
+                              const struct sim_known *before, const struct sim_known *now);
+/* check_acks.c: what is said to be held is held, and what is acknowledged stays. */
+void sim_check_acks_published(struct sim_world *world, const struct sim_call *call,
+                              const struct sim_letter *letter);
+void sim_check_acks_told(struct sim_world *world, struct sim_op *op, uint32_t attempt,
+                         struct hr_str reply);
+void sim_check_acks_lost(struct sim_world *world, const struct sim_known *known);
+void sim_check_acks_end(struct sim_world *world);
+/* check_refused.c: what nobody did is nowhere. */
+void sim_check_refused_end(struct sim_world *world);
+/* check_clock.c: no clock is carried away by a message. */
+void sim_check_clock(struct sim_world *world, struct sim_site *site, struct hr_str ctr);
+/* check_versions.c */
+void sim_check_versions_told(struct sim_world *world, const struct sim_op *op, uint32_t attempt,
+                             struct hr_str reply);
+/* check_values.c: what is read was once written, and there. */
+void sim_check_values_told(struct sim_world *world, const struct sim_op *op, struct hr_str reply);
+/* check_agreement.c: a listing of everything shows what all changes that are left amount to. */
+void sim_check_agreement(struct sim_world *world, uint32_t host, struct hr_str reply);
+/* check_traffic.c: when nothing is wrong, @letters changes were sent for @writes writes. */
+void sim_check_traffic(struct sim_world *world, uint64_t writes, uint64_t letters);
+/* check_memory.c: a store holds no more than its changes, records and results can need. */
+void sim_check_memory(struct sim_world *world);
+
+#endif

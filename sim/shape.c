@@ -1,0 +1,156 @@
+/* Swarm testing (Groce et al. 2012): each seed leaves out some kinds of faults and of requests. */
+#include "sim/shape.h"
+
+#include <stdio.h>
+
+#include "sim/random.h"
+
+enum { STREAM_SHAPE = 1, STREAM_FAULTS = 2 };
+
+static const char *const names[] = {
+#define NAME(name, text, what) text,
+    SIM_FAULT_LIST(NAME)
+#undef NAME
+};
+
+const char *sim_fault_name(enum sim_fault fault)
+{
+    return names[fault];
+}
+
+static bool coin(struct sim_random *random, uint32_t percent)
+{
+    return sim_random_chance(random, (uint64_t)percent * 10000);
+}
+
+static void draw_sites(struct sim_shape *shape, struct sim_random *random)
+{
+    static const uint32_t counts[] = {1, 2, 3, 3, 3, 4, 5, 5};
+    static const char *const acks[] = {"1", "2", "2", "2", "3", "majority", "all"};
+    shape->site_count = counts[sim_random_below(random, sizeof counts / sizeof counts[0])];
+    bool lazy_world = coin(random, 40);
+    bool late_world = coin(random, 25);
+    for (uint32_t i = 0; i < SIM_SITES_MAX; i++) {
+        shape->hosts_of[i] = coin(random, 20) ? 2 : 1;
+        shape->lazy[i] = lazy_world && coin(random, 60);
+        shape->start_ms[i] = (uint32_t)(late_world && i > 0 ? sim_random_below(random, 4000) : 0);
+    }
+    snprintf(shape->write_acks, sizeof shape->write_acks, "%s",
+             acks[sim_random_below(random, sizeof acks / sizeof acks[0])]);
+}
+
+static void draw_behaviour(struct sim_shape *shape, struct sim_random *random)
+{
+    static const uint32_t pauses[] = {0, 20000, 100000, 300000, 1000000};
+    shape->net_us = sim_random_scaled(random, 200, 80 * SIM_MS);
+    shape->read_us = sim_random_scaled(random, 20, 2 * SIM_MS);
+    shape->commit_us = sim_random_scaled(random, 100, 10 * SIM_MS);
+    /* Time enough for a way there, a commit and a way back on a good day. */
+    uint64_t least_ms = 200 + (4 * shape->net_us + 6 * shape->commit_us) / 1000;
+    snprintf(shape->ack_timeout_ms, sizeof shape->ack_timeout_ms, "%u",
+             (unsigned)sim_random_scaled(random, least_ms, 5000));
+    shape->pause_chance = pauses[sim_random_below(random, sizeof pauses / sizeof pauses[0])];
+}
+
+static void draw_clients(struct sim_shape *shape, struct sim_random *random)
+{
+    static const uint32_t usual[SIM_OP_KINDS] = {50, 15, 2, 30, 4};
+    shape->client_count = (uint32_t)sim_random_range(random, 1, SIM_CLIENTS_MAX);
+    shape->key_count = (uint32_t)sim_random_scaled(random, 2, SIM_KEYS_MAX);
+    shape->think_us = sim_random_scaled(random, 50 * SIM_MS, 1500 * SIM_MS);
+    for (uint32_t i = 0; i < SIM_OP_KINDS; i++) {
+        bool left_out = i != SIM_OP_SET && coin(random, 20);
+        shape->weight[i] = left_out ? 0 : usual[i] * (uint32_t)sim_random_range(random, 1, 4);
+    }
+    shape->raw_chance = coin(random, 50) ? 200000 : 0;
+    shape->condition_chance = coin(random, 60) ? 300000 : 0;
+    for (uint32_t i = 0; i < SIM_CLIENTS_MAX; i++) {
+        shape->client_site[i] = (uint32_t)sim_random_below(random, shape->site_count);
+    }
+}
+
+/* The amount and the length of a window. */
+static void draw_window(struct sim_window *window, struct sim_random *random)
+{
+    sim_us length = sim_random_scaled(random, 100 * SIM_MS, 8 * SIM_S);
+    window->amount = 0;
+    switch (window->fault) {
+    case SIM_FAULT_LOSS:
+    case SIM_FAULT_DUPLICATE:
+        window->amount = sim_random_scaled(random, 10000, 300000);
+        break;
+    case SIM_FAULT_DELAY:
+    case SIM_FAULT_STORE_SLOW:
+        window->amount = sim_random_scaled(random, 5 * SIM_MS, 3 * SIM_S);
+        break;
+    case SIM_FAULT_KILL_AT_CALL:
+        window->amount = sim_random_scaled(random, 1000, 50000);
+        break;
+    case SIM_FAULT_STORE_ERRORS:
+    case SIM_FAULT_STORE_UNKNOWN:
+        window->amount = sim_random_scaled(random, 10000, 600000);
+        break;
+    case SIM_FAULT_VIEW:
+        window->amount = sim_random_scaled(random, 10000, 500000);
+        break;
+    case SIM_FAULT_CLOCK_STEP:
+        window->amount = sim_random_scaled(random, 10, 3600 * 1000) * 1000;
+        window->amount += coin(random, 50);
+        break;
+    case SIM_FAULT_CLOCK_DRIFT:
+        window->amount = sim_random_scaled(random, 2, 500);
+        length = 30 * SIM_S;
+        break;
+    case SIM_FAULT_STORE_RESTORE:
+        window->amount = sim_random_scaled(random, 100 * SIM_MS, 10 * SIM_S);
+        break;
+    case SIM_FAULT_PAUSE:
+        length = sim_random_scaled(random, 20 * SIM_MS, 5 * SIM_S);
+        break;
+    case SIM_FAULT_CUT:
+    case SIM_FAULT_CUT_ONE_WAY:
+    case SIM_FAULT_ISOLATE:
+    case SIM_FAULT_CLOG:
+    case SIM_FAULT_KILL:
+    case SIM_FAULT_STORE_KILL:
+    case SIM_FAULT_STORE_FULL:
+    case SIM_FAULT_STORE_LOSS:
+    case SIM_FAULT_STORE_FORGED:
+    case SIM_FAULTS:
+        break;
+    }
+    window->until = window->from + length;
+}
+
+static void draw_faults(struct sim_shape *shape, struct sim_random *random, uint32_t asked_for)
+{
+    shape->faults_us = sim_random_scaled(random, 3 * SIM_S, 30 * SIM_S);
+    uint32_t percent = (uint32_t)sim_random_range(random, 5, 60);
+    for (uint32_t fault = 0; fault < SIM_FAULTS; fault++) {
+        bool on = coin(random, percent);
+        uint64_t count = sim_random_scaled(random, 1, 1 + shape->faults_us / (2 * SIM_S));
+        bool may =
+            !(SIM_FAULTS_ASKED_FOR & SIM_FAULT_BIT(fault)) || (asked_for & SIM_FAULT_BIT(fault));
+        for (uint64_t i = 0; i < count; i++) {
+            struct sim_window window = {.fault = (enum sim_fault)fault};
+            window.from = sim_random_below(random, shape->faults_us);
+            window.site = (uint32_t)sim_random_below(random, shape->site_count);
+            window.other = (uint32_t)sim_random_below(random, shape->site_count);
+            draw_window(&window, random);
+            if (on && may && shape->window_count < SIM_WINDOWS_MAX) {
+                shape->windows[shape->window_count++] = window;
+            }
+        }
+    }
+}
+
+void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t asked_for)
+{
+    struct sim_random random = sim_random_of(seed, STREAM_SHAPE);
+    *ret_shape = (struct sim_shape){.seed = seed};
+    draw_sites(ret_shape, &random);
+    draw_behaviour(ret_shape, &random);
+    draw_clients(ret_shape, &random);
+    random = sim_random_of(seed, STREAM_FAULTS);
+    draw_faults(ret_shape, &random, asked_for);
+}

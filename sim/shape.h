@@ -1,0 +1,103 @@
+/* What a seed draws: the world's size, how its parts behave when nothing is wrong, what clients do, and
+ * which faults there are when. All of it is drawn before anything happens, each from a stream of its own,
+ * so that a run without some of the faults has the same world and the same clients. Times are in
+ * microseconds, chances in millionths. */
+#ifndef SIM_SHAPE_H
+#define SIM_SHAPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sim/events.h"
+
+#define SIM_SITES_MAX 5u
+#define SIM_HOSTS_MAX (2 * SIM_SITES_MAX)
+#define SIM_KEYS_MAX 64u
+#define SIM_FIELDS 4u
+#define SIM_CLIENTS_MAX 8u
+#define SIM_WINDOWS_MAX 96u
+
+/* Each window has a site, some another one, and an amount. */
+#define SIM_FAULT_LIST(X)                                                                    \
+    X(CUT, "cut", "nothing goes from the site to the other one, nor back")                   \
+    X(CUT_ONE_WAY, "cut-one-way", "nothing goes from the site to the other one")             \
+    X(ISOLATE, "isolate", "nothing goes from the site to any, nor back")                     \
+    X(LOSS, "loss", "messages are lost: amount of a million")                                \
+    X(DUPLICATE, "duplicate", "messages come twice: amount of a million")                    \
+    X(DELAY, "delay", "messages take up to amount longer, and overtake each other")          \
+    X(CLOG, "clog", "what goes from the site to the other one comes when the window ends")   \
+    X(KILL, "kill", "a host of the site is killed, and started when the window ends")        \
+    X(KILL_AT_CALL, "kill-at-call",                                                          \
+      "hosts of the site are killed in calls of their env: amount of a million")             \
+    X(PAUSE, "pause", "a host of the site stands still")                                     \
+    X(STORE_KILL, "store-kill", "the site's store is killed, and back when the window ends") \
+    X(STORE_SLOW, "store-slow", "the site's store takes up to amount longer")                \
+    X(STORE_ERRORS, "store-errors", "calls of the site's store fail: amount of a million")   \
+    X(STORE_UNKNOWN, "store-unknown", "commits' answers are lost: amount of a million")      \
+    X(STORE_FULL, "store-full", "the site's store takes no commit")                          \
+    X(CLOCK_STEP, "clock-step", "the site's wall is amount ahead (odd: behind)")             \
+    X(CLOCK_DRIFT, "clock-drift", "the site's clocks are amount ppm fast (odd: slow)")       \
+    X(VIEW, "view", "the site's hosts take others for dead or alive: amount of a million")   \
+    X(STORE_LOSS, "store-loss", "the site's store is emptied while its hosts are down")      \
+    X(STORE_RESTORE, "store-restore", "the site's store becomes what it was amount ago")     \
+    X(STORE_FORGED, "store-forged", "a value in the site's store changes by itself")
+
+enum sim_fault {
+#define SIM_FAULT_ENUM(name, text, what) SIM_FAULT_##name,
+    SIM_FAULT_LIST(SIM_FAULT_ENUM)
+#undef SIM_FAULT_ENUM
+        SIM_FAULTS
+};
+
+#define SIM_FAULT_BIT(fault) ((uint32_t)1 << (fault))
+/* Faults that the core does not promise to survive yet; drawn only if asked for. */
+#define SIM_FAULTS_ASKED_FOR                                                        \
+    (SIM_FAULT_BIT(SIM_FAULT_STORE_LOSS) | SIM_FAULT_BIT(SIM_FAULT_STORE_RESTORE) | \
+     SIM_FAULT_BIT(SIM_FAULT_STORE_FORGED))
+
+const char *sim_fault_name(enum sim_fault fault);
+
+struct sim_window {
+    enum sim_fault fault;
+    sim_us from;
+    sim_us until;
+    uint32_t site;
+    uint32_t other;
+    uint64_t amount;
+    bool removed; /* by whoever makes the run smaller */
+};
+
+enum sim_op_kind { SIM_OP_SET, SIM_OP_DEL, SIM_OP_CLEAR, SIM_OP_GET, SIM_OP_LIST, SIM_OP_KINDS };
+
+struct sim_shape {
+    uint64_t seed;
+    uint32_t site_count;
+    uint32_t hosts_of[SIM_SITES_MAX];
+    bool lazy[SIM_SITES_MAX];
+    uint32_t start_ms[SIM_SITES_MAX]; /* hosts are started then */
+    char write_acks[16];
+    char ack_timeout_ms[16];
+    /* the world on a good day */
+    sim_us net_us;  /* one way between sites, at least; half as much more at random */
+    sim_us read_us; /* a store's answer */
+    sim_us commit_us;
+    uint32_t pause_chance; /* that a call of the env lets others run */
+    /* clients */
+    uint32_t client_count;
+    uint32_t client_site[SIM_CLIENTS_MAX];
+    uint32_t key_count;
+    sim_us think_us; /* between an answer and the next request, up to twice that */
+    uint32_t weight[SIM_OP_KINDS];
+    uint32_t raw_chance; /* requests as of a plain NATS client */
+    uint32_t condition_chance;
+    /* faults */
+    sim_us faults_us; /* how long there are any */
+    struct sim_window windows[SIM_WINDOWS_MAX];
+    size_t window_count;
+};
+
+/* @asked_for: bits of faults of SIM_FAULTS_ASKED_FOR that may be drawn too. */
+void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t asked_for);
+
+#endif
