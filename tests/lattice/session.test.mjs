@@ -68,7 +68,10 @@ describe(`sessions (HEDGEROW_SEED=${SEED})`, () => {
       await lattice.agreement();
       const between = lattice.across(["aws"], ["azure", "gcp"]);
       await Promise.all(between.map((proxy) => proxy.hold()));
-      await until("azure no longer hears aws", async () => !(await azure.aliveSites()).includes("aws"));
+      await until("the sides no longer hear each other", async () => {
+        const alive = await Promise.all(lattice.sites.map((site) => site.aliveSites()));
+        return alive.join("; ") === "aws; azure,gcp; azure,gcp";
+      });
 
       const session = new Session();
       const written = await session.send("PATCH", `${aws.api}/${id}`, { title: "apart" });
@@ -83,6 +86,9 @@ describe(`sessions (HEDGEROW_SEED=${SEED})`, () => {
       const plain = await request("GET", `${azure.api}/${id}`);
       assert.equal(plain.json().title, "before");
       assert.equal(plain.headers["hedgerow-site"], "azure");
+      const list = await request("GET", azure.api);
+      assert.equal(list.headers["hedgerow-behind"], 'silent=("aws")');
+      assert.equal((await request("GET", aws.api)).headers["hedgerow-behind"], 'silent=("azure" "gcp")');
       const fresh = new Session();
       assert.equal((await fresh.send("GET", `${azure.api}/${id}`)).json().title, "before");
       assert.equal((await fresh.send("PATCH", `${azure.api}/${id}`, { order: 1 })).status, 200);
@@ -93,6 +99,10 @@ describe(`sessions (HEDGEROW_SEED=${SEED})`, () => {
         return read.status === 200 && read;
       });
       assert.equal(answer.json().title, "apart");
+      await until("nobody is behind", async () => {
+        const lists = await Promise.all(lattice.sites.map((site) => request("GET", site.api)));
+        return lists.every(({ headers }) => headers["hedgerow-behind"] === undefined);
+      });
     }));
 
   it("reads and writes through random sites never go back while a site is killed and returns",
