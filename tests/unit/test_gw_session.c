@@ -219,6 +219,7 @@ static void session_that_is_ahead_of_all_waits(void **state)
                       "\"retryable\":true}}");
     send(&fake, "GET", "");
     assert_problem(&fake, 503, "No site in reach has what this session has seen: not yet.");
+    assert_header(&fake, "Hedgerow-Behind", "session");
     assert_header(&fake, "Hedgerow-Session", NULL);
     assert_header(&fake, "Set-Cookie", NULL);
     fake_release(&fake);

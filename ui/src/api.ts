@@ -21,6 +21,8 @@ export interface Fault {
   readonly id: string | null;
   /** Of a write that is spreading. */
   readonly acks: Acks | null;
+  /** No site in reach has what this browser's session has seen. */
+  readonly behind?: boolean;
 }
 
 export type Result<T> =
@@ -152,7 +154,9 @@ async function faultOf(response: Response): Promise<Fault> {
     id,
     acks,
   };
-  return acks ? fault("spreading", spreadText(acks), more) : fault("busy", text, more);
+  if (acks) return fault("spreading", spreadText(acks), more);
+  const behind = /\bsession\b/.test(response.headers.get("Hedgerow-Behind") ?? "");
+  return fault("busy", text, behind ? { ...more, behind } : more);
 }
 
 function readAnswer(response: Response, ms: number, list: boolean): Answer | null {
@@ -169,9 +173,11 @@ export class Api {
     this.#options = options;
   }
 
-  /** All to-dos in order of creation; null when they are those that had @etag. */
-  async list(etag: string | null): Promise<Result<Todo[] | null>> {
-    return this.#send("GET", LIST_PATH, { "If-None-Match": etag }, undefined, parseTodos);
+  /** All to-dos in order of creation; null when they are those that had @etag. @anew: whatever was seen before, the
+   * list may be an older one; the session begins again with it. */
+  async list(etag: string | null, anew = false): Promise<Result<Todo[] | null>> {
+    const headers = { "If-None-Match": etag, "Hedgerow-Session": anew ? "" : null };
+    return this.#send("GET", LIST_PATH, headers, undefined, parseTodos);
   }
 
   async get(id: string): Promise<Result<Todo | null>> {

@@ -9,6 +9,8 @@ import type { Todo, TodoFields } from "./todo.ts";
 export const POLL_MS = 2_000;
 export const SENDING_MAX = 4;
 const BACK_OFF_MAX_MS = 30_000;
+/** So often the list is asked for as one that holds what was seen before; then, half a minute later, as it is. */
+export const BEHIND_TRIES_MAX = 4;
 /** How often an edit is tried anew because something other than the title had changed in between. */
 const EDIT_TRIES_MAX = 3;
 /** Deletions sent one by one while the page is being closed; more go as one when they are all there is. */
@@ -36,6 +38,7 @@ export class Sync {
   #pullTimer: ReturnType<typeof setTimeout> | undefined;
   #pumpTimer: ReturnType<typeof setTimeout> | undefined;
   #tries = 0;
+  #behind = 0;
   #held = false;
   #pumping = false;
   /** What each to-do's title was at which ETag, as far as answers have told. */
@@ -103,7 +106,8 @@ export class Sync {
     const { store, api, nowMs, random } = this.#options;
     clearTimeout(this.#pullTimer);
     const asked = this.#etag;
-    const result = await api.list(asked);
+    const result = await api.list(asked, this.#behind >= BEHIND_TRIES_MAX);
+    this.#behind = !result.ok && result.fault.behind ? this.#behind + 1 : 0;
     if (this.#held) {
       this.#schedule(POLL_MS);
       return result.ok;

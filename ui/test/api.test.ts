@@ -95,6 +95,17 @@ test("a list says what it may lack, also if it is the same as before; nothing el
   assert.deepEqual(same.answers[0]!.behind, { changes: 1, silent: [] });
 });
 
+test("a 503 says whether it is the session that no site can go on with, and a list may begin it anew", async () => {
+  const { api, calls } = client(() => json({ detail: "Not yet" }, 503, { "Hedgerow-Behind": "session" }));
+  const fault = faultOf(await api.list(null));
+  assert.deepEqual([fault.kind, fault.behind], ["busy", true]);
+  assert.equal(calls[0]!.headers.get("Hedgerow-Session"), null);
+  await api.list(null, true);
+  assert.equal(calls[1]!.headers.get("Hedgerow-Session"), "");
+  const other = client(() => json({ detail: "Busy" }, 503));
+  assert.equal(faultOf(await other.api.list(null)).behind, undefined);
+});
+
 test("an answer without a site, or with unreadable acks, tells nothing it does not say", async () => {
   const quiet = client(() => json(TODO));
   await quiet.api.get("a");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import type { Fault, Result } from "../src/api.ts";
 import { createStore, selectItems, type Store } from "../src/store.ts";
-import { backOffMs, POLL_MS, SENDING_MAX, Sync, type SyncOptions } from "../src/sync.ts";
+import { backOffMs, BEHIND_TRIES_MAX, POLL_MS, SENDING_MAX, Sync, type SyncOptions } from "../src/sync.ts";
 import type { NewTodo, Todo, TodoFields } from "../src/todo.ts";
 
 const NOTHING: Fault = {
@@ -54,8 +54,8 @@ class Server {
       : fail({ kind: "gone", text: "Gone." });
   }
 
-  list = (etag: string | null) =>
-    this.#answer<Todo[] | null>(`list ${etag ?? "-"}`, () => {
+  list = (etag: string | null, anew = false) =>
+    this.#answer<Todo[] | null>(`list ${etag ?? "-"}${anew ? " anew" : ""}`, () => {
       const now = `"${this.version}/${this.todos.length}"`;
       return { ok: true, value: etag === now ? null : this.todos, etag: now };
     });
@@ -247,6 +247,22 @@ test("a busy server is asked again after as long as it says", async () => {
   await pass(1);
   assert.equal(server.todos.length, 1);
   assert.equal(selectItems(store.get())[0]!.trouble, null);
+});
+
+test("what no site has any more is not waited for for ever, and once the list came nothing is begun anew", async () => {
+  const server = new Server();
+  server.trouble = (call) => (call.endsWith(" anew") ? undefined : fail({ kind: "busy", text: "Not yet.", behind: true }));
+  const { store } = await run(server);
+  for (let i = 0; i < BEHIND_TRIES_MAX; i++) {
+    assert.equal(store.get().link.state, "down");
+    await pass(backOffMs(i, 0.5));
+  }
+  assert.equal(store.get().link.state, "up");
+  assert.deepEqual(server.calls, [...Array(BEHIND_TRIES_MAX).fill("list -"), "list - anew"]);
+  server.trouble = () => undefined;
+  await pass(POLL_MS);
+  assert.match(server.calls.at(-1)!, /^list "/);
+  assert.doesNotMatch(server.calls.at(-1)!, /anew/);
 });
 
 test("a refused write waits for the person, and is sent when they say so", async () => {

@@ -64,6 +64,11 @@ enum hr_err gw_behind_take(struct gw_call *call, yyjson_val *root)
     return err;
 }
 
+void gw_behind_session(struct gw_call *call)
+{
+    call->behind = HR_STR("session");
+}
+
 void gw_behind_finish(struct gw_call *call)
 {
     if (call->behind.len > 0) {

@@ -1,6 +1,7 @@
 /* Asking the kv actor. One thread. */
 #include "actors/todo/core/kv.h"
 
+#include "actors/todo/core/behind.h"
 #include "actors/todo/core/etag.h"
 #include "actors/todo/core/json.h"
 #include "actors/todo/core/problem.h"
@@ -260,6 +261,9 @@ enum hr_err gw_kv_problem(struct gw_call *call, const struct gw_kv_reply *reply)
     unsigned status = reply->maybe_done && row->status >= 500 ? 503 : row->status;
     if (status >= 500) {
         gw_call_log(call, GW_LOG_WARN, "kv-failed", hr_str_c(reason[0] ? reason : row->text));
+    }
+    if (reply->code == GW_KV_BEHIND) {
+        gw_behind_session(call);
     }
     struct hr_diag detail, rest;
     struct hr_str shown = gw_json_clip(hr_str_c(reason), MESSAGE_BYTES_MAX);
