@@ -102,11 +102,13 @@ static void serve_read(struct batch *batch, const struct dkv_request *request)
     struct dkv_answer answer = {0};
     struct hr_arena arena;
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
-    answer.err = dkv_site_open(batch->env, &batch->config, &arena, &site, &answer.diag);
-    if (!answer.err && request->op == DKV_OP_GET) {
-        dkv_read_value(batch->env, request, &arena, &answer);
-    } else if (!answer.err) {
-        dkv_list_values(batch->env, request, &arena, &answer);
+    if (request->op == DKV_OP_GET) {
+        dkv_read_value(batch->env, &batch->config, request, &arena, &answer);
+    } else {
+        answer.err = dkv_site_open(batch->env, &batch->config, &arena, &site, &answer.diag);
+        if (!answer.err) {
+            dkv_list_values(batch->env, request, &arena, &answer);
+        }
     }
     reply(batch, request->index, &answer, false, &arena);
     hr_arena_release(&arena);

@@ -2,6 +2,7 @@
 #include "actors/kv/core/read.h"
 
 #include "actors/kv/core/json.h"
+#include "actors/kv/core/site.h"
 #include "actors/kv/core/state.h"
 #include "actors/kv/core/text.h"
 
@@ -22,8 +23,9 @@ static enum hr_err show(struct hr_str bytes, struct dkv_stamp clear, struct hr_a
     return dkv_out_take(&out, &answer->value);
 }
 
-static enum hr_err read_value(const struct dkv_env *env, const struct dkv_request *request,
-                              struct hr_arena *arena, struct dkv_answer *answer)
+static enum hr_err read_value(const struct dkv_env *env, const struct dkv_config *config,
+                              const struct dkv_request *request, struct hr_arena *arena,
+                              struct dkv_answer *answer)
 {
     struct dkv_value values[2];
     struct dkv_stamp clear;
@@ -31,7 +33,7 @@ static enum hr_err read_value(const struct dkv_env *env, const struct dkv_reques
     if (!keys[0].ptr) {
         return HR_NO_MEMORY;
     }
-    enum hr_err err = env->get_many(env->arg, keys, 2, arena, values, &answer->diag);
+    enum hr_err err = dkv_site_read(env, config, keys, 2, arena, values, &answer->diag);
     if (!err) {
         err = dkv_clear_decode(values[1], &clear, &answer->diag);
     }
@@ -42,9 +44,10 @@ static enum hr_err read_value(const struct dkv_env *env, const struct dkv_reques
                                : err;
 }
 
-void dkv_read_value(const struct dkv_env *env, const struct dkv_request *request,
-                    struct hr_arena *arena, struct dkv_answer *ret_answer)
+void dkv_read_value(const struct dkv_env *env, const struct dkv_config *config,
+                    const struct dkv_request *request, struct hr_arena *arena,
+                    struct dkv_answer *ret_answer)
 {
     *ret_answer = (struct dkv_answer){.op = request->op, .key = request->key};
-    ret_answer->err = read_value(env, request, arena, ret_answer);
+    ret_answer->err = read_value(env, config, request, arena, ret_answer);
 }
