@@ -75,7 +75,7 @@ struct fake {
     unsigned errors;
     /* faults */
     uint64_t calls;
-    uint64_t commits; /* that were done */
+    uint64_t commits;  /* that were done */
     uint64_t readings; /* of get_many */
     uint64_t scans;
     uint64_t fault_at; /* number of the call, from 1; 0 = none */
