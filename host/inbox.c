@@ -247,12 +247,12 @@ static void start_batch(void *arg)
     }
 }
 
-/* Begins the next batch in the loop's next round, so that what this round brings goes along. */
+/* Begins the next batch at the end of the loop's round, so that what this round brings goes along. */
 static void schedule(struct queue *queue)
 {
     if (queue->in_flight == 0 && !queue->scheduled && queue->waiting_count > 0) {
         queue->scheduled = true;
-        hr_loop_post(&queue->worker->loop, &queue->start);
+        hr_loop_post_last(&queue->worker->loop, &queue->start);
     }
 }
 

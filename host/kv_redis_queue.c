@@ -461,7 +461,7 @@ void hr_kv_redis_post_flush(struct hr_kv_redis_port *port)
 {
     if (!port->flush_posted) {
         port->flush_posted = true;
-        hr_loop_post(port->base.loop, &port->flush_task);
+        hr_loop_post_last(port->base.loop, &port->flush_task);
     }
 }
 
