@@ -74,7 +74,7 @@ async function restart(lattice, acks) {
 }
 
 async function measure(count, cpuLines) {
-  const lattice = await Lattice.start(names.slice(0, count), { store: STORE, env: { HEDGEROW_WORKERS: process.env.WORKERS || "0" } });
+  const lattice = await Lattice.start(names.slice(0, count), { store: STORE, env: { HEDGEROW_WORKERS: process.env.WORKERS || "1" } });
   const responders = [];
   const processes = () => ({
     nats: lattice.sites.map((site) => site.nats.service.pid),
