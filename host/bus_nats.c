@@ -124,6 +124,7 @@ static enum hr_err open_port(struct hr_bus *base, struct hr_loop *loop,
     hr_list_init(&port->subs);
     hr_list_init(&port->in_bus);
     port->drops_seen = atomic_load(&bus->drops);
+    hr_task_init(&port->flush, hr_bus_nats_port_flush, port);
     struct hr_bus_sub_options options = {
         .subject = {port->replies.inbox_pattern, sizeof port->replies.inbox_pattern}};
     enum hr_err err = hr_bus_replies_init(&port->replies, &port->base, &bus->counters, diag);
@@ -159,6 +160,8 @@ static void close_port(struct hr_bus_port *base, hr_bus_closed_cb cb, void *arg)
     struct hr_bus_nats *bus = hr_bus_nats_of(base);
     HR_ASSERT(!port->closing);
     port->closing = true;
+    hr_loop_unpost(&port->flush);
+    hr_bus_nats_port_flush(port);
     port->closed_cb = cb;
     port->closed_arg = arg;
     while (!hr_list_empty(&port->subs)) {
@@ -245,7 +248,7 @@ static enum hr_err publish(struct hr_bus_port *base, const struct hr_bus_msg *ms
         return HR_CLOSED;
     }
     bool is_reply = hr_str_starts(msg->subject, HR_STR("_INBOX."));
-    return hr_bus_nats_send(hr_bus_nats_of(base), msg, msg->reply_to, is_reply);
+    return hr_bus_nats_send(port, msg, msg->reply_to, is_reply);
 }
 
 static enum hr_err open_request(struct hr_bus_port *base, const struct hr_bus_msg *msg,
@@ -265,7 +268,7 @@ static enum hr_err open_request(struct hr_bus_port *base, const struct hr_bus_ms
         return err;
     }
     hr_bus_replies_inbox(request, &inbox);
-    err = hr_bus_nats_send(bus, msg, hr_str_of(inbox.text, inbox.len), true);
+    err = hr_bus_nats_send(port, msg, hr_str_of(inbox.text, inbox.len), true);
     if (err) {
         hr_bus_replies_drop(request);
         return err;

@@ -96,7 +96,9 @@ struct hr_bus_nats_port {
     struct hr_list subs;
     struct hr_bus_replies replies;
     struct hr_bus_nats_sub *inbox;
-    uint64_t drops_seen; /* requests made before are over */
+    struct hr_task flush; /* posted if @flushes */
+    bool flushes;         /* at the end of the loop's round */
+    uint64_t drops_seen;  /* requests made before are over */
     bool told_connected;
     hr_bus_nats_event_cb event_cb;
     void *event_arg;
@@ -146,8 +148,11 @@ void hr_bus_nats_link_complain(struct hr_bus_nats *bus, const char *event, const
 /* bus_nats_out.c: sending. */
 /* Copies or sends @msg with @reply_to. Errors: HR_CLOSED, HR_BUSY, HR_TOO_BIG, HR_UNSUPPORTED (a server
  * without headers), HR_NO_MEMORY, HR_IO. */
-HR_MUST_CHECK enum hr_err hr_bus_nats_send(struct hr_bus_nats *bus, const struct hr_bus_msg *msg,
-                                           struct hr_str reply_to, bool may_split);
+HR_MUST_CHECK enum hr_err hr_bus_nats_send(struct hr_bus_nats_port *port,
+                                           const struct hr_bus_msg *msg, struct hr_str reply_to,
+                                           bool may_split);
+/* Writes what the port has handed over. A task's callback (struct hr_bus_nats_port). */
+void hr_bus_nats_port_flush(void *arg);
 /* Moves on what waits. The bus' thread. Returns whether more waits for nothing but its turn. */
 bool hr_bus_nats_out_feed(struct hr_bus_nats *bus, natsConnection *nc);
 /* Forgets all that waits. Under @out_lock. */

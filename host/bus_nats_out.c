@@ -1,4 +1,5 @@
-/* Sending. A message goes to nats.c's buffer and the socket at once, on the publisher's thread, if
+/* Sending. A message goes to nats.c's buffer at once, and to the socket at the end of the round of the publisher's loop
+ * together with what else the round sends (a batch's replies), on that loop's thread, if
  * nothing waits before it, the buffer is short and no TLS is in the way (whose writes may block); else
  * it is queued for the bus' thread. Large bodies always are, and go piece by piece as the buffer gets
  * short, so that it stays short. Under @out_lock; the queue is in the order of publishing. */
@@ -10,6 +11,7 @@
 #include "host/bus_nats_impl.h"
 
 #define BUFFER_BYTES_MAX (1 << 20) /* in nats.c's buffer before messages queue up */
+#define FLUSH_BYTES_MIN (1 << 16)  /* in it before a round's end is not waited for */
 #define PIECE_BYTES_MAX ((size_t)256 << 10)
 
 struct waiting {
@@ -201,29 +203,64 @@ static enum hr_err send_later(struct hr_bus_nats *bus, const struct hr_bus_msg *
     return HR_OK;
 }
 
+/* Under @out_lock. */
+static void flush(struct hr_bus_nats *bus)
+{
+    if (bus->nc) {
+        hr_bus_nats_link_writes_itself(true);
+        hr_bus_nats_link_flush(bus, bus->nc);
+        hr_bus_nats_link_writes_itself(false);
+    }
+}
+
+void hr_bus_nats_port_flush(void *arg)
+{
+    struct hr_bus_nats_port *port = arg;
+    struct hr_bus_nats *bus = hr_bus_nats_of(&port->base);
+    port->flushes = false;
+    uv_mutex_lock(&bus->out_lock);
+    flush(bus);
+    uv_mutex_unlock(&bus->out_lock);
+}
+
+/* Under @out_lock. */
+static void flush_soon(struct hr_bus_nats_port *port, int buffered_before)
+{
+    struct hr_loop *loop = port->base.loop;
+    if (buffered_before >= FLUSH_BYTES_MIN || !hr_loop_is_own_thread(loop)) {
+        flush(hr_bus_nats_of(&port->base));
+    } else if (!port->flushes) {
+        port->flushes = true;
+        hr_loop_post_last(loop, &port->flush);
+    }
+}
+
 /* Sends @msg on this thread if it may go at once: *ret_sent says whether it was tried. */
-static enum hr_err send_now(struct hr_bus_nats *bus, const struct hr_bus_msg *msg,
+static enum hr_err send_now(struct hr_bus_nats_port *port, const struct hr_bus_msg *msg,
                             struct hr_str reply_to, bool *ret_sent)
 {
+    struct hr_bus_nats *bus = hr_bus_nats_of(&port->base);
     enum hr_err err = HR_OK;
     uv_mutex_lock(&bus->out_lock);
+    int buffered = bus->connected ? natsConnection_Buffered(bus->nc) : 0;
     if (!bus->connected) {
         err = HR_CLOSED;
         *ret_sent = true;
-    } else if (hr_list_empty(&bus->out) && natsConnection_Buffered(bus->nc) <= BUFFER_BYTES_MAX) {
+    } else if (hr_list_empty(&bus->out) && buffered <= BUFFER_BYTES_MAX) {
         hr_bus_nats_link_writes_itself(true);
         err = hand_over(bus, bus->nc, msg, reply_to);
-        hr_bus_nats_link_flush(bus, bus->nc);
         hr_bus_nats_link_writes_itself(false);
+        flush_soon(port, buffered);
         *ret_sent = true;
     }
     uv_mutex_unlock(&bus->out_lock);
     return err;
 }
 
-enum hr_err hr_bus_nats_send(struct hr_bus_nats *bus, const struct hr_bus_msg *msg,
+enum hr_err hr_bus_nats_send(struct hr_bus_nats_port *port, const struct hr_bus_msg *msg,
                              struct hr_str reply_to, bool may_split)
 {
+    struct hr_bus_nats *bus = hr_bus_nats_of(&port->base);
     size_t max_payload = atomic_load(&bus->max_payload);
     size_t head = hr_bus_nats_headers_bytes(msg->headers, msg->header_count);
     size_t piece_bytes = 0;
@@ -238,7 +275,7 @@ enum hr_err hr_bus_nats_send(struct hr_bus_nats *bus, const struct hr_bus_msg *m
             return HR_TOO_BIG;
         }
     } else if (!bus->tls) {
-        err = send_now(bus, msg, reply_to, &sent);
+        err = send_now(port, msg, reply_to, &sent);
     }
     if (!sent) {
         err = send_later(bus, msg, reply_to, piece_bytes);

@@ -342,7 +342,7 @@ static struct hr_lattice_site describe_site(const struct hr_plan *plan)
     return site;
 }
 
-/* A subscription of a queue group has a member on every worker; one without, and a batch, exactly one
+/* A subscription of a queue group has a member on every worker; one without, and an ordered batch, exactly one
  * on the host: the first worker's. */
 static enum hr_err subscribe(struct host *host, struct hr_worker *worker, struct hr_diag *diag)
 {
@@ -350,8 +350,8 @@ static enum hr_err subscribe(struct host *host, struct hr_worker *worker, struct
         const struct hr_plan_actor *actor = &host->plan->actors[i];
         for (size_t s = 0; s < actor->subscription_count; s++) {
             const struct hr_inbox_options *options = &actor->subscriptions[s];
-            bool everywhere =
-                options->queue.len > 0 && options->batch == 0 && options->every_ms == 0;
+            bool everywhere = options->queue.len > 0 && options->every_ms == 0 &&
+                              (options->batch == 0 || options->unordered);
             if (!everywhere && worker->index != 0) {
                 continue;
             }

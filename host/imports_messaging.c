@@ -107,7 +107,9 @@ static enum hr_err consumer_publish(struct hr_fiber *fiber, wasmtime_val_raw_t *
                          HR_STR("the link does not name its reply-to"));
     }
     struct envelope envelope;
-    address(fiber, 0, &envelope, &msg);
+    if (!hr_str_starts(msg.subject, HR_STR("_INBOX."))) {
+        address(fiber, 0, &envelope, &msg); /* whoever waits for an answer has the trace */
+    }
     return put_published(fiber, values[7].i32, hr_bus_publish(fiber->worker->bus, &msg));
 }
 

@@ -25,6 +25,7 @@ struct queue {
     enum hr_export export_id;
     uint32_t inbox_count; /* that lead here */
     uint32_t batch;       /* 0 = one call a message */
+    bool is_shared;       /* by the actor's ordered batch inboxes */
     struct hr_list waiting;
     uint32_t waiting_count;
     size_t bytes;       /* of letters that wait or are carried by a call */
@@ -246,12 +247,12 @@ static void start_batch(void *arg)
     }
 }
 
-/* Begins the next batch in the loop's next round, so that what this round brings goes along. */
+/* Begins the next batch at the end of the loop's round, so that what this round brings goes along. */
 static void schedule(struct queue *queue)
 {
     if (queue->in_flight == 0 && !queue->scheduled && queue->waiting_count > 0) {
         queue->scheduled = true;
-        hr_loop_post(&queue->worker->loop, &queue->start);
+        hr_loop_post_last(&queue->worker->loop, &queue->start);
     }
 }
 
@@ -334,12 +335,12 @@ static void queue_unref(struct queue *queue)
     hr_free(queue);
 }
 
-/* The queue that the batch inboxes of @lane share, or NULL if there is none yet. */
+/* The queue that the ordered batch inboxes of @lane share, or NULL if there is none yet. */
 static struct queue *find_batch_queue(struct hr_worker *worker, const struct hr_lane *lane)
 {
     for (struct hr_list *node = worker->inboxes.next; node != &worker->inboxes; node = node->next) {
         struct queue *queue = HR_LIST_OWNER(node, struct hr_inbox, node)->queue;
-        if (queue->lane == lane && queue->batch > 0) {
+        if (queue->lane == lane && queue->is_shared) {
             return queue;
         }
     }
@@ -350,7 +351,8 @@ static enum hr_err inbox_new(struct hr_worker *worker, struct hr_lane *lane,
                              const struct hr_inbox_options *options, struct hr_inbox **ret_inbox)
 {
     uint32_t batch = options->batch > HR_INBOX_BATCH_MAX ? HR_INBOX_BATCH_MAX : options->batch;
-    struct queue *queue = batch > 0 ? find_batch_queue(worker, lane) : NULL;
+    bool shares = batch > 0 && !options->unordered;
+    struct queue *queue = shares ? find_batch_queue(worker, lane) : NULL;
     struct hr_inbox *inbox = hr_alloc(sizeof *inbox + options->subject.len);
     if (!queue) {
         queue =
@@ -364,6 +366,7 @@ static enum hr_err inbox_new(struct hr_worker *worker, struct hr_lane *lane,
         return HR_NO_MEMORY;
     }
     queue->inbox_count++;
+    queue->is_shared = shares;
     queue->batch = batch > queue->batch ? batch : queue->batch;
     inbox->queue = queue;
     inbox->every_ms = options->every_ms;

@@ -1,8 +1,9 @@
 /* A subscription of an actor: what comes on a subject becomes calls of its message handlers.
  *
  * An ordinary inbox makes one call a message, many at a time (the lane's limit). All batch inboxes of an
- * actor share one queue, and there is one call at a time for it: what waits in it, whatever its subject, goes
- * together into the next call, in the order in which it came. Writes that arrive while a commit is on its way
+ * actor, but for unordered ones, which have a queue each, share one queue, and there is one call at a time for it: what waits in it, whatever its subject, goes
+ * together into the next call, in the order in which it came. What arrives while a call waits for the store is so
+ * handled at the cost of one call, and writes that arrive while a commit is on its way
  * so do not make one another fail. An inbox with a period has no subscription: the host makes an empty
  * message each time it is over, unless the last one is still handled.
  *
@@ -34,6 +35,7 @@ struct hr_inbox_options {
     uint32_t batch; /* 0 = one call a message; else up to this many, at most HR_INBOX_BATCH_MAX */
     uint32_t every_ms; /* not 0: a period instead of a subscription */
     bool no_echo;      /* as in hr_bus_sub_options */
+    bool unordered;    /* of a batch: a queue of its own */
 };
 
 /* Subscribes. Copies the options. Errors: as hr_bus_subscribe; HR_UNSUPPORTED if the actor lacks

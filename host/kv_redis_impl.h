@@ -199,7 +199,9 @@ enum hr_kv_redis_drain {
 /* One connection; lives until its handle is closed. */
 struct hr_kv_redis_conn {
     uv_poll_t poll;
-    int events;
+    int events;    /* that hiredis waits for */
+    int watched;   /* that the loop is told of */
+    bool flushing; /* commands are being handed over, to be written at once */
     redisAsyncContext *ac;
     bool gone; /* hiredis has given it up: @ac is not to be used any more */
     bool lost; /* and it was the port's */
@@ -253,6 +255,9 @@ void hr_kv_redis_link_drop(struct hr_kv_redis_port *port, const char *fmt, ...)
 /* Whether the connection, on which nothing is expected, is still there; gives it up if it is not. Asked
  * before something is sent after a pause: what a closed connection takes would be of unknown outcome. */
 HR_MUST_CHECK bool hr_kv_redis_link_probe(struct hr_kv_redis_port *port);
+/* Around the handing over of commands: what hiredis waits for in between is looked at once it ends. The connection may
+ * be gone by then. */
+void hr_kv_redis_link_flush(struct hr_kv_redis_conn *conn, bool begins);
 /* For good. */
 void hr_kv_redis_link_close(struct hr_kv_redis_port *port);
 /* Loads the scripts again. */

@@ -118,39 +118,58 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     }
 }
 
-static void watch(struct hr_kv_redis_conn *conn, int events)
+/* hiredis asks for the same events again with every command and every reply, and for writing where a flush writes
+ * at once; each uv_poll_start is two system calls. */
+static void watch(struct hr_kv_redis_conn *conn)
 {
-    conn->events = events;
-    if (events == 0) {
+    if (conn->gone || conn->flushing || conn->events == conn->watched) {
+        return;
+    }
+    conn->watched = conn->events;
+    if (conn->events == 0) {
         uv_poll_stop(&conn->poll);
         return;
     }
-    int rc = uv_poll_start(&conn->poll, events, on_poll);
+    int rc = uv_poll_start(&conn->poll, conn->events, on_poll);
     HR_ASSERT(rc == 0); /* fails for a handle that is closed, or events that are none */
+}
+
+static void add(struct hr_kv_redis_conn *conn, int event)
+{
+    conn->events |= event;
+    watch(conn);
+}
+
+static void del(struct hr_kv_redis_conn *conn, int event)
+{
+    conn->events &= ~event;
+    watch(conn);
 }
 
 static void add_read(void *arg)
 {
-    struct hr_kv_redis_conn *conn = arg;
-    watch(conn, conn->events | UV_READABLE);
+    add(arg, UV_READABLE);
 }
 
 static void del_read(void *arg)
 {
-    struct hr_kv_redis_conn *conn = arg;
-    watch(conn, conn->events & ~UV_READABLE);
+    del(arg, UV_READABLE);
 }
 
 static void add_write(void *arg)
 {
-    struct hr_kv_redis_conn *conn = arg;
-    watch(conn, conn->events | UV_WRITABLE);
+    add(arg, UV_WRITABLE);
 }
 
 static void del_write(void *arg)
 {
-    struct hr_kv_redis_conn *conn = arg;
-    watch(conn, conn->events & ~UV_WRITABLE);
+    del(arg, UV_WRITABLE);
+}
+
+void hr_kv_redis_link_flush(struct hr_kv_redis_conn *conn, bool begins)
+{
+    conn->flushing = begins;
+    watch(conn);
 }
 
 /* The connection is over; hiredis closes the socket after this, and calls it once. */

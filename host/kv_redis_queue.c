@@ -431,14 +431,17 @@ void hr_kv_redis_flush(struct hr_kv_redis_port *port)
         !hr_kv_redis_link_probe(port)) {
         return;
     }
+    struct hr_kv_redis_conn *conn = port->conn;
     struct hr_kv_redis_op *op;
     bool sent = false;
+    hr_kv_redis_link_flush(conn, true);
     while ((op = first(&port->waiting)) && has_room(port) && send_one(port, op)) {
         sent = true;
     }
     if (sent) {
-        redisAsyncHandleWrite(port->conn->ac); /* at once: the next round would be a poll later */
+        redisAsyncHandleWrite(conn->ac); /* at once: the next round would be a poll later */
     }
+    hr_kv_redis_link_flush(conn, false);
 }
 
 static void on_flush(void *arg)
@@ -458,7 +461,7 @@ void hr_kv_redis_post_flush(struct hr_kv_redis_port *port)
 {
     if (!port->flush_posted) {
         port->flush_posted = true;
-        hr_loop_post(port->base.loop, &port->flush_task);
+        hr_loop_post_last(port->base.loop, &port->flush_task);
     }
 }
 

@@ -72,11 +72,24 @@ static void on_clock(uv_timer_t *clock)
     aim_clock(loop);
 }
 
+static void run_last(struct hr_loop *loop)
+{
+    struct hr_list now;
+    struct hr_list *node;
+    hr_list_init(&now);
+    hr_list_move_all(&now, &loop->last);
+    while ((node = hr_list_pop_front(&now))) {
+        struct hr_task *task = HR_LIST_OWNER(node, struct hr_task, node);
+        task->cb(task->arg);
+    }
+}
+
 /* Timers are aimed once per round, not at each start: a call that ends before its deadline costs no
  * system call. */
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct hr_loop *loop = prepare->data;
+    run_last(loop);
     if (loop->timers.count > 0 && !uv_is_active((uv_handle_t *)&loop->clock)) {
         aim_clock(loop);
     }
@@ -110,6 +123,7 @@ enum hr_err hr_loop_init(struct hr_loop *loop, struct hr_diag *diag)
     uv_prepare_start(&loop->prepare, on_prepare);
     hr_list_init(&loop->remote);
     hr_list_init(&loop->local);
+    hr_list_init(&loop->last);
     hr_timers_init(&loop->timers, now_ms());
     return HR_OK;
 }
@@ -187,6 +201,11 @@ void hr_loop_post(struct hr_loop *loop, struct hr_task *task)
     hr_list_push_back(&loop->remote, &task->node);
     uv_mutex_unlock(&loop->lock);
     uv_async_send(&loop->wake);
+}
+
+void hr_loop_post_last(struct hr_loop *loop, struct hr_task *task)
+{
+    hr_list_push_back(&loop->last, &task->node);
 }
 
 void hr_loop_unpost(struct hr_task *task)

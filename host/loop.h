@@ -34,6 +34,7 @@ struct hr_loop {
     uv_mutex_t lock;          /* guards @remote */
     struct hr_list remote;    /* tasks from other threads */
     struct hr_list local;     /* tasks from this thread */
+    struct hr_list last;      /* those that come after a round's others */
     struct hr_task stop_task; /* posted by a stop from another thread */
 };
 
@@ -53,6 +54,9 @@ void hr_task_init(struct hr_task *task, hr_task_cb cb, void *arg);
 /* Queues the task; it runs once on the loop's thread, never inside this call. Any thread.
  * Keeps @task until it has run. */
 void hr_loop_post(struct hr_loop *loop, struct hr_task *task);
+/* Queues the task for the end of this round, after the tasks that run in it and before the loop waits: for what is
+ * cheaper once for all that a round does. On the loop's own thread. Keeps @task until it has run. */
+void hr_loop_post_last(struct hr_loop *loop, struct hr_task *task);
 /* Takes a task that was posted from the loop's own thread out again, if it has not run. */
 void hr_loop_unpost(struct hr_task *task);
 /* Whether the caller is on this loop's thread. */

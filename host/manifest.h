@@ -55,6 +55,7 @@ struct hr_manifest_subscription {
     uint32_t batch;      /* 0 = one call a message */
     uint32_t every_ms;   /* not 0: no subscription; the host calls that often */
     bool no_echo;        /* not what this host publishes */
+    bool unordered;      /* its batches beside the actor's others, on every worker */
 };
 
 struct hr_manifest_value {

@@ -42,7 +42,7 @@ static const char text[] =
     "        publish: [\"_INBOX.>\", \"wasmkv.peer.>\", \"_LOCAL.wasmkv.>\"]\n"
     "        subscribe:\n"
     "          - {subject: wasmkv.get, queue: kv}\n"
-    "          - {subject: wasmkv.get.>, queue: kv}\n"
+    "          - {subject: wasmkv.get.>, queue: kv, batch: 64, ordered: false}\n"
     "          - {subject: wasmkv.set.>, queue: kv, batch: 64}\n"
     "          - {subject: wasmkv.del, queue: kv, batch: 64}\n"
     "          - {subject: wasmkv.del.>, queue: kv, batch: 64}\n"

@@ -139,14 +139,35 @@ static void read_every(struct hr_manifest_reader *reader, const struct hr_manife
     subscription->every_ms = (uint32_t)every_ms;
 }
 
-/* A subject alone, or {subject, queue, batch, echo}, or {subject, every}. */
+static void read_batch(struct hr_manifest_reader *reader, const struct hr_manifest_node *node,
+                       struct hr_manifest_subscription *subscription)
+{
+    struct hr_manifest_item item;
+    uint64_t batch;
+    bool ordered = true;
+    if (hr_manifest_member(reader, node, "batch", &item) &&
+        hr_manifest_read_number(reader, &item, 1, HR_MANIFEST_BATCH_MAX, &batch)) {
+        subscription->batch = (uint32_t)batch;
+    }
+    if (!hr_manifest_member(reader, node, "ordered", &item) ||
+        !hr_manifest_read_switch(reader, &item, &ordered)) {
+        return;
+    }
+    if (hr_manifest_child(node, "batch")) {
+        subscription->unordered = !ordered;
+    } else {
+        hr_manifest_item_problem(reader, &item,
+                                 "goes with `batch`: calls of one message have no order");
+    }
+}
+
+/* A subject alone, or {subject, queue, batch, ordered, echo}, or {subject, every}. */
 static void read_subscription(struct hr_manifest_reader *reader,
                               const struct hr_manifest_node *node,
                               struct hr_manifest_subscription *ret_subscription)
 {
-    static const char *const keys[] = {"subject", "queue", "batch", "echo", "every"};
+    static const char *const keys[] = {"subject", "queue", "batch", "ordered", "echo", "every"};
     struct hr_manifest_item item;
-    uint64_t batch;
     bool echo = true;
     if (node->kind == HR_MANIFEST_SCALAR && !hr_manifest_is_null(node)) {
         if (hr_manifest_scalar(reader, node, &item) && check_subject(reader, &item)) {
@@ -165,10 +186,7 @@ static void read_subscription(struct hr_manifest_reader *reader,
     if (hr_manifest_member(reader, node, "queue", &item)) {
         read_queue(reader, &item, &ret_subscription->queue);
     }
-    if (hr_manifest_member(reader, node, "batch", &item) &&
-        hr_manifest_read_number(reader, &item, 1, HR_MANIFEST_BATCH_MAX, &batch)) {
-        ret_subscription->batch = (uint32_t)batch;
-    }
+    read_batch(reader, node, ret_subscription);
     if (hr_manifest_member(reader, node, "echo", &item) &&
         hr_manifest_read_switch(reader, &item, &echo)) {
         ret_subscription->no_echo = !echo;

@@ -170,7 +170,8 @@ static enum hr_err expand_subscriptions(struct making *making, const struct hr_m
         const struct hr_manifest_subscription *subscription = &from->subscriptions[i];
         options[i] = (struct hr_inbox_options){.batch = subscription->batch,
                                                .every_ms = subscription->every_ms,
-                                               .no_echo = subscription->no_echo};
+                                               .no_echo = subscription->no_echo,
+                                               .unordered = subscription->unordered};
         err =
             with_site(making, subscription->subject, HR_BUS_SUBJECT_BYTES_MAX, &options[i].subject);
         err =

@@ -1,6 +1,8 @@
-/* The client and the responder of bench/lattice, over nats.c.
+/* The client and the responders of bench/lattice, over nats.c.
  *
  *   bench_lattice respond URL SUBJECT QUEUE BYTES         answers every request with BYTES bytes; QUEUE "-" is none
+ *   bench_lattice keep URL SUBJECT QUEUE BYTES FILE       the same, but appends BYTES bytes to FILE before it answers, and
+ *                                                         syncs it: once for all requests that wait, up to BATCH_MAX
  *   bench_lattice ask URL SUBJECT WANT IN_FLIGHT SECONDS BODY
  *
  * ask keeps IN_FLIGHT requests under way; each is done when WANT replies to it have come. "%" in SUBJECT is a
@@ -8,15 +10,18 @@
  * (`"error"` in it, or nobody there) ends it with status 1, as do STUCK_MS without any reply.
  *
  * One thread sends and takes replies; nats.c's own threads do the rest. */
+#include <fcntl.h>
 #include <nats/nats.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
+#define BATCH_MAX 64 /* as many writes as kv puts into one commit */
 #define IN_FLIGHT_MAX 4096u
 #define KEYS 1000u
 #define SAMPLES_MAX (1u << 22)
@@ -93,16 +98,32 @@ static void respond(natsConnection *connection, natsSubscription *sub, natsMsg *
     natsMsg_Destroy(msg);
 }
 
+static int init_responder(struct responder *responder, const char *bytes)
+{
+    responder->len = atoi(bytes);
+    responder->bytes = malloc((size_t)responder->len + 1);
+    if (!responder->bytes) {
+        return 1;
+    }
+    memset(responder->bytes, '.', (size_t)responder->len);
+    return 0;
+}
+
+static void say_ready(natsConnection *connection)
+{
+    check(natsConnection_Flush(connection), "flush");
+    puts("ready");
+    fflush(stdout);
+}
+
 static int run_responder(char **args)
 {
     natsConnection *connection = dial(args[0], true);
     natsSubscription *sub = NULL;
-    struct responder responder = {.len = atoi(args[3])};
-    responder.bytes = malloc((size_t)responder.len + 1);
-    if (!responder.bytes) {
+    struct responder responder;
+    if (init_responder(&responder, args[3])) {
         return 1;
     }
-    memset(responder.bytes, '.', (size_t)responder.len);
     if (strcmp(args[2], "-") != 0) {
         check(
             natsConnection_QueueSubscribe(&sub, connection, args[1], args[2], respond, &responder),
@@ -111,13 +132,65 @@ static int run_responder(char **args)
         check(natsConnection_Subscribe(&sub, connection, args[1], respond, &responder),
               "subscribe");
     }
-    check(natsConnection_Flush(connection), "flush");
-    puts("ready");
-    fflush(stdout);
+    say_ready(connection);
     while (!natsConnection_IsClosed(connection)) {
         pause();
     }
     return 1;
+}
+
+/* --- responder that keeps ------------------------------------------------------------------------ */
+
+/* Waits for a request and takes those that wait beside it. */
+static int take_batch(natsSubscription *sub, natsMsg **ret_batch)
+{
+    int count = 0;
+    int waiting = 0;
+    natsStatus status;
+    do {
+        status = natsSubscription_NextMsg(&ret_batch[0], sub, STUCK_MS);
+    } while (status == NATS_TIMEOUT);
+    check(status, "next request");
+    count = 1;
+    check(natsSubscription_GetPending(sub, &waiting, NULL), "pending");
+    while (count < BATCH_MAX && waiting-- > 0) {
+        check(natsSubscription_NextMsg(&ret_batch[count++], sub, STUCK_MS), "next request");
+    }
+    return count;
+}
+
+static int run_keeper(char **args)
+{
+    natsConnection *connection = dial(args[0], true);
+    natsSubscription *sub = NULL;
+    natsMsg *batch[BATCH_MAX];
+    struct responder responder;
+    int file = open(args[4], O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (file < 0 || init_responder(&responder, args[3])) {
+        return 1;
+    }
+    if (strcmp(args[2], "-") != 0) {
+        check(natsConnection_QueueSubscribeSync(&sub, connection, args[1], args[2]), "subscribe");
+    } else {
+        check(natsConnection_SubscribeSync(&sub, connection, args[1]), "subscribe");
+    }
+    say_ready(connection);
+    for (;;) {
+        int count = take_batch(sub, batch);
+        for (int i = 0; i < count; i++) {
+            if (write(file, responder.bytes, (size_t)responder.len) != responder.len) {
+                perror(args[4]);
+                return 1;
+            }
+        }
+        if (fdatasync(file)) {
+            perror(args[4]);
+            return 1;
+        }
+        for (int i = 0; i < count; i++) {
+            respond(connection, sub, batch[i], &responder);
+        }
+    }
 }
 
 /* --- asker -------------------------------------------------------------------------------------- */
@@ -203,10 +276,15 @@ static void print_result(struct asker *asker, double seconds)
 {
     uint64_t done = asker->done;
     uint64_t count = done < SAMPLES_MAX ? done : SAMPLES_MAX;
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    uint64_t cpu_us = (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000u +
+                      (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
     qsort(asker->samples_us, count, sizeof *asker->samples_us, by_size);
-    printf("{\"rate\": %.1f, \"p50_us\": %u, \"p99_us\": %u, \"done\": %llu}\n",
+    printf("{\"rate\": %.1f, \"p50_us\": %u, \"p99_us\": %u, \"done\": %llu, \"cpu_us\": %llu}\n",
            (double)done / seconds, asker->samples_us[count / 2],
-           asker->samples_us[count * 99 / 100], (unsigned long long)done);
+           asker->samples_us[count * 99 / 100], (unsigned long long)done,
+           (unsigned long long)cpu_us);
 }
 
 static int run_asker(char **args)
@@ -259,10 +337,14 @@ int main(int argc, char **argv)
     if (argc == 6 && strcmp(argv[1], "respond") == 0) {
         return run_responder(argv + 2);
     }
+    if (argc == 7 && strcmp(argv[1], "keep") == 0) {
+        return run_keeper(argv + 2);
+    }
     if (argc == 8 && strcmp(argv[1], "ask") == 0) {
         return run_asker(argv + 2);
     }
     fprintf(stderr, "usage: bench_lattice respond URL SUBJECT QUEUE BYTES\n"
+                    "       bench_lattice keep URL SUBJECT QUEUE BYTES FILE\n"
                     "       bench_lattice ask URL SUBJECT WANT IN_FLIGHT SECONDS BODY\n");
     return 2;
 }

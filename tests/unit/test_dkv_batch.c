@@ -90,6 +90,58 @@ static void batch_makes_one_commit(void **state)
     check_release(&check);
 }
 
+/* Reads that follow one another take one reading of the store for every DKV_READS_MAX, each with its own answer; writes and
+ * lists between them keep their places. */
+static void batch_reads_together(void **state)
+{
+    (void)state;
+    struct pair reads[40 + 1] = {{NULL, NULL}};
+    fake_send(&fake, "wasmkv.set.a", "{\"n\":1}");
+    uint64_t readings = fake.readings;
+    for (size_t i = 0; i < 40; i++) {
+        reads[i] = (struct pair){i % 2 ? "wasmkv.get.a" : "wasmkv.get.b", ""};
+    }
+    send_all(reads);
+    assert_int_equal(fake.readings, readings + 3);
+    for (size_t i = 0; i < 40; i++) {
+        replied(i, i % 2 ? "\"value\":{\"n\":1}" : "\"code\":\"not-found\"");
+    }
+    send_all((const struct pair[]){{"wasmkv.get.a", ""},
+                                   {"wasmkv.set.a", "{\"n\":2}"},
+                                   {"wasmkv.get.a", ""},
+                                   {"wasmkv.get.c", "body"},
+                                   {"wasmkv.get", ""},
+                                   {"wasmkv.get.a", ""},
+                                   {"wasmkv.set.a", "{\"n\":3}"},
+                                   {NULL, NULL}});
+    replied(0, "\"value\":{\"n\":1}");
+    replied(2, "\"value\":{\"n\":2}");
+    replied(3, "\"code\":\"bad-request\"");
+    replied(4, "\"value\":{\"n\":2}");
+    replied(5, "\"value\":{\"n\":2}");
+    replied(6, "\"value\":{\"n\":3}");
+}
+
+/* A value that is damaged fails its own read only; a store that cannot be read, every one. */
+static void batch_reads_fail_alone(void **state)
+{
+    (void)state;
+    const struct pair reads[] = {{"wasmkv.get.a", ""}, {"wasmkv.get.b", ""}, {NULL, NULL}};
+    fake_send(&fake, "wasmkv.set.a", "{\"n\":1}");
+    fake_send(&fake, "wasmkv.set.b", "{\"n\":1}");
+    struct fake_pair *pair = fake_find(&fake, HR_STR("r/a"));
+    pair->value[pair->value_len - 1] ^= 1;
+    send_all(reads);
+    replied(0, "\"code\":\"corrupt\"");
+    replied(1, "\"value\":{\"n\":1}");
+    pair->value[pair->value_len - 1] ^= 1;
+    fake.fault = FAKE_REFUSED;
+    fake.fault_at = fake.calls + 9;
+    send_all(reads);
+    replied(0, "\"retryable\":true");
+    replied(1, "\"retryable\":true");
+}
+
 /* A message sees what those before it did, and conditions are judged by that. */
 static void batch_messages_see_each_other(void **state)
 {
@@ -476,6 +528,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(batch_makes_one_commit),
+        CASE(batch_reads_together),
+        CASE(batch_reads_fail_alone),
         CASE(batch_messages_see_each_other),
         CASE(batch_bad_messages_fail_alone),
         CASE(batch_repeats_are_done_once),

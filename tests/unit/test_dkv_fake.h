@@ -75,7 +75,8 @@ struct fake {
     unsigned errors;
     /* faults */
     uint64_t calls;
-    uint64_t commits; /* that were done */
+    uint64_t commits;  /* that were done */
+    uint64_t readings; /* of get_many */
     uint64_t scans;
     uint64_t fault_at; /* number of the call, from 1; 0 = none */
     enum fake_fault fault;
@@ -289,6 +290,7 @@ static inline enum hr_err fake_get_many(void *arg, const struct hr_str *keys, si
 {
     struct fake *fake = arg;
     enum fake_fault fault = fake_begin(fake);
+    fake->readings++;
     if (fake_fails(fault)) {
         return hr_diag_set(diag, HR_IO, "fake: get failed");
     }

@@ -181,7 +181,7 @@ static void site_stays_in_its_group(void **state)
     assert_false(site.grouped);
     struct dkv_ctr before = site.ctr;
     fake.sites = "3";
-    fake_send(&fake, "wasmkv.get.a", "");
+    fake_send(&fake, "wasmkv.get", "");
     fake.sites = NULL;
     assert_int_equal(open_site(), HR_OK);
     assert_true(site.grouped);
@@ -192,6 +192,26 @@ static void site_stays_in_its_group(void **state)
     assert_int_equal(open_site(), HR_OK);
     assert_true(site.grouped);
     assert_non_null(strstr(fake_send(&fake, "wasmkv.set.a", "{}"), "\"acks\":1,\"sites\":3}"));
+}
+
+/* A value of an open site is read in one reading of the store, which changes nothing; one before that opens the
+ * site, and the store of another is refused. */
+static void site_is_read_in_one_reading(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get.a", ""), "\"not-found\""));
+    assert_int_equal(fake.commits, 1);
+    fake_send(&fake, "wasmkv.set.a", "{\"n\":1}");
+    uint64_t readings = fake.readings;
+    fake.sites = "3";
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get.a", ""), "\"value\":{\"n\":1}"));
+    assert_int_equal(fake.readings, readings + 1);
+    assert_int_equal(fake.commits, 2);
+    fake.nonce = OTHER_NONCE;
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get.a", ""), "\"value\":{\"n\":1}"));
+    assert_int_equal(self().past_count, 1);
+    fake.site_id = "2";
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get.a", ""), "the store belongs to site-id 1"));
 }
 
 /* A store whose newest changes were lost while others have them gets a new incarnation; if it has one by
@@ -368,6 +388,7 @@ int main(void)
         CASE(site_is_shared_within_an_invocation),
         CASE(site_reads_again_between_two_incarnations),
         CASE(site_stays_in_its_group),
+        CASE(site_is_read_in_one_reading),
         CASE(site_is_renewed_once),
         CASE(site_remembers_past_starts),
         CASE(site_is_shared_by_two_hosts),

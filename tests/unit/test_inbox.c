@@ -239,6 +239,35 @@ static void inbox_handles_all_batches_one_at_a_time(void **state)
     rig_close(&rig);
 }
 
+/* An unordered batch inbox has a queue of its own: its call goes beside the others', one at a time too. */
+static void inbox_handles_unordered_batches_beside_the_others(void **state)
+{
+    (void)state;
+    struct guest_rig rig;
+    struct asker asker;
+    const struct hr_inbox_options other = {
+        .subject = HR_STR("also.>"), .batch = 64, .unordered = true};
+    uint32_t running_max = 0;
+    rig_open(&rig, &(const struct guest_rig_options){.text = BATCH_GUEST,
+                                                     .limits = {.concurrent = 8, .queue = 8}});
+    asker_open(&asker, &rig);
+    assert_int_equal(hr_inbox_open(&rig.worker, rig.lane, &other), HR_OK);
+    inbox_open(&rig, 64);
+    inbox_open(&rig, 64);
+    for (int i = 0; i < 40; i++) {
+        tell(&rig, HR_STR("in.a"), NULL);
+        tell(&rig, HR_STR("also.b"), NULL);
+        for (int turn = 0; turn < 3; turn++) {
+            uv_run(&rig.worker.loop.uv, UV_RUN_NOWAIT);
+            uint32_t running = rig.lane->running_count;
+            running_max = running > running_max ? running : running_max;
+        }
+    }
+    assert_int_equal(running_max, 2);
+    hr_bus_unsubscribe(asker.sub);
+    rig_close(&rig);
+}
+
 /* A message whose requester has given up is dropped: no call, and no answer that nobody waits for. */
 static void inbox_drops_what_nobody_waits_for(void **state)
 {
@@ -288,6 +317,7 @@ int main(void)
         cmocka_unit_test(inbox_takes_no_refusal_for_a_message),
         cmocka_unit_test(inbox_ends_with_the_worker),
         cmocka_unit_test(inbox_handles_all_batches_one_at_a_time),
+        cmocka_unit_test(inbox_handles_unordered_batches_beside_the_others),
         cmocka_unit_test(inbox_drops_what_nobody_waits_for),
         cmocka_unit_test(inbox_ends_calls_with_their_requesters_patience),
     };

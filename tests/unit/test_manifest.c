@@ -50,7 +50,9 @@ static void manifest_built_in_is_the_todo_application(void **state)
     assert_str(kv->subscriptions[0].queue, "kv");
     assert_int_equal(kv->subscriptions[0].batch, 0);
     assert_str(kv->subscriptions[2].subject, "wasmkv.set.>");
+    assert_true(kv->subscriptions[1].unordered);
     assert_int_equal(kv->subscriptions[2].batch, 64);
+    assert_false(kv->subscriptions[2].unordered);
     assert_str(kv->subscriptions[5].subject, "wasmkv.peer.default.w");
     assert_str(kv->subscriptions[5].queue, "${site}");
     assert_true(kv->subscriptions[5].no_echo);

@@ -234,6 +234,9 @@ static void manifest_refuses_bad_actors(void **state)
         {LINK("messaging: {subscribe: [{subject: a, queue: 'q q'}]}"),
          AT_LINK("44") "messaging.subscribe[1].queue: `q q` is not a queue group's name: 1 to 64 "
                        "bytes without spaces"},
+        {LINK("messaging: {subscribe: [{subject: a, ordered: false}]}"),
+         AT_LINK("44") "messaging.subscribe[1].ordered: goes with `batch`: calls of one "
+                       "message have no order"},
         {LINK("messaging: {subscribe: [{subject: a, batch: 65}]}"),
          AT_LINK("44") "messaging.subscribe[1].batch: `65` is not a whole number from 1 to 64"},
         {LINK("messaging: {subscribe: [a, {subject: a}]}"),

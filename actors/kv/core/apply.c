@@ -7,7 +7,8 @@
 #include "actors/kv/core/sweep.h"
 #include "actors/kv/core/text.h"
 
-#define PREFETCH_PER_CHANGE 5u
+#define PREFETCH_CHANGES ((size_t)8)
+#define KEYS_PER_CHANGE ((size_t)5)
 
 static void refuse(const struct dkv_env *env, struct dkv_incoming *incoming,
                    const struct hr_diag *diag)
@@ -82,31 +83,25 @@ static enum hr_err purge(struct dkv_attempt *attempt, const struct run *run, str
     return identified > 0 ? dkv_results_purge(attempt, identified, diag) : HR_OK;
 }
 
-/* Reads at once what merging will ask for one by one. */
-static enum hr_err prefetch(struct dkv_attempt *attempt, const struct run *run,
+/* Reads what merging will want of the next PREFETCH_CHANGES after the first @done, in one reading. Not of all at once:
+ * a record may be large, and the commit may have no room for the last ones. */
+static enum hr_err prefetch(struct dkv_attempt *attempt, const struct run *run, size_t done,
                             struct hr_diag *diag)
 {
-    struct hr_arena *arena = attempt->arena;
-    struct hr_str *keys = hr_arena_alloc(arena, run->count * PREFETCH_PER_CHANGE * sizeof *keys);
-    dkv_origin last = 0;
+    struct hr_str keys[PREFETCH_CHANGES * KEYS_PER_CHANGE];
+    size_t end = run->count - done < PREFETCH_CHANGES ? run->count : done + PREFETCH_CHANGES;
     size_t n = 0;
-    if (!keys) {
-        return HR_NO_MEMORY;
-    }
-    for (size_t i = 0; i < run->count; i++) {
+    for (size_t i = done; i < end; i++) {
         const struct dkv_change *change = &run->incoming[i].change;
-        if (change->stamp.origin != last) {
-            last = change->stamp.origin;
-            keys[n++] = dkv_key_progress(arena, last);
-        }
-        if (change->identified) {
-            keys[n++] = dkv_key_result(arena, &change->opid);
-        }
+        keys[n++] = dkv_key_progress(attempt->arena, change->stamp.origin);
         if (change->key.len > 0) {
             uint32_t leaf = dkv_leaf_of(change->key, attempt->site.cfg.leaf_bits);
-            keys[n++] = dkv_key_record(arena, change->key);
-            keys[n++] = dkv_key_names(arena, leaf);
-            keys[n++] = dkv_key_generation(arena, leaf);
+            keys[n++] = dkv_key_record(attempt->arena, change->key);
+            keys[n++] = dkv_key_names(attempt->arena, leaf);
+            keys[n++] = dkv_key_generation(attempt->arena, leaf);
+        }
+        if (change->identified) {
+            keys[n++] = dkv_key_result(attempt->arena, &change->opid);
         }
     }
     return dkv_txn_prefetch(&attempt->txn, keys, n, diag);
@@ -122,15 +117,18 @@ static enum hr_err attempt_once(struct run *run, struct hr_arena *arena, size_t 
     size_t done = 0;
     enum hr_err err = dkv_attempt_begin(&attempt, run->env, run->config, NULL, 0, arena, diag);
     if (!err) {
-        err = prefetch(&attempt, run, diag);
-    }
-    if (!err) {
         err = purge(&attempt, run, diag);
     }
     if (!err) {
         err = dkv_merge_remember(&attempt, run->incoming, run->count, &run->memory, diag);
     }
     while (!err && !full && done < run->count) {
+        if (done % PREFETCH_CHANGES == 0) {
+            err = prefetch(&attempt, run, done, diag);
+        }
+        if (err) {
+            break;
+        }
         err = merge_one(&attempt, &run->incoming[done], done == 0, &merged, &full, diag);
         done += !err && !full;
     }

@@ -1,4 +1,4 @@
-/* Cuts a batch into runs of writes and single reads, and answers each message. */
+/* Cuts a batch into runs of writes, runs of reads and single lists, and answers each message. */
 #include "actors/kv/core/batch.h"
 
 #include "actors/kv/core/acks.h"
@@ -38,12 +38,13 @@ struct written {
     bool grouped;
 };
 
-/* Writes that wait to be done together. */
+/* Writes, or reads, that wait to be done together. */
 struct run {
     struct hr_arena arena;
     struct dkv_request *requests;
     size_t count;
     size_t bytes;
+    bool reads;
 };
 
 static void log_fault(const struct batch *batch, const struct dkv_message *message,
@@ -117,7 +118,23 @@ static void list(struct batch *batch, const struct dkv_request *request,
     }
 }
 
-static void serve_read(struct batch *batch, const struct dkv_request *request)
+/* A value, for a session. */
+static void get(struct batch *batch, const struct dkv_request *request, struct hr_arena *arena,
+                struct dkv_answer *ret_answer)
+{
+    struct dkv_reading reading;
+    struct hr_diag diag = {0};
+    enum hr_err err =
+        dkv_read_records(batch->env, &batch->config, request, 1, arena, &reading, &diag);
+    if (err) {
+        *ret_answer = (struct dkv_answer){.err = err, .diag = diag, .op = request->op};
+        return;
+    }
+    dkv_read_value(request, &reading, arena, ret_answer);
+}
+
+/* A read that goes with no others: a list, or one of a session. */
+static void serve_alone(struct batch *batch, const struct dkv_request *request)
 {
     struct dkv_site site;
     struct dkv_answer answer = {0};
@@ -128,11 +145,33 @@ static void serve_read(struct batch *batch, const struct dkv_request *request)
         answer.err = dkv_meet_wait(batch->env, &site, request->session, &answer.diag);
     }
     if (!answer.err && request->op == DKV_OP_GET) {
-        dkv_read_value(batch->env, request, &arena, &answer);
+        get(batch, request, &arena, &answer);
     } else if (!answer.err) {
         list(batch, request, &site, &arena, &answer);
     }
     reply(batch, request->index, &answer, false, &arena);
+    hr_arena_release(&arena);
+}
+
+/* Answers @count reads, DKV_READS_MAX at most, out of one reading of the store. */
+static void serve_reads(struct batch *batch, const struct dkv_request *requests, size_t count)
+{
+    struct dkv_reading readings[DKV_READS_MAX];
+    struct hr_diag diag = {0};
+    struct hr_arena arena;
+    hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+    enum hr_err err =
+        dkv_read_records(batch->env, &batch->config, requests, count, &arena, readings, &diag);
+    for (size_t i = 0; i < count; i++) {
+        struct dkv_answer answer = {.err = err, .diag = diag};
+        struct hr_arena own;
+        hr_arena_init(&own, DKV_ARENA_BYTES_MAX);
+        if (!err) {
+            dkv_read_value(&requests[i], &readings[i], &own, &answer);
+        }
+        reply(batch, requests[i].index, &answer, false, &own);
+        hr_arena_release(&own);
+    }
     hr_arena_release(&arena);
 }
 
@@ -296,24 +335,29 @@ static size_t write_some(struct batch *batch, const struct dkv_request *requests
     return written.done;
 }
 
-static void run_write(struct batch *batch, struct run *run)
+static void run_serve(struct batch *batch, struct run *run)
 {
-    for (size_t done = 0; done < run->count;) {
+    for (size_t done = 0; run->reads && done < run->count; done += DKV_READS_MAX) {
+        size_t left = run->count - done;
+        serve_reads(batch, run->requests + done, left < DKV_READS_MAX ? left : DKV_READS_MAX);
+    }
+    for (size_t done = 0; !run->reads && done < run->count;) {
         done += write_some(batch, run->requests + done, run->count - done);
     }
     run->count = 0;
 }
 
-/* Does the run's writes and makes it empty. */
+/* Does what is in the run and makes it empty. */
 static void run_flush(struct batch *batch, struct run *run)
 {
-    run_write(batch, run);
+    run_serve(batch, run);
     hr_arena_release(&run->arena);
     *run = (struct run){0};
     hr_arena_init(&run->arena, DKV_ARENA_BYTES_MAX);
 }
 
-/* Reads message @index at once, answers it if it is no write, or lets it wait in the run. */
+/* Parses message @index, and answers a list or a session's read at once; all else waits in the run, which is of one kind. What came before
+ * is done before it. */
 static void take(struct batch *batch, struct run *run, size_t index)
 {
     const struct dkv_message *message = &batch->messages[index];
@@ -331,13 +375,19 @@ static void take(struct batch *batch, struct run *run, size_t index)
                           : HR_NO_MEMORY;
     if (err) {
         reply_error(batch, index, err, &diag, false);
-    } else if (dkv_op_writes(request.op)) {
-        run->requests[run->count++] = request;
-    } else {
-        /* What came before a read is done before it; its texts lie in the run's arena. */
-        run_write(batch, run);
-        serve_read(batch, &request);
+        return;
+    }
+    bool reads = !dkv_op_writes(request.op);
+    bool alone = request.op == DKV_OP_LIST || (reads && request.session);
+    if (reads != run->reads || alone) {
+        run_serve(batch, run); /* the request's texts lie in the run's arena */
+    }
+    run->reads = reads;
+    if (alone) {
+        serve_alone(batch, &request);
         run_flush(batch, run);
+    } else {
+        run->requests[run->count++] = request;
     }
 }
 

@@ -4,7 +4,7 @@
  * is overtaken, all of them are done anew from what is there then. What does not go into one commit
  * goes into the next. When the commit is known to have been done, a site that is alone sends the
  * replies; one of a group hands them on to wait for other sites (ship.h). Errors that another site may
- * not have are refusals. What other sites' changes there are in the batch is applied after its writes.
+ * not have are refusals. What other sites' changes there are in the batch is applied after its writes. Consecutive reads are done out of one reading of the store, a few at a time.
  * One message is a batch of one. Nothing is kept between two calls. */
 #ifndef DKV_BATCH_H
 #define DKV_BATCH_H

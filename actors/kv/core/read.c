@@ -1,7 +1,8 @@
-/* One value. */
+/* Values: the reading of several, and what is shown of each. */
 #include "actors/kv/core/read.h"
 
 #include "actors/kv/core/json.h"
+#include "actors/kv/core/site.h"
 #include "actors/kv/core/state.h"
 #include "actors/kv/core/text.h"
 
@@ -23,31 +24,41 @@ static enum hr_err show(struct hr_str bytes, struct dkv_stamp clear, struct hr_a
     return dkv_out_take(&out, &answer->value);
 }
 
-static enum hr_err read_value(const struct dkv_env *env, const struct dkv_request *request,
-                              struct hr_arena *arena, struct dkv_answer *answer)
+enum hr_err dkv_read_records(const struct dkv_env *env, const struct dkv_config *config,
+                             const struct dkv_request *requests, size_t count,
+                             struct hr_arena *arena, struct dkv_reading *ret_readings,
+                             struct hr_diag *diag)
 {
-    struct dkv_value values[2];
+    struct hr_str keys[DKV_READS_MAX + 1];
+    struct dkv_value values[DKV_READS_MAX + 1];
     struct dkv_stamp clear;
-    const struct hr_str keys[2] = {dkv_key_record(arena, request->key), DKV_KEY_CLEAR};
-    if (!keys[0].ptr) {
-        return HR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        keys[i] = dkv_key_record(arena, requests[i].key);
+        if (!keys[i].ptr) {
+            return HR_NO_MEMORY;
+        }
     }
-    enum hr_err err = env->get_many(env->arg, keys, 2, arena, values, &answer->diag);
+    keys[count] = DKV_KEY_CLEAR;
+    enum hr_err err = dkv_site_read(env, config, keys, count + 1, arena, values, diag);
     if (!err) {
-        err = dkv_clear_decode(values[1], &clear, &answer->diag);
+        err = dkv_clear_decode(values[count], &clear, diag);
     }
-    if (!err) {
-        dkv_session_see(answer->session, clear);
-        err = values[0].present ? show(values[0].bytes, clear, arena, answer) : HR_NOT_FOUND;
+    for (size_t i = 0; !err && i < count; i++) {
+        ret_readings[i] = (struct dkv_reading){values[i], clear};
     }
-    return err == HR_NOT_FOUND ? DKV_FAIL(&answer->diag, err, HR_STR("there is no such value"))
-                               : err;
+    return err;
 }
 
-void dkv_read_value(const struct dkv_env *env, const struct dkv_request *request,
+void dkv_read_value(const struct dkv_request *request, const struct dkv_reading *reading,
                     struct hr_arena *arena, struct dkv_answer *ret_answer)
 {
     *ret_answer =
         (struct dkv_answer){.op = request->op, .key = request->key, .session = request->session};
-    ret_answer->err = read_value(env, request, arena, ret_answer);
+    dkv_session_see(ret_answer->session, reading->clear);
+    enum hr_err err = reading->record.present
+                          ? show(reading->record.bytes, reading->clear, arena, ret_answer)
+                          : HR_NOT_FOUND;
+    ret_answer->err = err == HR_NOT_FOUND
+                          ? DKV_FAIL(&ret_answer->diag, err, HR_STR("there is no such value"))
+                          : err;
 }

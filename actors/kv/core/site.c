@@ -413,6 +413,60 @@ enum hr_err dkv_site_open(const struct dkv_env *env, const struct dkv_config *gi
     return DKV_FAIL(diag, HR_BUSY, HR_STR("other invocations kept starting this site"));
 }
 
+/* Whether @value, which m/self held a moment ago, says that this host has nothing to do before a reading. The
+ * nonce is read after all else, as load_now does. */
+static enum hr_err is_open(const struct dkv_env *env, const struct dkv_config *config,
+                           struct dkv_value value, struct hr_arena *arena, bool *ret_open,
+                           struct hr_diag *diag)
+{
+    struct stored stored = {.values[SELF] = value};
+    struct dkv_config present = *config;
+    enum hr_err err = HR_OK;
+    *ret_open = false;
+    if (!value.present) {
+        return HR_OK;
+    }
+    err = dkv_self_decode(value.bytes, &stored.self, diag);
+    if (!err) {
+        err = dkv_config_nonce(env, arena, &present.nonce, diag);
+    }
+    if (!err) {
+        err = admit(&stored, &present, diag);
+    }
+    if (!err) {
+        *ret_open = stored.self.state == DKV_SITE_ACTIVE &&
+                    (nonce_eq(&stored.self.nonce, &present.nonce) || overtaken(&stored, &present));
+    }
+    return err;
+}
+
+enum hr_err dkv_site_read(const struct dkv_env *env, const struct dkv_config *config,
+                          const struct hr_str *keys, size_t count, struct hr_arena *arena,
+                          struct dkv_value *ret_values, struct hr_diag *diag)
+{
+    struct dkv_site site;
+    bool open;
+    struct hr_str *all = hr_arena_alloc(arena, (count + 1) * sizeof *all);
+    struct dkv_value *values = hr_arena_alloc(arena, (count + 1) * sizeof *values);
+    if (!all || !values) {
+        return HR_NO_MEMORY;
+    }
+    all[0] = DKV_KEY_SELF;
+    memcpy(&all[1], keys, count * sizeof *keys);
+    enum hr_err err = env->get_many(env->arg, all, count + 1, arena, values, diag);
+    if (!err) {
+        err = is_open(env, config, values[0], arena, &open, diag);
+    }
+    if (!err && !open) {
+        err = dkv_site_open(env, config, arena, &site, diag);
+        err = err ? err : env->get_many(env->arg, keys, count, arena, values + 1, diag);
+    }
+    if (!err) {
+        memcpy(ret_values, &values[1], count * sizeof *values);
+    }
+    return err;
+}
+
 enum hr_err dkv_site_renew(const struct dkv_env *env, const struct dkv_config *config,
                            dkv_origin origin, struct hr_arena *arena, struct hr_diag *diag)
 {

@@ -1,5 +1,5 @@
 /* The site as one invocation finds it. No invocation remembers anything, so each reads m/self, m/ctr
- * and m/cfg anew; the first one after a start of the host, which m/self's boot nonce tells, mints a
+ * and m/cfg anew (one that only reads a value: m/self); the first one after a start of the host, which m/self's boot nonce tells, mints a
  * new incarnation: a higher one than any before, a clock that goes on from the stored one, and
  * changes numbered from 1. That is one commit; of several invocations that race for it one wins and
  * the others read again.
@@ -41,6 +41,12 @@ struct dkv_site {
  * HR_UNSUPPORTED, HR_BUSY (the boot was raced too often), HR_NO_MEMORY, the store's. */
 HR_MUST_CHECK enum hr_err dkv_site_open(const struct dkv_env *env, const struct dkv_config *config,
                                         struct hr_arena *arena, struct dkv_site *ret_site,
+                                        struct hr_diag *diag);
+/* Reads @keys for a client, in their order and after m/self, which all goes in one reading; only if m/self says that
+ * the site is not open yet, it is opened, and they are read again. Owns: the values live in @arena. Errors: as above. */
+HR_MUST_CHECK enum hr_err dkv_site_read(const struct dkv_env *env, const struct dkv_config *config,
+                                        const struct hr_str *keys, size_t count,
+                                        struct hr_arena *arena, struct dkv_value *ret_values,
                                         struct hr_diag *diag);
 /* Gives the site a new incarnation in place of @origin, if that is the one in force: its store has lost
  * changes that others have. Errors: as above, HR_CONFLICT, HR_UNKNOWN_OUTCOME. */
