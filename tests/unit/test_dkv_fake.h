@@ -582,12 +582,10 @@ static inline enum hr_err fake_config(void *arg, struct hr_str key, struct hr_ar
                                       struct hr_str *ret_value, struct hr_diag *diag)
 {
     struct fake *fake = arg;
-    const char *names[] = {"site",     "site-id",    "boot-nonce",
-                           "feed-max", "write-acks", "ack-timeout-ms",
-                           "join",     "store-durability"};
-    const char *values[] = {fake->site,     fake->site_id,    fake->nonce,
-                            fake->feed_max, fake->write_acks, fake->ack_timeout_ms,
-                            fake->join,     fake->durability};
+    const char *names[] = {"site",       "site-id",        "boot-nonce", "feed-max",
+                           "write-acks", "ack-timeout-ms", "join",       "store-durability"};
+    const char *values[] = {fake->site,       fake->site_id,        fake->nonce, fake->feed_max,
+                            fake->write_acks, fake->ack_timeout_ms, fake->join,  fake->durability};
     if (fake_fails(fake_begin(fake))) {
         return hr_diag_set(diag, HR_IO, "fake: config failed");
     }

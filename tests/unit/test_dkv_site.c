@@ -240,9 +240,9 @@ static void site_enters_a_state(void **state)
     assert_true(fake_sent(&fake, "_INBOX.1")->refused);
     assert_int_equal(dkv_config_read(&env, &arena, &config, &diag), HR_OK);
     dkv_hlc lift = ((uint64_t)FAKE_WALL + 300) << 16;
-    assert_int_equal(dkv_site_enter(&env, &config, site.ctr.origin + 1, DKV_SITE_ACTIVE, lift,
-                                    &arena, &diag),
-                     HR_CONFLICT);
+    assert_int_equal(
+        dkv_site_enter(&env, &config, site.ctr.origin + 1, DKV_SITE_ACTIVE, lift, &arena, &diag),
+        HR_CONFLICT);
     assert_int_equal(
         dkv_site_enter(&env, &config, site.ctr.origin, DKV_SITE_ACTIVE, lift, &arena, &diag),
         HR_OK);

@@ -296,8 +296,8 @@ static enum hr_err boot(const struct dkv_env *env, const struct dkv_config *conf
     struct ending ending;
     bool lazy;
     enum hr_err err = dkv_config_lazy(env, arena, &lazy, diag);
-    if (!err && is_alone(stored, config) &&
-        class_of(stored, lost || lazy) != DKV_BOOT_INTACT && !env->settled(env->arg)) {
+    if (!err && is_alone(stored, config) && class_of(stored, lost || lazy) != DKV_BOOT_INTACT &&
+        !env->settled(env->arg)) {
         return DKV_FAIL(diag, HR_NOT_READY,
                         HR_STR("this host does not know yet which other sites there are"));
     }
@@ -544,8 +544,7 @@ enum hr_err dkv_site_put(const struct dkv_env *env, const struct dkv_site *site,
 {
     struct dkv_ctr ctr = site->ctr;
     struct dkv_pair puts[2] = {{.key = DKV_KEY_CTR}, pair};
-    const struct dkv_check checks[2] = {{DKV_KEY_CTR, {site->ctr_bytes, true}},
-                                        {pair.key, before}};
+    const struct dkv_check checks[2] = {{DKV_KEY_CTR, {site->ctr_bytes, true}}, {pair.key, before}};
     const struct dkv_commit commit = {
         .checks = checks, .check_count = 2, .puts = puts, .put_count = 2};
     size_t conflict;

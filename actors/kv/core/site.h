@@ -56,9 +56,8 @@ HR_MUST_CHECK enum hr_err dkv_site_renew(const struct dkv_env *env, const struct
  * force. A site that is ACTIVE is INTACT. Errors: HR_CONFLICT: another commit came first, or @origin is in
  * force no more; HR_UNKNOWN_OUTCOME; HR_CORRUPT, HR_NO_MEMORY, the store's. */
 HR_MUST_CHECK enum hr_err dkv_site_enter(const struct dkv_env *env, const struct dkv_config *config,
-                                         dkv_origin origin, enum dkv_site_state state,
-                                         dkv_hlc lift, struct hr_arena *arena,
-                                         struct hr_diag *diag);
+                                         dkv_origin origin, enum dkv_site_state state, dkv_hlc lift,
+                                         struct hr_arena *arena, struct hr_diag *diag);
 /* Commits that the store has lost changes, whatever it seemed at the boot: LOSSY, and SYNC. Errors: as above. */
 HR_MUST_CHECK enum hr_err dkv_site_doubt(const struct dkv_env *env, const struct dkv_config *config,
                                          dkv_origin origin, struct hr_arena *arena,

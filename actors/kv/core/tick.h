@@ -7,6 +7,8 @@
 #include "actors/kv/core/group.h"
 
 #define DKV_TICK_MS_MAX ((dkv_mono_ms)2000)
+/* From one to the next, if the one before is over. */
+#define DKV_TICK_EVERY_MS 500u
 
 struct dkv_tick {
     const struct dkv_env *env;
