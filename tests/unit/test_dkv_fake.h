@@ -78,6 +78,8 @@ struct fake {
     size_t reply_count;
     unsigned warnings;
     unsigned errors;
+    char lost[4][200]; /* the first lines of the event writes-lost */
+    unsigned lost_count;
     /* faults */
     uint64_t calls;
     uint64_t commits; /* that were done */
@@ -570,7 +572,11 @@ static inline void fake_log(void *arg, enum dkv_log_level level, struct hr_str t
     struct fake *fake = arg;
     fake->warnings += level == DKV_LOG_WARN;
     fake->errors += level == DKV_LOG_ERROR;
-    (void)text;
+    if (hr_str_starts(text, HR_STR("event=writes-lost"))) {
+        size_t at = fake->lost_count < 4 ? fake->lost_count : 3;
+        snprintf(fake->lost[at], sizeof fake->lost[at], "%.*s", HR_STR_ARG(text));
+        fake->lost_count++;
+    }
 }
 
 static inline bool fake_settled(void *arg)

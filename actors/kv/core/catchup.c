@@ -187,6 +187,31 @@ static enum hr_err go_round(struct dkv_tick *tick, enum dkv_site_state *ret_stat
     return err == HR_CONFLICT || err == HR_UNKNOWN_OUTCOME ? HR_OK : err;
 }
 
+/* The next round, with what the host knows of the others by now. */
+static enum hr_err go_round_anew(struct dkv_tick *tick, enum dkv_site_state *ret_state,
+                                 struct hr_diag *diag)
+{
+    struct dkv_tick now = *tick;
+    struct dkv_config config = *tick->config;
+    struct dkv_group group;
+    struct hr_arena arena;
+    hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+    enum hr_err err = dkv_group_read(tick->env, tick->config, &arena, &group, diag);
+    for (size_t i = 0; !err && i < group.count; i++) {
+        dkv_group_note(&config, group.peers[i].id);
+    }
+    now.config = &config;
+    now.group = &group;
+    if (!err) {
+        err = go_round(&now, ret_state, diag);
+    }
+    now.config = tick->config;
+    now.group = tick->group;
+    *tick = now; /* what it has told stays told */
+    hr_arena_release(&arena);
+    return err;
+}
+
 enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config *config,
                              const struct dkv_group *group, struct hr_diag *diag)
 {
@@ -207,7 +232,7 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
     /* Who waits to serve clients does not wait for the next tick. */
     while (!err && state == DKV_SITE_SYNC && group->alive > 0 && !dkv_tick_over(&tick)) {
         env->sleep(env->arg, DKV_SYNC_PAUSE_MS);
-        err = go_round(&tick, &state, diag);
+        err = go_round_anew(&tick, &state, diag);
     }
     if (!err) {
         let_sweep(&tick);

@@ -245,8 +245,8 @@ static void tell_waiting(const struct view *view, const char *why)
 {
     struct hr_diag line;
     const struct dkv_env *env = view->tick->env;
-    if (env->mono(env->arg) % DKV_JOIN_TELL_MS >= DKV_TICK_EVERY_MS) {
-        return; /* a tick of several says so */
+    if (view->tick->told_joining || view->tick->start % DKV_JOIN_TELL_MS >= DKV_JOIN_TELL_MS / 2) {
+        return; /* a tick of several says so, as each lasts up to two seconds */
     }
     HR_IGNORE(DKV_FAIL(&line, HR_OK, HR_STR("event=joining reason=\""), hr_str_c(why),
                        HR_STR("\" waiting-for="),
@@ -280,6 +280,7 @@ enum hr_err dkv_join_decide(struct dkv_tick *tick, const struct dkv_join *join,
         const char *why = hindrance(&view);
         if (why) {
             tell_waiting(&view, why);
+            tick->told_joining = true;
         } else {
             err = dkv_site_enter(tick->env, tick->config, view.site.ctr.origin, DKV_SITE_ACTIVE,
                                  view.lift, &arena, diag);

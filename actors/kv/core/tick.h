@@ -17,6 +17,7 @@ struct dkv_tick {
     dkv_mono_ms start;
     bool told_truncated; /* once a tick is enough */
     bool told_not_held;
+    bool told_joining;
     bool sibling; /* another host of this site answers what is asked of others */
 };
 
