@@ -140,12 +140,20 @@ static enum hr_err env_sites(void *arg, struct hr_arena *arena, struct dkv_peer 
     return sites ? HR_OK : HR_NO_MEMORY;
 }
 
+/* Whom there is, a host knows from its start on. */
+static bool env_settled(void *arg)
+{
+    (void)arg;
+    return true;
+}
+
 void sim_env_add_bus(struct dkv_env *env)
 {
     env->publish = env_publish;
     env->request = env_request;
     env->gather = env_gather;
     env->sites = env_sites;
+    env->settled = env_settled;
     env->refuse = env_refuse;
     env->judge = env_judge;
 }

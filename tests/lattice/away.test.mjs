@@ -15,7 +15,9 @@ async function create(site, title) {
 
 const titles = async (site) => (await site.list()).map((todo) => todo.title).sort();
 
+// A site that has heard of others serves again when it has caught up.
 async function bothHave(sites, wanted) {
+  for (const site of sites) await site.serves();
   for (const site of sites)
     await until(`${site.name} has ${wanted}`, async () => (await titles(site)).join() === [...wanted].sort().join(), 20_000);
 }
@@ -42,6 +44,7 @@ describe("a NATS server that is away", () => {
     const nats = await scene.nats("one");
     const sites = await Promise.all(["aws", "gcp"].map((name) => scene.start(name, { nats })));
     for (const site of sites) await scene.sees(site, ["aws", "gcp"]);
+    for (const site of sites) await site.serves();
     await create(sites[0], "before");
     await bothHave(sites, ["before"]);
     await nats.service.kill();

@@ -462,6 +462,7 @@ static void end_of_an_origin_is_met(void **state)
     use(&session);
     has(ask(0, "wasmkv.get.a", ""), "\"code\":\"behind\"");
     start_site(&world->sites[0]);
+    let_serve(world);
     has(ask(0, "wasmkv.get.a", ""), "\"n\":1");
     quiet();
 }

@@ -13,9 +13,10 @@
 #define DKV_ADVANCE_MAX 512u
 
 enum dkv_fate {
-    DKV_FATE_OPEN,    /* nothing was decided: memory or the store failed, or nobody came to it */
-    DKV_FATE_HELD,    /* it is in this site's feed, or was */
-    DKV_FATE_PARKED,  /* its clock is too far ahead of this site's wall */
+    DKV_FATE_OPEN,   /* nothing was decided: memory or the store failed, or nobody came to it */
+    DKV_FATE_HELD,   /* it is in this site's feed, or was */
+    DKV_FATE_FENCED, /* its origin is over: it is taken from whoever has it in its feed (fence.h) */
+    DKV_FATE_PARKED, /* its clock is too far ahead of this site's wall */
     DKV_FATE_REFUSED, /* it cannot be right */
 };
 
@@ -23,6 +24,7 @@ enum dkv_fate {
 struct dkv_incoming {
     struct hr_str bytes;
     struct dkv_change change;
+    bool pulled; /* out of a feed, as opposed to: as it happened */
     enum dkv_fate fate;
 };
 

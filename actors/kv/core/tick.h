@@ -7,6 +7,8 @@
 #include "actors/kv/core/group.h"
 
 #define DKV_TICK_MS_MAX ((dkv_mono_ms)2000)
+/* From one to the next, if the one before is over. */
+#define DKV_TICK_EVERY_MS 500u
 
 struct dkv_tick {
     const struct dkv_env *env;
@@ -15,8 +17,10 @@ struct dkv_tick {
     dkv_mono_ms start;
     bool told_truncated; /* once a tick is enough */
     bool told_not_held;
-    uint64_t lacking; /* changes that could not be got */
-    bool sibling;     /* another host of this site answers what is asked of others */
+    uint64_t lacking; /* changes that could not be got, in the last round */
+    bool counted;     /* all pages of it */
+    bool told_joining;
+    bool sibling; /* another host of this site answers what is asked of others */
 };
 
 /* Whether the tick's time is up: what is left is the next one's. */
