@@ -117,6 +117,43 @@ static void loop_task_never_runs_inside_its_poster(void **state)
     assert_true(nested.inner_ran);
 }
 
+struct rounds {
+    struct step steps[3]; /* of the first round, for that round's end, of the second */
+    struct hr_task first;
+};
+
+static void on_first(void *arg)
+{
+    struct rounds *rounds = arg;
+    hr_loop_post_last(&loop, &rounds->steps[1].task);
+    hr_loop_post(&loop, &rounds->steps[2].task);
+}
+
+static void on_third(void *arg)
+{
+    on_step(arg);
+    hr_loop_stop(&loop);
+}
+
+/* What is for a round's end comes after the round's other tasks, and before those of the next round. */
+static void loop_runs_last_tasks_at_the_end_of_a_round(void **state)
+{
+    (void)state;
+    struct rounds rounds = {0};
+    steps = 0;
+    hr_task_init(&rounds.first, on_first, &rounds);
+    hr_task_init(&rounds.steps[0].task, on_step, &rounds.steps[0]);
+    hr_task_init(&rounds.steps[1].task, on_step, &rounds.steps[1]);
+    hr_task_init(&rounds.steps[2].task, on_third, &rounds.steps[2]);
+    hr_loop_post(&loop, &rounds.first);
+    hr_loop_post(&loop, &rounds.steps[0].task);
+    hr_loop_run(&loop);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(rounds.steps[i].order, i);
+        assert_true(rounds.steps[i].own_thread);
+    }
+}
+
 #define POSTERS 4
 #define POSTS 2000
 
@@ -423,11 +460,17 @@ static void loop_clocks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(loop_runs_what_was_posted_before), CASE(loop_task_never_runs_inside_its_poster),
-        CASE(loop_runs_tasks_of_other_threads), CASE(loop_stops_from_another_thread),
-        CASE(loop_tasks_leave_room_for_others), CASE(loop_sleeps_when_idle),
-        CASE(loop_timers_fire_in_time),         CASE(loop_timers_start_and_stop_in_callbacks),
-        CASE(loop_ends_a_long_round_of_tasks),  CASE(loop_clocks),
+        CASE(loop_runs_what_was_posted_before),
+        CASE(loop_task_never_runs_inside_its_poster),
+        CASE(loop_runs_tasks_of_other_threads),
+        CASE(loop_stops_from_another_thread),
+        CASE(loop_tasks_leave_room_for_others),
+        CASE(loop_sleeps_when_idle),
+        CASE(loop_timers_fire_in_time),
+        CASE(loop_timers_start_and_stop_in_callbacks),
+        CASE(loop_ends_a_long_round_of_tasks),
+        CASE(loop_runs_last_tasks_at_the_end_of_a_round),
+        CASE(loop_clocks),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }
