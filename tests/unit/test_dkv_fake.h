@@ -73,7 +73,9 @@ struct fake {
     size_t reply_count;
     unsigned warnings;
     unsigned errors;
-    char logged[512]; /* the newest warning or error */
+    char logged[512];  /* the newest warning or error */
+    const char *watch; /* what to look for in all of them */
+    unsigned watched;  /* how many had it */
     /* faults */
     uint64_t calls;
     uint64_t commits; /* that were done */
@@ -568,6 +570,7 @@ static inline void fake_log(void *arg, enum dkv_log_level level, struct hr_str t
     fake->errors += level == DKV_LOG_ERROR;
     if (level == DKV_LOG_WARN || level == DKV_LOG_ERROR) {
         snprintf(fake->logged, sizeof fake->logged, "%.*s", HR_STR_ARG(text));
+        fake->watched += fake->watch && strstr(fake->logged, fake->watch) != NULL;
     }
 }
 
