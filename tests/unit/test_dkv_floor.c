@@ -201,6 +201,7 @@ static void floor_is_stored(void **state)
 struct lists {
     struct dkv_have lists[3];
     struct dkv_have_row rows[3][6];
+    struct dkv_floor floor; /* of the first */
 };
 
 static dkv_origin origin_at(size_t index)
@@ -233,7 +234,7 @@ static dkv_hlc low_of(struct lists *lists)
 {
     struct hr_arena arena;
     dkv_hlc low;
-    const struct dkv_holdings holdings = {lists->lists, 3};
+    const struct dkv_holdings holdings = {lists->lists, 3, lists->floor};
     for (size_t i = 0; i < 3; i++) {
         lists->lists[i].rows = lists->rows[i];
     }
@@ -312,10 +313,12 @@ static void low_is_held_by_older_origins(void **state)
     /* This site has gathered it up, others have not yet. */
     lists = whole_lists();
     drop_row(&lists, 0, 2);
-    lists.lists[0].floor = 300;
+    lists.lists[0].floor = 900;
+    assert_int_equal(low_of(&lists),
+                     0); /* that its floor is higher does not say that it ever had it */
+    lists.floor.retired_count = 1;
+    lists.floor.retired[0] = (struct dkv_retired){2, 1};
     assert_int_equal(low_of(&lists), 500);
-    lists.rows[2][2].high = 21;
-    assert_int_equal(low_of(&lists), 0);
 }
 
 /* Origins of a site that was taken out hold it only while somebody has more of them. */
@@ -598,6 +601,28 @@ static void floor_remembers_what_is_collected_meanwhile(void **state)
     hr_arena_release(&arena);
 }
 
+/* A site that comes late with all that it made, older than the floor as it may be, is asked for it. */
+static void floor_takes_in_who_comes_late(void **state)
+{
+    (void)state;
+    release_world(world);
+    world = new_world(11, 4);
+    for (unsigned i = 0; i < 3; i++) {
+        world->seen[i][3] = world->seen[3][i] = false;
+    }
+    write_to(3, "wasmkv.set.late", "{\"n\":1}");
+    world->now_ms += 1000;
+    make_litter(0);
+    ticks(20);
+    assert_true(floor_of(0).group >> 16 > world->now_ms - 15000);
+    memset(world->seen, 1, sizeof world->seen);
+    ticks(4);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(shows(i, "wasmkv.get.late"));
+    }
+    agree();
+}
+
 /* A store that the floor was never worked out with says so, and says nothing of itself. */
 static void floor_does_not_count_on_a_new_store(void **state)
 {
@@ -700,6 +725,7 @@ int main(void)
         CASE(floor_remembers_deletions_for_who_comes_late),
         CASE(floor_remembers_what_is_collected_meanwhile),
         CASE(floor_is_told_after_a_while),
+        CASE(floor_takes_in_who_comes_late),
         CASE(floor_does_not_count_on_a_new_store),
         CASE(floor_gathers_origins_up),
     };

@@ -29,6 +29,7 @@ struct rig {
     struct past pasts[SITES_MAX];
     uint64_t tick_ms[SITES_MAX];
     uint64_t keep_ms;
+    dkv_hlc highest; /* floor so far */
     bool forgets;
     bool forgot;
     size_t passed; /* changes that some floor had passed at the end */
@@ -97,6 +98,7 @@ static void check_floors(void)
         dkv_hlc floor = group_floor(&world->sites[i].fake);
         highest = floor > highest ? floor : highest;
     }
+    rig.highest = highest;
     for (unsigned i = 0; i < world->count; i++) {
         const struct fake *fake = &world->sites[i].fake;
         for (size_t at = fake_at(fake, HR_STR("f/"));
@@ -178,10 +180,24 @@ static void tick_those_due(struct world *world)
     }
 }
 
+/* The worst moment to forget something is just when a floor has grown. */
+static void forget_now(struct world *world)
+{
+    for (unsigned i = 0; i < world->count; i++) {
+        if (group_floor(&world->sites[i].fake) > rig.highest && roll(world, 3) == 0) {
+            forget((unsigned)roll(world, world->count));
+            return;
+        }
+    }
+}
+
 static void happens(struct world *world)
 {
     uint64_t what = roll(world, 300);
     keep_pasts();
+    if (rig.forgets && !rig.forgot) {
+        forget_now(world);
+    }
     if (what < 8) {
         client_writes(world);
     } else if (what == 8) {

@@ -3,6 +3,7 @@
 #ifndef DKV_HOLDINGS_H
 #define DKV_HOLDINGS_H
 
+#include "actors/kv/core/floor.h"
 #include "actors/kv/core/have.h"
 #include "actors/kv/core/tick.h"
 
@@ -11,6 +12,8 @@
 struct dkv_holdings {
     struct dkv_have *lists; /* of different sites; the first one is this site's */
     size_t count;
+    struct dkv_floor
+        floor; /* m/S, read after the first list: what is gathered up is in one of them */
 };
 
 /* Asks for the origins after @after. Sites that do not answer in time are not in it. Owns: it lives in @arena.
