@@ -64,11 +64,11 @@ static void keep_pasts(void)
     }
 }
 
-/* The store's server starts again; the host notices. */
+/* The store's server starts again, with what it had some time ago; the host notices. */
 static void forget(unsigned site)
 {
     struct past *past = &rig.pasts[site];
-    unsigned which = (unsigned)roll(rig.world, RING);
+    unsigned which = roll(rig.world, 2) == 0 ? past->next : (unsigned)roll(rig.world, RING);
     uint64_t at_ms = past->at_ms[which];
     if (at_ms > 0 && rig.world->now_ms - at_ms <= 2000) {
         copy_store(&rig.world->sites[site].fake, &past->stores[which]);
@@ -155,7 +155,7 @@ static void disturb(struct world *world)
         }
         break;
     case 3:
-        if (rig.forgets) {
+        if (rig.forgets && roll(world, 8) == 0) {
             forget(a);
         }
         break;
