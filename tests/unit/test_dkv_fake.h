@@ -80,6 +80,9 @@ struct fake {
     unsigned errors;
     char lost[4][200]; /* the first lines of the event writes-lost */
     unsigned lost_count;
+    char logged[512];  /* the newest warning or error */
+    const char *watch; /* what to look for in all of them */
+    unsigned watched;  /* how many had it */
     /* faults */
     uint64_t calls;
     uint64_t commits;  /* that were done */
@@ -578,6 +581,10 @@ static inline void fake_log(void *arg, enum dkv_log_level level, struct hr_str t
         size_t at = fake->lost_count < 4 ? fake->lost_count : 3;
         snprintf(fake->lost[at], sizeof fake->lost[at], "%.*s", HR_STR_ARG(text));
         fake->lost_count++;
+    }
+    if (level == DKV_LOG_WARN || level == DKV_LOG_ERROR) {
+        snprintf(fake->logged, sizeof fake->logged, "%.*s", HR_STR_ARG(text));
+        fake->watched += fake->watch && strstr(fake->logged, fake->watch) != NULL;
     }
 }
 

@@ -8,6 +8,7 @@
 #include "actors/kv/core/pull.h"
 #include "actors/kv/core/seal.h"
 #include "actors/kv/core/site.h"
+#include "actors/kv/core/stable.h"
 #include "actors/kv/core/sweep.h"
 
 /* If others have more of this incarnation than its store, the store has lost the newest changes: they
@@ -110,6 +111,9 @@ static enum hr_err catch_up(struct dkv_tick *tick, struct dkv_join *join, dkv_or
     if (!err) {
         err = watch_store(tick, &holdings, &arena, diag);
     }
+    if (!err && after == 0 && !dkv_tick_over(tick)) {
+        err = dkv_stable_tick(tick, &holdings, &arena, diag);
+    }
     if (!err) {
         err = dkv_pull_all(tick, &holdings, &arena);
     }
@@ -130,11 +134,23 @@ static enum hr_err catch_up(struct dkv_tick *tick, struct dkv_join *join, dkv_or
     return err;
 }
 
-/* Empty messages to the lane, each followed by a little of the sweep, as long as it has something to do. */
+/* With nobody to ask, the floor stays; that is all there is to see. */
+static enum hr_err watch_floor(const struct dkv_tick *tick, struct hr_diag *diag)
+{
+    struct hr_arena arena;
+    hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+    enum hr_err err = dkv_stable_tick(tick, NULL, &arena, diag);
+    hr_arena_release(&arena);
+    return err;
+}
+
+/* Empty messages to the lane, each followed by a little of the sweep: one, so that it takes a share of the time
+ * and no more; after a deletion of everything as many as it has something to do for. */
 static void let_sweep(const struct dkv_tick *tick)
 {
     struct hr_diag diag = {0};
     bool more = true;
+    bool eager = true;
     uint32_t before = 0;
     for (unsigned i = 0; more && i < DKV_TICK_ROUNDS_MAX && !dkv_tick_over(tick); i++) {
         uint32_t mark;
@@ -143,8 +159,8 @@ static void let_sweep(const struct dkv_tick *tick)
         const struct dkv_parcel parcel = {.count = 0};
         bool held;
         hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
-        enum hr_err err = dkv_sweep_waits(tick->env, &arena, &more, &mark, &diag);
-        if (!err && i > 0 && mark == before) {
+        enum hr_err err = dkv_sweep_waits(tick->env, &arena, &more, &eager, &mark, &diag);
+        if (!err && i > 0 && (mark == before || !eager)) {
             more = false; /* something is in its way, which is logged */
         }
         before = err ? 0 : mark;
@@ -245,6 +261,9 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
     if (!err && group->alive > 0 && (tick.counted || tick.lacking > 0)) {
         /* Else it is as it was: nobody was asked, or not of everything. */
         err = dkv_behind_note(env, tick.lacking, diag);
+    }
+    if (!err && group->alive == 0) {
+        err = watch_floor(&tick, diag);
     }
     if (!err) {
         let_sweep(&tick);

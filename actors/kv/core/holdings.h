@@ -4,6 +4,7 @@
 #define DKV_HOLDINGS_H
 
 #include "actors/kv/core/fence.h"
+#include "actors/kv/core/floor.h"
 #include "actors/kv/core/have.h"
 #include "actors/kv/core/tick.h"
 
@@ -15,6 +16,8 @@ struct dkv_holdings {
     dkv_origin asked_as; /* this site's incarnation when it asked */
     dkv_origin after;    /* the lists begin after that origin */
     struct dkv_fences fences;
+    struct dkv_floor
+        floor; /* m/S, read after the first list: what is gathered up is in one of them */
 };
 
 /* Asks for the origins after @after. Sites that do not answer in time are not in it, nor are those that were
@@ -28,15 +31,15 @@ HR_MUST_CHECK enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin aft
  * is none. */
 const struct dkv_have_row *dkv_holdings_row(const struct dkv_have *have, size_t *at,
                                             dkv_origin origin);
-/* Whether every member but this site has a list, and each of the lists goes to the end. Members that were taken
- * out do not count. */
+/* Whether every member but this site has a list, and each of the lists goes to the end: what is in none of them is
+ * nowhere. Members that were taken out do not count. */
 bool dkv_holdings_complete(const struct dkv_holdings *holdings, const struct dkv_cfg *cfg);
 /* Whether every member but this site has a list, as far as it goes. */
 bool dkv_holdings_answered(const struct dkv_holdings *holdings, const struct dkv_cfg *cfg);
 /* The list of @site; NULL if it has not answered. */
 const struct dkv_have *dkv_holdings_of(const struct dkv_holdings *holdings, uint16_t site);
-/* Whether @row, of another's list, is of an origin that is over and known everywhere, so that this site may
- * have forgotten it. */
+/* Whether @row, of another's list, is of an origin that is over and known everywhere, so that this site has
+ * gathered it up. */
 bool dkv_holdings_retired(const struct dkv_holdings *holdings, const struct dkv_have_row *row);
 /* The last origin that all lists go up to; UINT64_MAX if none ends early. */
 dkv_origin dkv_holdings_end(const struct dkv_holdings *holdings);
