@@ -6,6 +6,7 @@
 #include "actors/kv/core/pull.h"
 #include "actors/kv/core/site.h"
 #include "actors/kv/core/sweep.h"
+#include "actors/kv/core/transfer.h"
 
 /* If others have more of this incarnation than its store, the store has lost the newest changes: they
  * would be made again, different ones under their numbers. */
@@ -30,6 +31,24 @@ static enum hr_err watch_tail(const struct dkv_tick *tick, const struct dkv_hold
     return dkv_site_renew(tick->env, tick->config, mine->origin, arena, diag);
 }
 
+/* Goes on with a state transfer, or else pulls; and begins one if that shows that it is needed. What was pulled for a
+ * transfer is not in @holdings, so nothing else is pulled in its last tick either. */
+static enum hr_err pull(struct dkv_tick *tick, const struct dkv_holdings *holdings,
+                        struct hr_arena *arena, struct hr_diag *diag)
+{
+    enum hr_err err = dkv_transfer_step(tick, holdings, diag);
+    if (!err && !tick->transferring) {
+        err = dkv_pull_all(tick, holdings, arena);
+    }
+    if (!err && tick->lost && !tick->transferring) {
+        err = dkv_transfer_want(tick->env, tick->config, false, diag);
+        if (!err) {
+            err = dkv_transfer_step(tick, holdings, diag);
+        }
+    }
+    return err;
+}
+
 /* One page of everybody's lists. ret_after: where the next one begins; UINT64_MAX: there is none. */
 static enum hr_err catch_up(struct dkv_tick *tick, dkv_origin after, dkv_origin *ret_after,
                             struct hr_diag *diag)
@@ -42,7 +61,7 @@ static enum hr_err catch_up(struct dkv_tick *tick, dkv_origin after, dkv_origin 
         err = watch_tail(tick, &holdings, &arena, diag);
     }
     if (!err) {
-        err = dkv_pull_all(tick, &holdings, &arena);
+        err = pull(tick, &holdings, &arena, diag);
     }
     if (!err) {
         *ret_after = dkv_holdings_end(&holdings);
