@@ -5,6 +5,7 @@
 #include "actors/kv/core/parcel.h"
 #include "actors/kv/core/pull.h"
 #include "actors/kv/core/site.h"
+#include "actors/kv/core/stable.h"
 #include "actors/kv/core/sweep.h"
 #include "actors/kv/core/transfer.h"
 
@@ -63,6 +64,9 @@ static enum hr_err catch_up(struct dkv_tick *tick, dkv_origin after, dkv_origin 
     if (!err) {
         err = pull(tick, &holdings, &arena, diag);
     }
+    if (!err && after == 0 && !dkv_tick_over(tick)) {
+        err = dkv_stable_tick(tick, &holdings, &arena, diag);
+    }
     if (!err) {
         *ret_after = dkv_holdings_end(&holdings);
     }
@@ -70,11 +74,23 @@ static enum hr_err catch_up(struct dkv_tick *tick, dkv_origin after, dkv_origin 
     return err;
 }
 
-/* Empty messages to the lane, each followed by a little of the sweep, as long as it has something to do. */
+/* With nobody to ask, the floor stays; that is all there is to see. */
+static enum hr_err watch_floor(const struct dkv_tick *tick, struct hr_diag *diag)
+{
+    struct hr_arena arena;
+    hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+    enum hr_err err = dkv_stable_tick(tick, NULL, &arena, diag);
+    hr_arena_release(&arena);
+    return err;
+}
+
+/* Empty messages to the lane, each followed by a little of the sweep: one, so that it takes a share of the time
+ * and no more; after a deletion of everything as many as it has something to do for. */
 static void let_sweep(const struct dkv_tick *tick)
 {
     struct hr_diag diag = {0};
     bool more = true;
+    bool eager = true;
     uint32_t before = 0;
     for (unsigned i = 0; more && i < DKV_TICK_ROUNDS_MAX && !dkv_tick_over(tick); i++) {
         uint32_t mark;
@@ -83,8 +99,8 @@ static void let_sweep(const struct dkv_tick *tick)
         const struct dkv_parcel parcel = {.count = 0};
         bool held;
         hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
-        enum hr_err err = dkv_sweep_waits(tick->env, &arena, &more, &mark, &diag);
-        if (!err && i > 0 && mark == before) {
+        enum hr_err err = dkv_sweep_waits(tick->env, &arena, &more, &eager, &mark, &diag);
+        if (!err && i > 0 && (mark == before || !eager)) {
             more = false; /* something is in its way, which is logged */
         }
         before = err ? 0 : mark;
@@ -125,6 +141,9 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
     }
     while (!err && after != UINT64_MAX && !dkv_tick_over(&tick)) {
         err = catch_up(&tick, after, &after, diag);
+    }
+    if (!err && group->alive == 0) {
+        err = watch_floor(&tick, diag);
     }
     if (!err) {
         let_sweep(&tick);

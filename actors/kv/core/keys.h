@@ -44,6 +44,8 @@
 
 /* Of a f/ name, as much as all changes of one origin share. */
 #define DKV_CHANGE_ORIGIN_BYTES 19u
+/* Of a f/ name, as much as all origins of one site share. */
+#define DKV_CHANGE_SITE_BYTES 6u
 /* Of a v/ name, as much as all origins of one site share. */
 #define DKV_PROGRESS_SITE_BYTES 6u
 

@@ -83,7 +83,8 @@ static void compare(const struct dkv_tick *tick, const struct dkv_have *mine,
         uint64_t prefix = own ? own->prefix : 0;
         bool past_page = mine->more && mine->count > 0 && !own &&
                          row->origin > mine->rows[mine->count - 1].origin;
-        if (row->high <= prefix || past_page || row->origin == mine->origin) {
+        bool retired = !own && row->hlc <= mine->floor && row->prefix == row->high;
+        if (row->high <= prefix || past_page || retired || row->origin == mine->origin) {
             continue;
         }
         struct lacking *lacking = find_lacking(list, *count, row->origin);
