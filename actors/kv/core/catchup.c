@@ -64,7 +64,7 @@ static enum hr_err catch_up(struct dkv_tick *tick, dkv_origin after, dkv_origin 
     if (!err) {
         err = pull(tick, &holdings, &arena, diag);
     }
-    if (!err && after == 0 && !dkv_tick_over(tick)) {
+    if (!err && after == 0 && !tick->transferring && !dkv_tick_over(tick)) {
         err = dkv_stable_tick(tick, &holdings, &arena, diag);
     }
     if (!err) {

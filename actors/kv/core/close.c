@@ -11,15 +11,48 @@
 #define ROW_OPS 3u
 #define ROW_BYTES 1024u
 
+/* What is gathered up at the donor is here too. */
+static void take_retired(struct dkv_floor *floor, const struct dkv_retired *theirs)
+{
+    size_t at = 0;
+    while (at < floor->retired_count && floor->retired[at].site != theirs->site) {
+        at++;
+    }
+    if (at == floor->retired_count && at < DKV_RETIRED_MAX) {
+        floor->retired[floor->retired_count++] = *theirs;
+    } else if (at < floor->retired_count && floor->retired[at].inc < theirs->inc) {
+        floor->retired[at].inc = theirs->inc;
+    }
+}
+
+/* Everything up to the donor's floor is here now. */
+static enum hr_err take_floor(struct dkv_attempt *attempt, const struct dkv_sync *sync,
+                              struct dkv_floor *ret_floor, struct hr_diag *diag)
+{
+    struct dkv_floor floor;
+    struct hr_str bytes;
+    enum hr_err err = dkv_floor_load(attempt, &floor, diag);
+    if (err) {
+        return err;
+    }
+    floor.group = sync->floor > floor.group ? sync->floor : floor.group;
+    for (size_t i = 0; i < sync->retired_count; i++) {
+        take_retired(&floor, &sync->retired[i]);
+    }
+    *ret_floor = floor;
+    err = dkv_floor_encode(&floor, attempt->arena, &bytes);
+    return err ? err : dkv_txn_put(&attempt->txn, DKV_KEY_FLOOR, bytes);
+}
+
 /* Clear mark, floor and clock. The mark before the clock: whether it covers everything here shows by it. */
 static enum hr_err take_marks(struct dkv_attempt *attempt, const struct dkv_sync *sync,
-                              struct hr_diag *diag)
+                              struct dkv_floor *ret_floor, struct hr_diag *diag)
 {
     const struct dkv_change clear = {.op = DKV_CHANGE_CLEAR, .stamp = sync->clear};
     enum hr_err err =
         dkv_stamp_is_none(sync->clear) ? HR_OK : dkv_clear_merge(attempt, &clear, diag);
-    if (!err && sync->floor > 0) {
-        err = dkv_floor_keep(attempt, sync->floor, diag);
+    if (!err) {
+        err = take_floor(attempt, sync, ret_floor, diag);
     }
     dkv_hlc clock = sync->clock > sync->clear.hlc ? sync->clock : sync->clear.hlc;
     attempt->ctr.hlc = clock > attempt->ctr.hlc ? clock : attempt->ctr.hlc;
@@ -138,13 +171,48 @@ static enum hr_err close_row(struct dkv_attempt *attempt, const struct dkv_sync 
     return err || *ret_left ? err : dkv_txn_delete(&attempt->txn, pair->key);
 }
 
+/* Origins that are gathered up at the donor, and so complete here, have no v/ any more. ret_left: there may be
+ * others. */
+static enum hr_err retire(struct dkv_attempt *attempt, const struct dkv_floor *floor,
+                          bool *ret_left, struct hr_diag *diag)
+{
+    const struct dkv_env *env = attempt->env;
+    struct dkv_page page = {.more = true};
+    struct hr_str after = {0};
+    size_t ops;
+    size_t bytes;
+    enum hr_err err = HR_OK;
+    dkv_attempt_room(attempt, &ops, &bytes);
+    *ret_left = false;
+    while (!err && !*ret_left && page.more) {
+        err = env->scan(env->arg, DKV_KEYS_PROGRESS, after, DKV_SCAN_LIMIT_MAX, attempt->arena,
+                        &page, diag);
+        if (!err && page.more && page.count == 0) {
+            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
+        }
+        for (size_t i = 0; !err && !*ret_left && i < page.count; i++) {
+            dkv_origin origin;
+            after = page.pairs[i].key;
+            bool goes = dkv_key_progress_parse(after, &origin) && origin != attempt->ctr.origin &&
+                        dkv_floor_retired(floor, origin);
+            *ret_left = goes && ops < ROW_OPS;
+            if (goes && !*ret_left) {
+                ops--;
+                err = dkv_txn_delete(&attempt->txn, after);
+            }
+        }
+    }
+    return err;
+}
+
 enum hr_err dkv_close_step(struct dkv_attempt *attempt, const struct dkv_sync *sync, bool *ret_done,
                            struct hr_diag *diag)
 {
     const struct dkv_env *env = attempt->env;
     struct dkv_page page;
+    struct dkv_floor floor;
     bool left = false;
-    enum hr_err err = take_marks(attempt, sync, diag);
+    enum hr_err err = take_marks(attempt, sync, &floor, diag);
     if (!err) {
         err = env->scan(env->arg, DKV_KEYS_COVER, (struct hr_str){0}, ROWS_PER_SCAN, attempt->arena,
                         &page, diag);
@@ -152,6 +220,10 @@ enum hr_err dkv_close_step(struct dkv_attempt *attempt, const struct dkv_sync *s
     for (size_t i = 0; !err && !left && i < page.count; i++) {
         err = close_row(attempt, sync, &page.pairs[i], &left, diag);
     }
-    *ret_done = !err && !left && !page.more;
+    left = left || err || page.more;
+    if (!left) {
+        err = retire(attempt, &floor, &left, diag);
+    }
+    *ret_done = !err && !left;
     return err;
 }

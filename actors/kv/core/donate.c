@@ -2,6 +2,7 @@
 #include "actors/kv/core/donate.h"
 
 #include "actors/kv/core/batch.h"
+#include "actors/kv/core/floor.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/record.h"
 #include "actors/kv/core/serve.h"
@@ -88,23 +89,28 @@ static enum hr_err read_records(const struct dkv_env *env, struct hr_arena *aren
 static enum hr_err read_marks(const struct dkv_env *env, const struct dkv_config *config,
                               struct hr_arena *arena, struct dkv_state *state, struct hr_diag *diag)
 {
-    const struct hr_str key = DKV_KEY_CLEAR;
-    struct dkv_value value;
-    struct dkv_have later;
-    enum hr_err err = env->get_many(env->arg, &key, 1, arena, &value, diag);
+    const struct hr_str keys[2] = {DKV_KEY_CLEAR, DKV_KEY_FLOOR};
+    struct dkv_value values[2];
+    struct dkv_floor floor;
+    struct dkv_site site;
+    enum hr_err err = env->get_many(env->arg, keys, 2, arena, values, diag);
     if (!err) {
-        err = dkv_clear_decode(value, &state->clear, diag);
+        err = dkv_clear_decode(values[0], &state->clear, diag);
     }
     if (!err) {
-        /* Without rows. */
-        err = dkv_serve_read(env, config, UINT64_MAX, arena, &later, diag);
+        err = dkv_floor_decode(values[1], &floor, diag);
     }
-    if (!err && later.origin != state->have.origin) {
+    if (!err) {
+        err = dkv_site_open(env, config, arena, &site, diag);
+    }
+    if (!err && site.ctr.origin != state->have.origin) {
         err = DKV_FAIL(diag, HR_CONFLICT, HR_STR("the site was started anew meanwhile"));
     }
     if (!err) {
-        state->floor = later.floor;
-        state->have.clock = later.clock;
+        state->floor = floor.group;
+        state->retired_count = floor.retired_count;
+        memcpy(state->retired, floor.retired, sizeof state->retired);
+        state->have.clock = site.ctr.hlc;
     }
     return err;
 }

@@ -55,7 +55,9 @@ enum hr_err dkv_open_add(struct dkv_open *open, const struct dkv_state *state,
     open->donor_origin = have->origin;
     open->clock = have->clock;
     open->clear = state->clear;
-    open->floor = state->floor;
+    open->floor = state->floor > open->floor ? state->floor : open->floor;
+    open->retired_count = state->retired_count;
+    memcpy(open->retired, state->retired, sizeof open->retired);
     return HR_OK;
 }
 
@@ -211,7 +213,9 @@ static enum hr_err announce(struct opening *opening, struct dkv_attempt *attempt
                               .donor_origin = open->donor_origin,
                               .floor = open->floor,
                               .clock = open->clock,
-                              .clear = open->clear};
+                              .clear = open->clear,
+                              .retired_count = open->retired_count};
+    memcpy(sync->retired, open->retired, sizeof sync->retired);
     return HR_OK;
 }
 

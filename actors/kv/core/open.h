@@ -19,6 +19,8 @@ struct dkv_open {
     dkv_hlc floor;
     dkv_hlc clock;
     struct dkv_stamp clear;
+    size_t retired_count;
+    struct dkv_retired retired[DKV_RETIRED_MAX];
     struct dkv_cover_row *rows;
     size_t count;
     size_t cap;

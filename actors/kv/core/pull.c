@@ -3,6 +3,7 @@
 
 #include "actors/kv/core/batch.h"
 #include "actors/kv/core/change.h"
+#include "actors/kv/core/donor.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/parcel.h"
 #include "actors/kv/core/route.h"
@@ -178,11 +179,11 @@ static enum hr_err fetch(const struct dkv_tick *tick, uint16_t home, const struc
     return err ? err : dkv_log_decode(reply, ret_log, diag);
 }
 
-static void lose(struct dkv_tick *tick, const struct lacking *lacking, const char *why)
+static void lose(struct dkv_tick *tick, dkv_origin origin, const char *why)
 {
     if (!tick->lost) {
         tick->lost = why;
-        dkv_tick_tell(tick, DKV_LOG_WARN, HR_STR("state-lost"), lacking->origin, why);
+        dkv_tick_tell(tick, DKV_LOG_WARN, HR_STR("state-lost"), origin, why);
     }
 }
 
@@ -225,7 +226,7 @@ static enum hr_err pull_piece(struct dkv_tick *tick, const struct lacking *lacki
         err = look_below_floor(tick, lacking, &log, arena, &lost, diag);
     }
     if (!err && lost) {
-        lose(tick, lacking, "a change that every site had is not here");
+        lose(tick, lacking->origin, "a change that every site had is not here");
         return HR_OK;
     }
     if (!err) {
@@ -296,7 +297,7 @@ static bool pull_some(struct dkv_tick *tick, struct lacking *lacking)
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     enum hr_err err = read_gap(tick, lacking->origin, &arena, &gap, &diag);
     if (!err && !lacking->whole && gap.progress.prefix < lacking->cut) {
-        lose(tick, lacking, "the others have cut off changes that this site lacks");
+        lose(tick, lacking->origin, "the others have cut off changes that this site lacks");
         more = false;
     } else if (!err && gap.end == 0) {
         err = nudge(tick, gap.first, &arena, &diag);
@@ -343,9 +344,21 @@ enum hr_err dkv_pull_all(struct dkv_tick *tick, const struct dkv_holdings *holdi
                          struct hr_arena *arena)
 {
     size_t count = 0;
+    struct hr_diag diag = {0};
+    struct dkv_donors donors;
+    enum hr_err err = dkv_donors_init(&donors, tick, holdings, false, arena, &diag);
+    const struct dkv_have *uncounted = err ? NULL : dkv_donors_uncounted(&donors);
     struct lacking *list = hr_arena_alloc(arena, DKV_LACKING_MAX * sizeof *list);
     if (!list) {
         return HR_NO_MEMORY;
+    }
+    if (err) {
+        dkv_tick_tell(tick, DKV_LOG_WARN, HR_STR("nothing-pulled"), 0, diag.text);
+        return err == HR_NO_MEMORY ? err : HR_OK;
+    }
+    if (uncounted) {
+        lose(tick, uncounted->origin, "a site's floor was worked out without this store");
+        return HR_OK;
     }
     for (size_t i = 1; i < holdings->count; i++) {
         compare(tick, &holdings->lists[0], &holdings->lists[i], list, &count);

@@ -6,7 +6,8 @@
  *               u16 length | key after which the records begin | crc
  *               what 0: rows alone. what 1: a page of records, and the rows
  *   state       u8 version | u8 what | u64 session | u16 length | key, both as they were asked |
- *               16 B clear mark | u64 floor | u32 length | have (have.h) |
+ *               16 B clear mark | u64 floor | u8 count | count x (u16 site | u64 incarnation up to which
+ *               its origins are gathered up, floor.h) | u32 length | have (have.h) |
  *               u8 end | u16 count | count x (u16 length | key | u32 length | record) | crc
  *               what 0 and 1: as it was asked. 2: the site is about to be filled itself. 3: and has begun
  *               to be. The records are read first, then the have, then clear mark and floor. A
@@ -24,6 +25,7 @@
 #ifndef DKV_STATE_WIRE_H
 #define DKV_STATE_WIRE_H
 
+#include "actors/kv/core/floor.h"
 #include "actors/kv/core/have.h"
 #include "actors/kv/core/sync.h"
 
@@ -60,6 +62,8 @@ struct dkv_state {
     struct hr_str cursor;
     struct dkv_stamp clear;
     dkv_hlc floor;
+    size_t retired_count;
+    struct dkv_retired retired[DKV_RETIRED_MAX];
     struct dkv_have have;
     bool end;
     struct dkv_state_record *records;

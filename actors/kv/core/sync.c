@@ -16,6 +16,30 @@ bool dkv_sync_phase_of(uint8_t byte, enum dkv_sync_phase *ret_phase)
     return byte == (uint8_t)*ret_phase;
 }
 
+size_t dkv_retired_read(struct dkv_in *in, struct dkv_retired ret_retired[DKV_RETIRED_MAX],
+                        bool *valid)
+{
+    size_t count = dkv_in_u8(in);
+    if (count > DKV_RETIRED_MAX) {
+        *valid = false;
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        ret_retired[i].site = dkv_in_u16(in);
+        ret_retired[i].inc = dkv_in_u64(in);
+    }
+    return count;
+}
+
+void dkv_retired_write(struct dkv_out *out, const struct dkv_retired *retired, size_t count)
+{
+    dkv_out_uint(out, count, 1);
+    for (size_t i = 0; i < count; i++) {
+        dkv_out_uint(out, retired[i].site, 2);
+        dkv_out_uint(out, retired[i].inc, 8);
+    }
+}
+
 enum hr_err dkv_sync_decode(struct dkv_value value, struct dkv_sync *ret_sync, struct hr_diag *diag)
 {
     struct dkv_in in;
@@ -40,6 +64,7 @@ enum hr_err dkv_sync_decode(struct dkv_value value, struct dkv_sync *ret_sync, s
     sync.floor = dkv_in_u64(&in);
     sync.clock = dkv_in_u64(&in);
     sync.clear = dkv_stamp_read(&in);
+    sync.retired_count = dkv_retired_read(&in, sync.retired, &valid);
     sync.cursor = dkv_in_bytes(&in, dkv_in_u16(&in));
     valid = valid && torn <= 1 && forced <= 1 &&
             (sync.cursor.len == 0 || dkv_key_valid(sync.cursor)) &&
@@ -66,6 +91,7 @@ enum hr_err dkv_sync_encode(const struct dkv_sync *sync, struct hr_arena *arena,
     dkv_out_uint(&out, sync->floor, 8);
     dkv_out_uint(&out, sync->clock, 8);
     dkv_stamp_write(&out, sync->clear);
+    dkv_retired_write(&out, sync->retired, sync->retired_count);
     dkv_out_uint(&out, sync->cursor.len, 2);
     dkv_out_bytes(&out, sync->cursor);
     dkv_out_seal(&out);

@@ -4,7 +4,9 @@
  *
  *   m/sync        u8 version | u8 phase | u8 torn | u8 forced | u64 session | u16 donor |
  *                 u64 origin of the donor | u64 wall of the newest news from it | u64 donor's floor |
- *                 u64 donor's clock | 16 B donor's clear mark | u16 length | key | crc
+ *                 u64 donor's clock | 16 B donor's clear mark | u8 count | count x (u16 site |
+ *                 u64 incarnation up to which its origins are gathered up at the donor) |
+ *                 u16 length | key | crc
  *   s/<origin>    u8 version | u64 session | u64 prefix | u64 hlc | u8 sealed | u64 last |
  *                 u64 upto | u64 taint | crc
  *
@@ -14,6 +16,7 @@
 #define DKV_SYNC_H
 
 #include "actors/kv/core/env.h"
+#include "actors/kv/core/floor.h"
 #include "actors/kv/core/stamp.h"
 
 /* NONE: there is no m/sync. WANTED: nothing has begun. OPENING: rows are being written. FILLING: records are
@@ -37,6 +40,8 @@ struct dkv_sync {
     dkv_hlc floor;
     dkv_hlc clock;
     struct dkv_stamp clear;
+    size_t retired_count;
+    struct dkv_retired retired[DKV_RETIRED_MAX];
     struct hr_str cursor; /* the last key that is done; empty: none is */
 };
 
@@ -62,6 +67,11 @@ struct dkv_cover {
 
 /* Whether @byte is one of them. */
 bool dkv_sync_phase_of(uint8_t byte, enum dkv_sync_phase *ret_phase);
+/* Lists of what is gathered up, as they stand in m/sync and in messages: u8 count | count x (u16 | u64). The
+ * reader returns the count, and sets @valid to false if it is too high. */
+size_t dkv_retired_read(struct dkv_in *in, struct dkv_retired ret_retired[DKV_RETIRED_MAX],
+                        bool *valid);
+void dkv_retired_write(struct dkv_out *out, const struct dkv_retired *retired, size_t count);
 /* An absent value gives phase NONE. Owns: the cursor is borrowed from @value.
  * Errors: HR_CORRUPT, HR_UNSUPPORTED; of encoders HR_NO_MEMORY. */
 HR_MUST_CHECK enum hr_err dkv_sync_decode(struct dkv_value value, struct dkv_sync *ret_sync,

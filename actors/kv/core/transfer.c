@@ -23,6 +23,7 @@ enum turn {
 struct transfer {
     struct dkv_tick *tick;
     const struct dkv_holdings *holdings;
+    struct dkv_donors donors;
     struct dkv_sync sync; /* its cursor lies in @cursor */
     char cursor[DKV_KEY_BYTES_MAX];
     struct hr_arena *arena; /* of the page under way */
@@ -142,13 +143,15 @@ static enum turn find_donor(struct transfer *transfer)
     if (!order) {
         return TURN_WAIT;
     }
-    size_t count = dkv_donor_order(tick, holdings, transfer->sync.forced, order);
+    size_t count = dkv_donors_order(&transfer->donors, order);
     for (size_t i = 0; i < count && !dkv_tick_over(tick); i++) {
         struct dkv_open open;
         struct dkv_sync sync;
         uint64_t session = new_session(tick->env);
         enum hr_err err = ask_rows(transfer, holdings->lists[order[i]].site, session, &open, &diag);
         if (!err) {
+            dkv_hlc floor = dkv_donors_floor(&transfer->donors, order[i]);
+            open.floor = floor > open.floor ? floor : open.floor;
             err = dkv_open_session(tick->env, tick->config, &open, &sync, &diag);
         }
         if (!err) {
@@ -389,7 +392,7 @@ static bool needless(const struct transfer *transfer)
 {
     const struct dkv_holdings *holdings = transfer->holdings;
     return !transfer->sync.forced && holdings->count > 1 &&
-           holdings->count > transfer->tick->group->alive && !dkv_donor_any_more(holdings);
+           holdings->count > transfer->tick->group->alive && !dkv_donors_any(&transfer->donors);
 }
 
 /* What to do after the donor gave nothing. */
@@ -451,6 +454,9 @@ enum hr_err dkv_transfer_step(struct dkv_tick *tick, const struct dkv_holdings *
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     enum hr_err err = read_sync(&transfer, diag);
     enum turn turn = TURN_ON;
+    if (!err) {
+        err = dkv_donors_init(&transfer.donors, tick, holdings, transfer.sync.forced, &arena, diag);
+    }
     tick->transferring = tick->transferring || err || transfer.sync.phase != DKV_SYNC_NONE;
     while (!err && turn == TURN_ON && transfer.sync.phase != DKV_SYNC_NONE &&
            !dkv_tick_over(tick)) {
