@@ -232,7 +232,7 @@ static dkv_hlc low_of(struct lists *lists)
 {
     struct hr_arena arena;
     dkv_hlc low;
-    const struct dkv_holdings holdings = {lists->lists, 3};
+    const struct dkv_holdings holdings = {.lists = lists->lists, .count = 3};
     for (size_t i = 0; i < 3; i++) {
         lists->lists[i].rows = lists->rows[i];
     }

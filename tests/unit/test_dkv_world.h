@@ -507,6 +507,39 @@ static inline struct world *new_world(uint64_t seed, unsigned count)
     return world;
 }
 
+static inline bool serves(const struct site *site)
+{
+    struct dkv_self self;
+    struct hr_diag diag;
+    struct hr_str bytes = fake_get(&site->fake, "m/self");
+    return bytes.ptr && !dkv_self_decode(bytes, &self, &diag) && self.state == DKV_SITE_ACTIVE;
+}
+
+/* Lets time pass until all sites that are up serve clients. */
+static inline void let_serve(struct world *world)
+{
+    bool all = false;
+    for (unsigned round = 0; !all; round++) {
+        all = true;
+        for (unsigned i = 0; i < world->count; i++) {
+            tick(&world->sites[i]);
+            all = all && (!world->sites[i].up || serves(&world->sites[i]));
+        }
+        go_on(world);
+        if (round == 100) {
+            fail_msg("a site does not begin to serve");
+        }
+    }
+}
+
+/* The same, and all of them serve clients. */
+static inline struct world *new_serving_world(uint64_t seed, unsigned count)
+{
+    struct world *world = new_world(seed, count);
+    let_serve(world);
+    return world;
+}
+
 static inline void heal(struct world *world)
 {
     memset(world->cut, 0, sizeof world->cut);

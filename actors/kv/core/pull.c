@@ -109,19 +109,27 @@ struct gap {
     struct hr_str first; /* then: the change that is there, though v/ does not count it */
 };
 
+enum hr_err dkv_pull_progress(const struct dkv_tick *tick, dkv_origin origin,
+                              struct hr_arena *arena, struct dkv_value *ret_value,
+                              struct dkv_progress *ret_progress, struct hr_diag *diag)
+{
+    const struct dkv_env *env = tick->env;
+    struct hr_str key = dkv_key_progress(arena, origin);
+    enum hr_err err =
+        key.ptr ? env->get_many(env->arg, &key, 1, arena, ret_value, diag) : HR_NO_MEMORY;
+    *ret_progress = (struct dkv_progress){.trunc_below = 1};
+    return err || !ret_value->present ? err
+                                      : dkv_progress_decode(ret_value->bytes, ret_progress, diag);
+}
+
 static enum hr_err read_gap(const struct dkv_tick *tick, dkv_origin origin, struct hr_arena *arena,
                             struct gap *ret_gap, struct hr_diag *diag)
 {
     const struct dkv_env *env = tick->env;
-    struct gap gap = {.progress = {.trunc_below = 1}, .end = UINT64_MAX};
+    struct gap gap = {.end = UINT64_MAX};
     struct dkv_value value;
     struct dkv_page page;
-    struct hr_str key = dkv_key_progress(arena, origin);
-    enum hr_err err =
-        key.ptr ? env->get_many(env->arg, &key, 1, arena, &value, diag) : HR_NO_MEMORY;
-    if (!err && value.present) {
-        err = dkv_progress_decode(value.bytes, &gap.progress, diag);
-    }
+    enum hr_err err = dkv_pull_progress(tick, origin, arena, &value, &gap.progress, diag);
     if (!err && gap.progress.high > gap.progress.prefix) {
         struct hr_str name = dkv_key_change(arena, origin, gap.progress.prefix);
         dkv_origin there;
@@ -273,6 +281,31 @@ enum hr_err dkv_pull_range(struct dkv_tick *tick, struct dkv_pull_range *range,
                        (!any || !log.more || range->pull.after >= range->pull.upto);
     }
     hr_arena_release(&arena);
+    return err;
+}
+
+enum hr_err dkv_pull_from(struct dkv_tick *tick, uint16_t site, const struct dkv_pull *range,
+                          bool *ret_all, struct hr_diag *diag)
+{
+    struct dkv_pull pull = *range;
+    enum hr_err err = HR_OK;
+    bool more = true;
+    *ret_all = false;
+    while (!err && more && !dkv_tick_over(tick)) {
+        struct dkv_log log;
+        struct hr_arena arena;
+        bool held = true;
+        hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+        err = fetch(tick, site, &pull, &arena, &log, diag);
+        bool some = !err && !log.truncated && log.number > pull.after;
+        if (some) {
+            err = dkv_pull_apply(tick, log.changes, &arena, &held, diag);
+        }
+        *ret_all = !err && !log.truncated && held && !log.more;
+        more = some && held && log.more;
+        pull.after = some ? log.number : pull.after;
+        hr_arena_release(&arena);
+    }
     return err;
 }
 
