@@ -81,6 +81,8 @@ struct fake {
     char logged[512];  /* the newest warning or error */
     char lost[4][200]; /* the first lines of the event writes-lost */
     unsigned lost_count;
+    const char *watch; /* what to look for in all of them */
+    unsigned watched;  /* how many had it */
     /* faults */
     uint64_t calls;
     uint64_t commits; /* that were done */
@@ -575,6 +577,7 @@ static inline void fake_log(void *arg, enum dkv_log_level level, struct hr_str t
     fake->errors += level == DKV_LOG_ERROR;
     if (level == DKV_LOG_WARN || level == DKV_LOG_ERROR) {
         snprintf(fake->logged, sizeof fake->logged, "%.*s", HR_STR_ARG(text));
+        fake->watched += fake->watch && strstr(fake->logged, fake->watch) != NULL;
     }
     if (hr_str_starts(text, HR_STR("event=writes-lost"))) {
         size_t at = fake->lost_count < 4 ? fake->lost_count : 3;

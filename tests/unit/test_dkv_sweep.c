@@ -108,7 +108,7 @@ static void sweep_collects_nothing_above_the_floor(void **state)
     assert_int_equal(records(), 1);
 }
 
-/* A group of sites has no floor yet: tombstones stay, and what a clear covers goes all the same. */
+/* In a group whose other sites are away the floor stays: so do tombstones, and what a clear covers goes all the same. */
 static void sweep_of_a_group_collects_what_a_clear_covers(void **state)
 {
     (void)state;

@@ -28,6 +28,7 @@ struct site {
     char nonce[33];
     bool up;
     int64_t skew_ms;
+    uint64_t mono_base_ms; /* by which its host's monotonic clock is ahead of the world's time */
     struct hr_str handled; /* the body of the message that is being handled */
 };
 
@@ -102,7 +103,7 @@ static inline bool chance(struct world *world, unsigned per_mille)
 static inline void set_clock(struct site *site)
 {
     site->fake.wall = (uint64_t)((int64_t)site->world->now_ms + site->skew_ms);
-    site->fake.mono = site->world->now_ms;
+    site->fake.mono = site->world->now_ms + site->mono_base_ms;
 }
 
 static inline void start_site(struct site *site)

@@ -1,6 +1,7 @@
 /* Questions to the others and their answers. */
 #include "actors/kv/core/holdings.h"
 
+#include "actors/kv/core/keys.h"
 #include "actors/kv/core/route.h"
 #include "actors/kv/core/serve.h"
 #include "actors/kv/core/site.h"
@@ -76,6 +77,15 @@ static enum hr_err ask_others(const struct dkv_tick *tick, const struct dkv_ask 
     return HR_OK;
 }
 
+static enum hr_err read_floor(const struct dkv_env *env, struct hr_arena *arena,
+                              struct dkv_floor *ret_floor, struct hr_diag *diag)
+{
+    const struct hr_str key = DKV_KEY_FLOOR;
+    struct dkv_value value;
+    enum hr_err err = env->get_many(env->arg, &key, 1, arena, &value, diag);
+    return err ? err : dkv_floor_decode(value, ret_floor, diag);
+}
+
 enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after, struct hr_arena *arena,
                              struct dkv_holdings *ret_holdings, struct hr_diag *diag)
 {
@@ -100,6 +110,9 @@ enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after, struct hr_
     if (!err) {
         /* This site's after the others', so that what has come meanwhile is not asked for. */
         err = dkv_serve_read(tick->env, tick->config, after, arena, &holdings.lists[0], diag);
+    }
+    if (!err) {
+        err = read_floor(tick->env, arena, &holdings.floor, diag);
     }
     if (!err) {
         *ret_holdings = holdings;

@@ -4,6 +4,7 @@
 #define DKV_HOLDINGS_H
 
 #include "actors/kv/core/fence.h"
+#include "actors/kv/core/floor.h"
 #include "actors/kv/core/have.h"
 #include "actors/kv/core/tick.h"
 
@@ -15,6 +16,8 @@ struct dkv_holdings {
     dkv_origin asked_as; /* this site's incarnation when it asked */
     dkv_origin after;    /* the lists begin after that origin */
     struct dkv_fences fences;
+    struct dkv_floor
+        floor; /* m/S, read after the first list: what is gathered up is in one of them */
 };
 
 /* Asks for the origins after @after. Sites that do not answer in time are not in it, nor are those that were

@@ -71,9 +71,10 @@ static void weigh(const struct dkv_tick *tick, struct lacking *lacking, const st
 }
 
 /* What a site has that this one lacks. */
-static void compare(const struct dkv_tick *tick, const struct dkv_have *mine,
+static void compare(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
                     const struct dkv_have *theirs, struct lacking *list, size_t *count)
 {
+    const struct dkv_have *mine = &holdings->lists[0];
     size_t at = 0;
     if (!is_alive(tick, theirs->site)) {
         return;
@@ -84,7 +85,7 @@ static void compare(const struct dkv_tick *tick, const struct dkv_have *mine,
         uint64_t prefix = own ? own->prefix : 0;
         bool past_page = mine->more && mine->count > 0 && !own &&
                          row->origin > mine->rows[mine->count - 1].origin;
-        bool retired = !own && row->hlc <= mine->floor && row->prefix == row->high;
+        bool retired = !own && dkv_floor_retired(&holdings->floor, row->origin);
         if (row->high <= prefix || past_page || retired || row->origin == mine->origin) {
             continue;
         }
@@ -394,7 +395,7 @@ enum hr_err dkv_pull_all(struct dkv_tick *tick, const struct dkv_holdings *holdi
         return HR_OK;
     }
     for (size_t i = 1; i < holdings->count; i++) {
-        compare(tick, &holdings->lists[0], &holdings->lists[i], list, &count);
+        compare(tick, holdings, &holdings->lists[i], list, &count);
     }
     pull_listed(tick, list, count);
     return HR_OK;
