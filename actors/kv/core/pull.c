@@ -2,7 +2,6 @@
 #include "actors/kv/core/pull.h"
 
 #include "actors/kv/core/batch.h"
-#include "actors/kv/core/change.h"
 #include "actors/kv/core/donor.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/parcel.h"
@@ -15,7 +14,6 @@ struct lacking {
     uint16_t home; /* the site to ask: its own one, or the one without gaps, or any */
     uint64_t home_high;
     uint64_t prefix; /* the highest of the others' */
-    dkv_hlc floor;   /* of @home */
     uint64_t cut;    /* @home's feed has nothing up to this */
     bool own;        /* @home is the origin's own site */
     bool whole;      /* @home has cut off nothing that is wanted */
@@ -62,7 +60,6 @@ static void weigh(const struct dkv_tick *tick, struct lacking *lacking, const st
     if (better) {
         lacking->home = have->site;
         lacking->home_high = row->high;
-        lacking->floor = have->floor;
         lacking->cut = row->trunc_below - 1;
         lacking->own = own;
         lacking->whole = whole;
@@ -196,28 +193,6 @@ static void lose(struct dkv_tick *tick, dkv_origin origin, const char *why)
     }
 }
 
-/* Whether one of the changes in @log, which are not above the floor of who sent them, is not here. */
-static enum hr_err look_below_floor(const struct dkv_tick *tick, const struct lacking *lacking,
-                                    const struct dkv_log *log, struct hr_arena *arena,
-                                    bool *ret_lost, struct hr_diag *diag)
-{
-    const struct dkv_env *env = tick->env;
-    struct dkv_parcel parcel;
-    enum hr_err err = dkv_parcel_decode(log->changes, arena, &parcel, diag);
-    *ret_lost = false;
-    for (size_t i = 0; !err && !*ret_lost && i < parcel.count; i++) {
-        struct dkv_change change;
-        err = dkv_change_decode(parcel.changes[i], arena, &change, diag);
-        if (!err && change.stamp.hlc <= lacking->floor) {
-            struct dkv_value value;
-            struct hr_str key = dkv_key_change(arena, change.stamp.origin, change.seq);
-            err = key.ptr ? env->get_many(env->arg, &key, 1, arena, &value, diag) : HR_NO_MEMORY;
-            *ret_lost = !err && !value.present;
-        }
-    }
-    return err;
-}
-
 /* One piece. ret_more: there may be others after it. */
 static enum hr_err pull_piece(struct dkv_tick *tick, const struct lacking *lacking,
                               struct dkv_pull *pull, struct hr_arena *arena, bool *ret_more,
@@ -225,22 +200,12 @@ static enum hr_err pull_piece(struct dkv_tick *tick, const struct lacking *lacki
 {
     struct dkv_log log;
     bool held = false;
-    bool lost = false;
     enum hr_err err = fetch(tick, lacking->home, pull, arena, &log, diag);
     *ret_more = false;
     if (err || log.truncated || log.number <= pull->after) {
         return err; /* if it was cut off just now, the next tick knows */
     }
-    if (lacking->floor > 0) {
-        err = look_below_floor(tick, lacking, &log, arena, &lost, diag);
-    }
-    if (!err && lost) {
-        lose(tick, lacking->origin, "a change that every site had is not here");
-        return HR_OK;
-    }
-    if (!err) {
-        err = dkv_pull_apply(tick, log.changes, arena, &held, diag);
-    }
+    err = dkv_pull_apply(tick, log.changes, arena, &held, diag);
     if (!err && !held && !tick->told_not_held) {
         tick->told_not_held = true;
         dkv_tick_tell(tick, DKV_LOG_WARN, HR_STR("not-held"), lacking->origin,

@@ -4,11 +4,10 @@
  * An origin's changes come from its own site if that is alive, else from who has them without a gap up
  * to the highest number, else, if all have a gap in the same place, from any that has later ones.
  *
- * Three things say that this store lacks what nobody will send it: a change that all who had it have cut off; one
- * that is not above the floor of a site which has it, for the floor says that this site had it too, and whoever
- * merged it now might bring back what was deleted and forgotten since; and a floor that was worked out without
- * this store, below which there may be what no list tells of. Then nothing is pulled any more, and a state transfer is
- * asked for (transfer.h).
+ * Two things say that this store lacks what nobody will send it: a change that all who had it have cut off, and a
+ * floor that was worked out without this store being counted on, below which there may be what no list
+ * tells of, and deletions that are forgotten everywhere. Then nothing is pulled any more, and a state transfer is asked
+ * for (transfer.h). A change below a floor that did count on this store is a latecomer's, and is merged.
  * Must not know: how changes are merged. */
 #ifndef DKV_PULL_H
 #define DKV_PULL_H
