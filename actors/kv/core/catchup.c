@@ -10,6 +10,7 @@
 #include "actors/kv/core/stable.h"
 #include "actors/kv/core/sweep.h"
 #include "actors/kv/core/transfer.h"
+#include "actors/kv/core/wipe.h"
 
 /* If others have more of this incarnation than its store, the store has lost the newest changes: they
  * would be made again, different ones under their numbers. */
@@ -120,9 +121,15 @@ static enum hr_err catch_up(struct dkv_tick *tick, struct dkv_join *join, dkv_or
     struct dkv_holdings holdings;
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     enum hr_err err = dkv_holdings_ask(tick, after, &arena, &holdings, diag);
-    if (!err) {
-        err = learn_removals(tick, &holdings, &arena, diag);
+    if (!err && after == 0) {
+        err = dkv_wipe_watch(tick, &holdings, diag);
     }
+    if (err || tick->out) {
+        hr_arena_release(&arena);
+        *ret_after = UINT64_MAX;
+        return err;
+    }
+    err = learn_removals(tick, &holdings, &arena, diag);
     if (!err) {
         err = watch_tail(tick, &holdings, &arena, diag);
     }
@@ -219,7 +226,7 @@ static enum hr_err go_round(struct dkv_tick *tick, enum dkv_site_state *ret_stat
     while (!err && after != UINT64_MAX && !dkv_tick_over(tick)) {
         err = catch_up(tick, &join, after, &after, diag);
     }
-    if (!err && after == UINT64_MAX && !tick->transferring) {
+    if (!err && after == UINT64_MAX && !tick->transferring && !tick->out) {
         err = dkv_join_decide(tick, &join, ret_state, diag);
     }
     return err == HR_CONFLICT || err == HR_UNKNOWN_OUTCOME ? HR_OK : err;
@@ -256,7 +263,12 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
     struct dkv_tick tick = {
         .env = env, .config = config, .group = group, .start = env->mono(env->arg)};
     enum dkv_site_state state = DKV_SITE_ACTIVE;
-    enum hr_err err = boot(&tick, &state, diag);
+    bool wiping;
+    enum hr_err err = dkv_wipe_step(&tick, &wiping, diag);
+    if (err || wiping) {
+        return err;
+    }
+    err = boot(&tick, &state, diag);
     if (err == HR_NOT_READY) {
         return HR_OK; /* the host does not know yet who is there: a later tick */
     }
@@ -268,9 +280,13 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
         err = go_round(&tick, &state, diag);
     }
     /* Who waits to serve clients does not wait for the next tick. */
-    while (!err && state == DKV_SITE_SYNC && group->alive > 0 && !dkv_tick_over(&tick)) {
+    while (!err && state == DKV_SITE_SYNC && group->alive > 0 && !tick.out &&
+           !dkv_tick_over(&tick)) {
         env->sleep(env->arg, DKV_SYNC_PAUSE_MS);
         err = go_round_anew(&tick, &state, diag);
+    }
+    if (err || tick.out) {
+        return err;
     }
     if (!err && group->alive == 0) {
         err = watch_floor(&tick, diag);

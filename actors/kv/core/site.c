@@ -453,6 +453,10 @@ enum hr_err dkv_site_open(const struct dkv_env *env, const struct dkv_config *gi
         if (err) {
             return err;
         }
+        if (stored.values[SELF].present && !stored.values[CTR].present) {
+            /* Lost, or being taken away with all else (wipe.h): nothing begins on what is left. */
+            return DKV_FAIL(diag, HR_CORRUPT, HR_STR("m/self is there, but m/ctr is not"));
+        }
         struct dkv_cfg cfg;
         bool booted = stored.values[SELF].present &&
                       (nonce_eq(&stored.self.nonce, &config->nonce) || overtaken(&stored, config));

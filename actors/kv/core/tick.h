@@ -17,6 +17,7 @@ struct dkv_tick {
     dkv_mono_ms start;
     bool told_not_held; /* once a tick is enough */
     const char *lost;   /* why this site needs a state transfer, if that showed in this tick */
+    bool out;           /* the others say that this site was taken out (wipe.h) */
     bool transferring;  /* one is wanted or under way, or was in this tick */
     bool sibling;       /* another host of this site answers what is asked of others */
     bool told_joining;
