@@ -353,9 +353,9 @@ static enum hr_err look_for_cuts(const struct dkv_env *env, struct hr_arena *are
     }
     if (!err && cut) {
         env->log(
-            env->arg, DKV_LOG_ERROR,
+            env->arg, DKV_LOG_INFO,
             HR_STR("event=feed-was-cut reason=\"this site was alone and its oldest changes are "
-                   "no longer in its feed: other sites will not get what only those hold\""));
+                   "no longer in its feed: other sites take over its records\""));
     }
     return err;
 }
