@@ -7,6 +7,7 @@
 
 #include "actors/kv/core/have.h"
 #include "actors/kv/core/parcel.h"
+#include "actors/kv/core/state_wire.h"
 #include "base/assert.h"
 #include "base/crc32c.h"
 
@@ -37,6 +38,12 @@ static enum hr_err turn(unsigned kind, struct hr_str in, struct hr_arena *arena,
         struct dkv_pull pull;
         struct dkv_log log;
         struct dkv_ask ask;
+        struct dkv_state_ask state_ask;
+        struct dkv_state state;
+        struct dkv_fill fill;
+        struct dkv_filled filled;
+        struct dkv_sync sync;
+        struct dkv_cover_row row;
     } u;
     struct hr_diag diag;
     enum hr_err err = HR_OK;
@@ -59,6 +66,24 @@ static enum hr_err turn(unsigned kind, struct hr_str in, struct hr_arena *arena,
     case 5:
         err = dkv_log_decode(in, &u.log, &diag);
         return err ? err : dkv_log_encode(&u.log, arena, ret_out);
+    case 6:
+        err = dkv_state_ask_decode(in, &u.state_ask, &diag);
+        return err ? err : dkv_state_ask_encode(&u.state_ask, arena, ret_out);
+    case 7:
+        err = dkv_state_decode(in, arena, &u.state, &diag);
+        return err ? err : dkv_state_encode(&u.state, arena, ret_out);
+    case 8:
+        err = dkv_fill_decode(in, arena, &u.fill, &diag);
+        return err ? err : dkv_fill_encode(&u.fill, arena, ret_out);
+    case 9:
+        err = dkv_filled_decode(in, &u.filled, &diag);
+        return err ? err : dkv_filled_encode(&u.filled, arena, ret_out);
+    case 10:
+        err = dkv_sync_decode((struct dkv_value){in, true}, &u.sync, &diag);
+        return err ? err : dkv_sync_encode(&u.sync, arena, ret_out);
+    case 11:
+        err = dkv_cover_row_decode(in, &u.row, &diag);
+        return err ? err : dkv_cover_row_encode(&u.row, arena, ret_out);
     default:
         err = dkv_ask_decode(in, &u.ask, &diag);
         return err ? err : dkv_ask_encode(&u.ask, arena, ret_out);
@@ -73,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     hr_arena_init(&arena, 0);
-    unsigned kind = data[0] % 7;
+    unsigned kind = data[0] % 13;
     struct hr_str in = sound(&arena, hr_str_of(data + 1, size - 1));
     enum hr_err err = turn(kind, in, &arena, &out);
     HR_ASSERT(err == HR_OK || err == HR_CORRUPT || err == HR_UNSUPPORTED);

@@ -172,9 +172,8 @@ static inline void check_feed(struct check *check)
         seq = c->seq;
         hlc = c->hlc;
         bool sealed = check_be(progress, 17, 1) == 1;
-        bool ours = c->origin >> 48 == own >> 48;
-        CHECK(check, check->group ? !sealed || ours : sealed == (c->origin != own), "%s: sealed",
-              name);
+        CHECK(check, check->group ? !sealed || c->origin != own : sealed == (c->origin != own),
+              "%s: sealed", name);
         CHECK(check, !sealed || check_be(progress, 18, 8) == prefix, "%s", name);
         CHECK(check, check->group || !gaps, "%s: gaps", name);
         bool last = i + 1 == check->change_count || check->changes[i + 1].origin != origin;

@@ -5,6 +5,8 @@
 #include "actors/kv/core/attempt.h"
 #include "actors/kv/core/behind.h"
 #include "actors/kv/core/catchup.h"
+#include "actors/kv/core/donate.h"
+#include "actors/kv/core/fill.h"
 #include "actors/kv/core/group.h"
 #include "actors/kv/core/list.h"
 #include "actors/kv/core/meet.h"
@@ -415,6 +417,12 @@ static void take_peer(struct batch *batch, enum dkv_route route, size_t index)
         break;
     case DKV_ROUTE_LOG:
         handled->err = dkv_serve_log(batch->env, &batch->config, message, &handled->diag);
+        break;
+    case DKV_ROUTE_STATE:
+        handled->err = dkv_donate(batch->env, &batch->config, message, &handled->diag);
+        break;
+    case DKV_ROUTE_FILL:
+        handled->err = dkv_fill(batch->env, &batch->config, message, &handled->diag);
         break;
     case DKV_ROUTE_TICK:
         handled->err = dkv_catchup_tick(batch->env, &batch->config, &batch->group, &handled->diag);

@@ -1,6 +1,7 @@
 /* Counting what is missing, noting it and telling it. */
 #include "actors/kv/core/behind.h"
 
+#include "actors/kv/core/fence.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/text.h"
 
@@ -50,6 +51,7 @@ enum hr_err dkv_behind_read(const struct dkv_env *env, const struct dkv_site *si
 {
     const struct hr_str key = DKV_KEY_BEHIND;
     struct dkv_value value;
+    struct dkv_fences fences;
     struct dkv_behind behind = {0};
     uint16_t own = dkv_origin_site(site->ctr.origin);
     *ret_behind = behind;
@@ -60,10 +62,13 @@ enum hr_err dkv_behind_read(const struct dkv_env *env, const struct dkv_site *si
     if (!err && dkv_behind_decode(value, &behind.changes, diag)) {
         env->log(env->arg, DKV_LOG_ERROR, hr_str_c(diag->text));
     }
+    if (!err) {
+        err = dkv_fence_read(env, arena, &fences, diag);
+    }
     for (size_t i = 0; !err && i < site->cfg.member_count; i++) {
         uint16_t id = site->cfg.members[i];
         const struct dkv_peer *peer = dkv_group_find(group, id);
-        if (id != own && !(peer && peer->alive)) {
+        if (id != own && !(peer && peer->alive) && !dkv_fence_is_out(&fences, id)) {
             struct hr_str name = name_of(peer, id, arena);
             behind.silent[behind.silent_count++] = name;
             err = name.ptr ? HR_OK : HR_NO_MEMORY;

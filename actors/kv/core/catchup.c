@@ -10,6 +10,8 @@
 #include "actors/kv/core/site.h"
 #include "actors/kv/core/stable.h"
 #include "actors/kv/core/sweep.h"
+#include "actors/kv/core/transfer.h"
+#include "actors/kv/core/wipe.h"
 
 /* If others have more of this incarnation than its store, the store has lost the newest changes: they
  * would be made again, different ones under their numbers. */
@@ -32,6 +34,25 @@ static enum hr_err watch_tail(const struct dkv_tick *tick, const struct dkv_hold
         tick, DKV_LOG_ERROR, HR_STR("tail-lost"), mine->origin,
         "other sites hold changes of this one that its store has lost; it goes on as a new one");
     return dkv_site_renew(tick->env, tick->config, mine->origin, arena, diag);
+}
+
+/* Goes on with a state transfer, or else pulls; and begins one if that shows that it is needed. What was pulled for a
+ * transfer is not in @holdings, so nothing else is pulled in its last round either. */
+static enum hr_err pull(struct dkv_tick *tick, const struct dkv_holdings *holdings, bool first,
+                        struct hr_arena *arena, struct hr_diag *diag)
+{
+    /* Donors are chosen by the first page of the lists. */
+    enum hr_err err = first ? dkv_transfer_step(tick, holdings, diag) : HR_OK;
+    if (!err && !tick->transferring) {
+        err = dkv_pull_all(tick, holdings, arena);
+    }
+    if (!err && tick->lost && !tick->transferring) {
+        err = dkv_transfer_want(tick->env, tick->config, false, diag);
+        if (!err) {
+            err = dkv_transfer_step(tick, holdings, diag);
+        }
+    }
+    return err;
 }
 
 /* Whether @row of another's list shows that this store lacks what it once had: more of an older incarnation than
@@ -102,26 +123,32 @@ static enum hr_err catch_up(struct dkv_tick *tick, struct dkv_join *join, dkv_or
     uint64_t lacking;
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     enum hr_err err = dkv_holdings_ask(tick, after, &arena, &holdings, diag);
-    if (!err) {
-        err = learn_removals(tick, &holdings, &arena, diag);
+    if (!err && after == 0) {
+        err = dkv_wipe_watch(tick, &holdings, diag);
     }
+    if (err || tick->out) {
+        hr_arena_release(&arena);
+        *ret_after = UINT64_MAX;
+        return err;
+    }
+    err = learn_removals(tick, &holdings, &arena, diag);
     if (!err) {
         err = watch_tail(tick, &holdings, &arena, diag);
     }
     if (!err) {
         err = watch_store(tick, &holdings, &arena, diag);
     }
-    if (!err && after == 0 && !dkv_tick_over(tick)) {
-        err = dkv_stable_tick(tick, &holdings, &arena, diag);
-    }
     if (!err) {
-        err = dkv_pull_all(tick, &holdings, &arena);
+        err = pull(tick, &holdings, after == 0, &arena, diag);
     }
-    if (!err && !dkv_tick_over(tick)) {
+    if (!err && !tick->transferring && !dkv_tick_over(tick)) {
         err = dkv_seal_origins(tick, &holdings, diag);
     }
-    if (!err && holdings.lists[0].state == DKV_SITE_SYNC) {
+    if (!err && !tick->transferring && holdings.lists[0].state == DKV_SITE_SYNC) {
         err = dkv_join_weigh(tick, join, &holdings, diag);
+    }
+    if (!err && after == 0 && !tick->transferring && !dkv_tick_over(tick)) {
+        err = dkv_stable_tick(tick, &holdings, &arena, diag);
     }
     if (!err) {
         err = dkv_behind_count(tick->env, &holdings, &arena, &lacking, diag);
@@ -201,11 +228,13 @@ static enum hr_err go_round(struct dkv_tick *tick, enum dkv_site_state *ret_stat
     dkv_origin after = 0;
     enum hr_err err = HR_OK;
     tick->lacking = 0;
+    tick->transferring = false;
+    tick->lost = NULL;
     while (!err && after != UINT64_MAX && !dkv_tick_over(tick)) {
         err = catch_up(tick, &join, after, &after, diag);
     }
     tick->counted = !err && after == UINT64_MAX;
-    if (!err && after == UINT64_MAX) {
+    if (!err && after == UINT64_MAX && !tick->transferring && !tick->out) {
         err = dkv_join_decide(tick, &join, ret_state, diag);
     }
     return err == HR_CONFLICT || err == HR_UNKNOWN_OUTCOME ? HR_OK : err;
@@ -242,7 +271,12 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
     struct dkv_tick tick = {
         .env = env, .config = config, .group = group, .start = env->mono(env->arg)};
     enum dkv_site_state state = DKV_SITE_ACTIVE;
-    enum hr_err err = boot(&tick, &state, diag);
+    bool wiping;
+    enum hr_err err = dkv_wipe_step(&tick, &wiping, diag);
+    if (err || wiping) {
+        return err;
+    }
+    err = boot(&tick, &state, diag);
     if (err == HR_NOT_READY) {
         return HR_OK; /* the host does not know yet who is there: a later tick */
     }
@@ -254,11 +288,15 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
         err = go_round(&tick, &state, diag);
     }
     /* Who waits to serve clients does not wait for the next tick. */
-    while (!err && state == DKV_SITE_SYNC && group->alive > 0 && !dkv_tick_over(&tick)) {
+    while (!err && state == DKV_SITE_SYNC && group->alive > 0 && !tick.out &&
+           !dkv_tick_over(&tick)) {
         env->sleep(env->arg, DKV_SYNC_PAUSE_MS);
         err = go_round_anew(&tick, &state, diag);
     }
-    if (!err && group->alive > 0 && (tick.counted || tick.lacking > 0)) {
+    if (err || tick.out) {
+        return err;
+    }
+    if (group->alive > 0 && (tick.counted || tick.lacking > 0)) {
         /* Else it is as it was: nobody was asked, or not of everything. */
         err = dkv_behind_note(env, tick.lacking, diag);
     }

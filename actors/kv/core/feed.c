@@ -38,7 +38,8 @@ static enum hr_err begin_after(struct dkv_attempt *attempt, dkv_origin origin, u
     if (seq >= progress.prefix && !attempt->site.grouped) {
         return dkv_txn_delete(&attempt->txn, name);
     }
-    progress.trunc_below = seq + 1;
+    /* What a state transfer has left of older entries is not in the feed any more (close.h). */
+    progress.trunc_below = seq + 1 > progress.trunc_below ? seq + 1 : progress.trunc_below;
     err = dkv_progress_encode(&progress, attempt->arena, &bytes);
     return err ? err : dkv_txn_put(&attempt->txn, name, bytes);
 }

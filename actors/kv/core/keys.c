@@ -95,6 +95,17 @@ bool dkv_key_progress_parse(struct hr_str name, dkv_origin *ret_origin)
            dkv_text_from_hex(hr_str_from(name, 2), ret_origin);
 }
 
+struct hr_str dkv_key_cover(struct hr_arena *arena, dkv_origin origin)
+{
+    return named(numbered(arena, 's', origin, HEX64, 0), 2 + HEX64);
+}
+
+bool dkv_key_cover_parse(struct hr_str name, dkv_origin *ret_origin)
+{
+    return name.len == 2 + HEX64 && hr_str_starts(name, DKV_KEYS_COVER) &&
+           dkv_text_from_hex(hr_str_from(name, 2), ret_origin);
+}
+
 struct hr_str dkv_key_fence(struct hr_arena *arena, uint16_t site)
 {
     return named(numbered(arena, 'h', site, SITE_DIGITS, 0), 2 + SITE_DIGITS);

@@ -1,10 +1,11 @@
 /* Names in the store. They are text, and numbers in them are lower-case hexadecimal digits of a
  * fixed width, so that their bytewise order is the numbers' order:
  *
- *   m/self  m/ctr  m/cfg  m/tally  m/S  m/behind  b/clear
+ *   m/self  m/ctr  m/cfg  m/tally  m/S  m/behind  m/sync  m/wipe  b/clear
  *   r/<key>                       a record
  *   f/<origin 16>/<seq 16>        a change of the feed
  *   v/<origin 16>                 how far an origin's changes are applied here
+ *   s/<origin 16>                 how far the donor of a state transfer had them applied at its beginning
  *   k/<leaf 4>                    the names in a leaf of the index
  *   g/<leaf 4>                    a leaf's generation
  *   h/<site 4>                    what of a site is out for good
@@ -34,10 +35,12 @@
 #define DKV_KEY_TALLY HR_STR("m/tally")
 #define DKV_KEY_FLOOR HR_STR("m/S")
 #define DKV_KEY_BEHIND HR_STR("m/behind")
+#define DKV_KEY_WIPE HR_STR("m/wipe")
 #define DKV_KEY_CLEAR HR_STR("b/clear")
 #define DKV_KEYS_RECORDS HR_STR("r/")
 #define DKV_KEYS_FEED HR_STR("f/")
 #define DKV_KEYS_PROGRESS HR_STR("v/")
+#define DKV_KEYS_COVER HR_STR("s/")
 #define DKV_KEYS_TIMES HR_STR("t/")
 #define DKV_KEYS_FENCES HR_STR("h/")
 #define DKV_KEY_SYNC HR_STR("m/sync")
@@ -66,6 +69,9 @@ bool dkv_key_change_parse(struct hr_str name, dkv_origin *ret_origin, uint64_t *
 struct hr_str dkv_key_progress(struct hr_arena *arena, dkv_origin origin);
 /* Reads what dkv_key_progress made; false on anything else. */
 bool dkv_key_progress_parse(struct hr_str name, dkv_origin *ret_origin);
+struct hr_str dkv_key_cover(struct hr_arena *arena, dkv_origin origin);
+/* Reads what dkv_key_cover made; false on anything else. */
+bool dkv_key_cover_parse(struct hr_str name, dkv_origin *ret_origin);
 struct hr_str dkv_key_fence(struct hr_arena *arena, uint16_t site);
 /* Reads what dkv_key_fence made; false on anything else. */
 bool dkv_key_fence_parse(struct hr_str name, uint16_t *ret_site);

@@ -1,6 +1,7 @@
 /* Comparing sessions with v/. */
 #include "actors/kv/core/meet.h"
 
+#include "actors/kv/core/floor.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/text.h"
 
@@ -19,12 +20,12 @@ enum hr_err dkv_meet_admit(const struct dkv_site *site, const struct dkv_session
 }
 
 /* @value is what v/ says of the stamp's origin. */
-static enum hr_err look_at(struct dkv_stamp stamp, struct dkv_value value, bool *ret_here,
-                           struct hr_diag *diag)
+static enum hr_err look_at(struct dkv_stamp stamp, struct dkv_value value,
+                           const struct dkv_floor *floor, bool *ret_here, struct hr_diag *diag)
 {
     struct dkv_progress progress;
-    if (!value.present) {
-        *ret_here = false;
+    *ret_here = stamp.hlc <= floor->group || dkv_floor_retired(floor, stamp.origin);
+    if (*ret_here || !value.present) {
         return HR_OK;
     }
     enum hr_err err = dkv_progress_decode(value.bytes, &progress, diag);
@@ -45,8 +46,9 @@ static enum hr_err behind(struct hr_diag *diag)
 static enum hr_err look(const struct dkv_env *env, const struct dkv_session *session,
                         struct hr_arena *arena, struct hr_diag *diag)
 {
-    struct dkv_value values[DKV_SESSION_ORIGINS_MAX];
-    struct hr_str keys[DKV_SESSION_ORIGINS_MAX];
+    struct dkv_value values[DKV_SESSION_ORIGINS_MAX + 1];
+    struct hr_str keys[DKV_SESSION_ORIGINS_MAX + 1];
+    struct dkv_floor floor;
     bool here = true;
     for (size_t i = 0; i < session->count; i++) {
         keys[i] = dkv_key_progress(arena, session->seen[i].origin);
@@ -54,9 +56,13 @@ static enum hr_err look(const struct dkv_env *env, const struct dkv_session *ses
             return HR_NO_MEMORY;
         }
     }
-    enum hr_err err = env->get_many(env->arg, keys, session->count, arena, values, diag);
+    keys[session->count] = DKV_KEY_FLOOR;
+    enum hr_err err = env->get_many(env->arg, keys, session->count + 1, arena, values, diag);
+    if (!err) {
+        err = dkv_floor_decode(values[session->count], &floor, diag);
+    }
     for (size_t i = 0; !err && here && i < session->count; i++) {
-        err = look_at(session->seen[i], values[i], &here, diag);
+        err = look_at(session->seen[i], values[i], &floor, &here, diag);
     }
     return err || here ? err : behind(diag);
 }
@@ -86,17 +92,18 @@ enum hr_err dkv_meet_wait(const struct dkv_env *env, const struct dkv_site *site
 enum hr_err dkv_meet_now(struct dkv_attempt *attempt, const struct dkv_session *session,
                          struct hr_diag *diag)
 {
-    enum hr_err err = HR_OK;
+    struct dkv_floor floor;
     if (!session || !attempt->site.grouped) {
         return HR_OK;
     }
+    enum hr_err err = dkv_floor_load(attempt, &floor, diag);
     for (size_t i = 0; !err && i < session->count; i++) {
         struct dkv_value value;
         bool here = false;
         struct hr_str key = dkv_key_progress(attempt->arena, session->seen[i].origin);
         err = key.ptr ? dkv_txn_get(&attempt->txn, key, &value, diag) : HR_NO_MEMORY;
         if (!err) {
-            err = look_at(session->seen[i], value, &here, diag);
+            err = look_at(session->seen[i], value, &floor, &here, diag);
         }
         if (!err && !here) {
             err = behind(diag);

@@ -11,8 +11,6 @@
 #include "actors/kv/core/siphash.h"
 #include "actors/kv/core/text.h"
 
-/* A record has to go into a commit twice, as it was and as it will be. */
-#define RECORD_BYTES_MAX ((size_t)3 << 20)
 #define OLD_KEY_BITS ((size_t)1 << 16)
 
 static const unsigned char old_key_hash[DKV_SIPHASH_KEY_BYTES] = "hedgerow old v1";
@@ -112,7 +110,7 @@ static enum hr_err store(struct dkv_attempt *attempt, struct hr_str key,
         return err ? err : dkv_index_remove(attempt, key, diag);
     }
     enum hr_err err = dkv_record_encode(merged, attempt->arena, &bytes);
-    if (!err && bytes.len > RECORD_BYTES_MAX) {
+    if (!err && bytes.len > DKV_RECORD_BYTES_MAX) {
         err = HR_TOO_BIG;
     }
     if (err) {

@@ -12,6 +12,8 @@
 
 /* Changes that came out of order, passed in one commit when the gap before them is filled. */
 #define DKV_ADVANCE_MAX 512u
+/* Of a record that merging makes: it has to go into a commit twice, as it was and as it will be. */
+#define DKV_RECORD_BYTES_MAX ((size_t)3 << 20)
 
 enum dkv_fate {
     DKV_FATE_OPEN,   /* nothing was decided: memory or the store failed, or nobody came to it */

@@ -14,7 +14,14 @@ static const struct tail {
     {{".w", 2}, DKV_ROUTE_CHANGES, false}, {{".have", 5}, DKV_ROUTE_HAVE, false},
     {{".log.", 5}, DKV_ROUTE_LOG, false},  {{".apply", 6}, DKV_ROUTE_APPLY, true},
     {{".ship", 5}, DKV_ROUTE_SHIP, true},  {{".tick", 5}, DKV_ROUTE_TICK, true},
+    {{".st.", 4}, DKV_ROUTE_STATE, false}, {{".fill", 5}, DKV_ROUTE_FILL, true},
 };
+
+/* Whether the site's name ends the subject. */
+static bool names_site(enum dkv_route route)
+{
+    return route == DKV_ROUTE_LOG || route == DKV_ROUTE_STATE;
+}
 
 enum dkv_route dkv_route_of(struct hr_str subject, const struct dkv_config *config)
 {
@@ -29,11 +36,11 @@ enum dkv_route dkv_route_of(struct hr_str subject, const struct dkv_config *conf
     rest = hr_str_from(rest, config->bucket.len);
     for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
         const struct tail *tail = &tails[i];
-        bool named = tail->route == DKV_ROUTE_LOG &&
-                     hr_str_eq(hr_str_from(rest, tail->text.len), config->site);
+        bool named =
+            names_site(tail->route) && hr_str_eq(hr_str_from(rest, tail->text.len), config->site);
         if (tail->local == local && hr_str_starts(rest, tail->text) &&
             (named || rest.len == tail->text.len)) {
-            return named || tail->route != DKV_ROUTE_LOG ? tail->route : DKV_ROUTE_NOWHERE;
+            return named || !names_site(tail->route) ? tail->route : DKV_ROUTE_NOWHERE;
         }
     }
     return DKV_ROUTE_NOWHERE;
@@ -51,7 +58,7 @@ struct hr_str dkv_route_subject(enum dkv_route route, const struct dkv_config *c
             dkv_out_bytes(&out, tails[i].text);
         }
     }
-    if (route == DKV_ROUTE_LOG) {
+    if (names_site(route)) {
         dkv_out_bytes(&out, site);
     }
     return dkv_out_take(&out, &subject) ? (struct hr_str){0} : subject;

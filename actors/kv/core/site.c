@@ -353,9 +353,9 @@ static enum hr_err look_for_cuts(const struct dkv_env *env, struct hr_arena *are
     }
     if (!err && cut) {
         env->log(
-            env->arg, DKV_LOG_ERROR,
+            env->arg, DKV_LOG_INFO,
             HR_STR("event=feed-was-cut reason=\"this site was alone and its oldest changes are "
-                   "no longer in its feed: other sites will not get what only those hold\""));
+                   "no longer in its feed: other sites take over its records\""));
     }
     return err;
 }
@@ -452,6 +452,10 @@ enum hr_err dkv_site_open(const struct dkv_env *env, const struct dkv_config *gi
         }
         if (err) {
             return err;
+        }
+        if (stored.values[SELF].present && !stored.values[CTR].present) {
+            /* Lost, or being taken away with all else (wipe.h): nothing begins on what is left. */
+            return DKV_FAIL(diag, HR_CORRUPT, HR_STR("m/self is there, but m/ctr is not"));
         }
         struct dkv_cfg cfg;
         bool booted = stored.values[SELF].present &&
