@@ -108,8 +108,8 @@ static uint32_t change_of(struct sim_world *world, const struct sim_op *op, uint
     struct sim_version version;
     struct hr_str value;
     if (op->kind == SIM_OP_SET) {
-        bool read = sim_json_member(reply, HR_STR("version"), &value) &&
-                    sim_version_read(value, &version);
+        bool read =
+            sim_json_member(reply, HR_STR("version"), &value) && sim_version_read(value, &version);
         return read ? sim_known_stamped(knowledge, version) : SIM_NOWHERE;
     }
     if (op->attempts[attempt].change != SIM_NOWHERE) {

@@ -44,7 +44,7 @@ bool sim_command_seed(const struct sim_options *options, uint64_t seed,
 {
     struct sim_shape shape;
     struct sim_result again;
-    sim_shape_draw(&shape, seed, options->asked_for);
+    sim_shape_draw(&shape, seed, options->asked_for, options->sites);
     leave_out(&shape, options->left_out);
     sim_run(&shape, options->trace && !options->minimise, ret_result);
     if (options->twice) {

@@ -16,6 +16,7 @@ const char *sim_options_help(void)
            "    --twice              each seed twice: its trace has to be the same\n"
            "    --with-store-loss    stores may be lost or restored from an old copy\n"
            "    --with-forgery       values may change in a store by themselves\n"
+           "    --sites N            so many sites, 1 to 5, instead of as many as the seed draws\n"
            "    --without FAULT      leave out a kind of fault, by its name in the story\n"
            "    --quiet              failures and the last line only\n";
 }
@@ -69,6 +70,9 @@ static bool read_valued(const char *name, const char *value, struct sim_options 
     }
     if (strcmp(name, "--jobs") == 0) {
         return read_u32(value, SIM_JOBS_MAX, &options->jobs);
+    }
+    if (strcmp(name, "--sites") == 0) {
+        return read_u32(value, SIM_SITES_MAX, &options->sites);
     }
     if (strcmp(name, "--seconds") == 0) {
         options->last = UINT64_MAX;

@@ -57,7 +57,8 @@ static void draw_clients(struct sim_shape *shape, struct sim_random *random)
     static const uint32_t usual[SIM_OP_KINDS] = {50, 15, 2, 30, 4};
     shape->client_count = (uint32_t)sim_random_range(random, 1, SIM_CLIENTS_MAX);
     shape->key_count = (uint32_t)sim_random_scaled(random, 2, SIM_KEYS_MAX);
-    shape->think_us = sim_random_scaled(random, 50 * SIM_MS, 1500 * SIM_MS);
+    shape->think_us = coin(random, 10) ? sim_random_scaled(random, 20 * SIM_MS, 200 * SIM_MS)
+                                       : sim_random_range(random, 200 * SIM_MS, 2 * SIM_S);
     for (uint32_t i = 0; i < SIM_OP_KINDS; i++) {
         bool left_out = i != SIM_OP_SET && coin(random, 20);
         shape->weight[i] = left_out ? 0 : usual[i] * (uint32_t)sim_random_range(random, 1, 4);
@@ -144,11 +145,12 @@ static void draw_faults(struct sim_shape *shape, struct sim_random *random, uint
     }
 }
 
-void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t asked_for)
+void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t asked_for, uint32_t sites)
 {
     struct sim_random random = sim_random_of(seed, STREAM_SHAPE);
     *ret_shape = (struct sim_shape){.seed = seed};
     draw_sites(ret_shape, &random);
+    ret_shape->site_count = sites > 0 ? sites : ret_shape->site_count;
     draw_behaviour(ret_shape, &random);
     draw_clients(ret_shape, &random);
     random = sim_random_of(seed, STREAM_FAULTS);

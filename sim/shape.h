@@ -97,7 +97,8 @@ struct sim_shape {
     size_t window_count;
 };
 
-/* @asked_for: bits of faults of SIM_FAULTS_ASKED_FOR that may be drawn too. */
-void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t asked_for);
+/* @asked_for: bits of faults of SIM_FAULTS_ASKED_FOR that may be drawn too. @sites: how many there are, 0: as
+ * drawn. */
+void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t asked_for, uint32_t sites);
 
 #endif
