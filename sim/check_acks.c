@@ -139,6 +139,45 @@ static uint64_t acks_of(struct hr_str reply)
     return acks;
 }
 
+/* How many sites have to have a write whose reply says that @sites are known, as @host sees them. A site that
+ * has just become alive need not have been counted yet. */
+static uint64_t needed(const struct sim_world *world, const struct sim_host *host, uint64_t sites)
+{
+    const char *wanted = world->shape->write_acks;
+    uint64_t number = sites;
+    uint64_t alive = 0;
+    for (uint32_t site = 0; site < world->shape->site_count; site++) {
+        const struct sim_sight *sight = &host->sight[site];
+        bool long_since = sight->hears && sight->alive_from + 3 * SIM_S < world->now;
+        alive += site == host->site || (long_since && sight->seen);
+    }
+    if (strcmp(wanted, "majority") == 0) {
+        return sites / 2 + 1;
+    }
+    if (strcmp(wanted, "all") != 0 && !hr_str_to_u64(hr_str_c(wanted), &number)) {
+        return 1;
+    }
+    return world->sites[host->site].view_at + 6 * SIM_S > world->now ? 1
+           : number < alive                                          ? number
+                                                                     : alive;
+}
+
+static void check_enough(struct sim_world *world, const struct sim_op *op,
+                         const struct sim_host *host, struct hr_str reply, uint64_t acks)
+{
+    struct hr_str value;
+    uint64_t sites = 0;
+    if (!sim_json_member(reply, HR_STR("sites"), &value) || !sim_json_number(value, &sites) ||
+        acks > sites) {
+        sim_trace_fail(world, "%s tells request %u of %u acks of %u sites",
+                       world->sites[host->site].name, op->number, (unsigned)acks, (unsigned)sites);
+    } else if (acks < needed(world, host, sites)) {
+        sim_trace_fail(world, "%s tells request %u of %u acks, where %u are needed",
+                       world->sites[host->site].name, op->number, (unsigned)acks,
+                       (unsigned)needed(world, host, sites));
+    }
+}
+
 static void check_reply(struct sim_world *world, const struct sim_call *call,
                         const struct sim_letter *letter)
 {
@@ -148,6 +187,7 @@ static void check_reply(struct sim_world *world, const struct sim_call *call,
     if (acks == 0 || !sim_request_of(world, letter->subject, &op, &attempt)) {
         return;
     }
+    check_enough(world, op, call->host, letter->body, acks);
     uint32_t index = change_of(world, op, attempt, letter->body);
     if (world->shape->site_count == 1) {
         op->attempts[attempt].change = index;

@@ -199,7 +199,7 @@ void sim_clients_answered(struct sim_world *world, struct sim_op *op, struct hr_
     }
     if (op->client == SIM_NOWHERE) {
         if (op->kind == SIM_OP_LIST && op->outcome == SIM_DONE) {
-            sim_check_agreement(world, clients->probing, reply);
+            sim_check_agreement(world, world->hosts[clients->probing].site, reply);
         }
         return;
     }

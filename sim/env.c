@@ -16,6 +16,9 @@ bool sim_env_enter(struct sim_call *call)
     struct sim_world *world = call->world;
     struct sim_site *site = sim_site_of(world, call->host);
     world->counts.env_calls++;
+    if (call->probe) {
+        return true;
+    }
     if (call->dead) {
         if (++call->failed_calls > SIM_FAILED_CALLS_MAX) {
             fprintf(stderr, "sim: an invocation for %.*s does not end\n",
@@ -72,6 +75,9 @@ static enum hr_err store_begins(struct sim_call *call, struct sim_site *site, si
     struct sim_world *world = call->world;
     if (!sim_env_enter(call)) {
         return sim_env_dead(diag);
+    }
+    if (call->probe) {
+        return HR_OK;
     }
     if (site->store_away > 0) {
         sim_call_wait(call, SIM_MS);
@@ -235,6 +241,9 @@ static enum hr_err env_commit(void *arg, const struct dkv_commit *commit, size_t
     enum hr_err err = store_begins(call, site, world->shape->commit_us, diag);
     if (err) {
         return err;
+    }
+    if (call->probe) {
+        return commit_now(call, site, commit, ret_conflict);
     }
     if (site->store_full > 0) {
         return hr_diag_set(diag, HR_NO_SPACE, "the store is full");

@@ -18,6 +18,11 @@ static enum hr_err send(struct sim_call *call, enum sim_letter_kind kind, struct
     sim_trace_number(world, (uint64_t)kind);
     sim_trace_bytes(world, subject);
     sim_trace_bytes(world, body);
+    if (call->probe) {
+        sim_letter_unref(world->probed);
+        world->probed = letter;
+        return HR_OK;
+    }
     sim_model_published(world, call, letter);
     sim_net_publish(world, call->host, letter);
     sim_letter_unref(letter);
@@ -126,6 +131,7 @@ static enum hr_err env_sites(void *arg, struct hr_arena *arena, struct dkv_peer 
         bool alive = sim_net_alive(world, host, i);
         if (!here && sim_random_chance(&world->net_random, wrong)) {
             alive = !alive;
+            world->sites[host->site].view_at = world->now;
         }
         host->sight[i].seen = host->sight[i].seen || alive || here;
         if (host->sight[i].seen) {

@@ -33,6 +33,7 @@ static void change_gone(struct sim_world *world, const struct sim_site *site,
     uint32_t bit = (uint32_t)1 << site->index;
     if (known->held & bit) {
         known->held &= ~bit;
+        world->model->knowledge.latest[site->index].stale = true;
         known->losses++;
         sim_check_acks_lost(world, known);
     }
@@ -42,7 +43,6 @@ static void feed_changed(struct sim_world *world, struct sim_site *site, enum si
                          struct hr_str key, const struct sim_item *now)
 {
     struct sim_knowledge *knowledge = &world->model->knowledge;
-    uint32_t bit = (uint32_t)1 << site->index;
     if (key.len != 35) {
         sim_trace_fail(world, "%s: the feed has a name that is none: %.*s", site->name,
                        SIM_ARG(key));
@@ -66,12 +66,13 @@ static void feed_changed(struct sim_world *world, struct sim_site *site, enum si
     }
     if (index == SIM_NOWHERE) {
         sim_check_sequence_new(world, site, &known);
+        sim_check_order(world, site, &known);
+        sim_check_twice(world, site, &known);
         index = sim_known_add(knowledge, &known);
     } else if (why != SIM_CHANGE_FORGED) {
         sim_check_sequence_again(world, site, &knowledge->changes[index], &known);
     }
-    knowledge->changes[index].held |= bit;
-    knowledge->changes[index].ever |= bit;
+    sim_known_hold(knowledge, index, site->index);
 }
 
 /* What lies behind v/ is held, feed or not. */
@@ -90,8 +91,7 @@ static void progress_changed(struct sim_world *world, struct sim_site *site, enu
     for (uint64_t seq = before + 1; seq <= prefix; seq++) {
         uint32_t index = sim_known_find(knowledge, row->origin, seq);
         if (index != SIM_NOWHERE) {
-            knowledge->changes[index].held |= (uint32_t)1 << site->index;
-            knowledge->changes[index].ever |= (uint32_t)1 << site->index;
+            sim_known_hold(knowledge, index, site->index);
         }
     }
     for (uint64_t seq = prefix + 1; why == SIM_CHANGE_LOST && seq <= before; seq++) {

@@ -44,6 +44,7 @@ struct sim_op {
     enum sim_outcome outcome;
     bool maybe; /* somebody may have done it, or may still */
     bool judged;
+    uint32_t copies; /* of its letters on their way, ever */
     struct sim_attempt attempts[SIM_ATTEMPTS_MAX];
     uint32_t attempt_count;
     uint32_t change; /* acknowledged; SIM_NOWHERE */

@@ -121,6 +121,7 @@ static void send(struct sim_world *world, struct sim_op *op, struct sim_host *ho
     sim_trace_say(world, host->site, "client %d asks: %s %s (request %u.%u)", (int)op->client,
                   subject, body, op->number, op->attempt_count - 1);
     unsigned copies = sim_net_send(world, site_of(world, op), host->site, event);
+    op->copies += copies;
     op->maybe = op->maybe || copies > 1; /* the second one may come when all is said */
     if (reads(op) && op->attempt_count == 1) {
         arrange(world, op, 20 * SIM_MS + sim_random_below(&world->net_random, 230 * SIM_MS),

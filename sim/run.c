@@ -6,11 +6,13 @@
 #include "sim/client.h"
 #include "sim/faults.h"
 #include "sim/model.h"
+#include "sim/probe.h"
 #include "sim/request.h"
 #include "sim/trace.h"
 
 #define STEP_US (250 * SIM_MS)
 #define CALM_WRITES_MAX 8u
+#define PROBE_US (700 * SIM_MS)
 
 /* For the story: who lacks what. */
 static void tell_missing(struct sim_world *world)
@@ -127,7 +129,11 @@ void sim_run(const struct sim_shape *shape, bool tracing, struct sim_result *ret
 {
     struct sim_world *world = sim_world_new(shape, tracing);
     sim_us settled_at = shape->faults_us;
-    sim_world_run(world, shape->faults_us);
+    while (!world->failed && world->now < shape->faults_us) {
+        sim_us next = world->now + PROBE_US;
+        sim_world_run(world, next < shape->faults_us ? next : shape->faults_us);
+        sim_probe_all(world);
+    }
     if (!world->failed) {
         sim_faults_heal(world);
         settle(world, world->now + SIM_HEAL_US);

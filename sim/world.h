@@ -61,6 +61,7 @@ struct sim_site {
     uint32_t store_full;
     uint32_t kill_at_call;
     uint32_t wrong_view;
+    sim_us view_at; /* when its hosts were last wrong about others */
     struct sim_backup backup;
     sim_us backup_at;
 };
@@ -98,6 +99,7 @@ struct sim_call {
     size_t count;
     bool lane;
     bool tick;
+    bool probe;            /* a check asks: nothing goes wrong, and nothing takes time */
     bool dead;             /* its host is, or its time is over: every call of the env fails */
     uint64_t failed_calls; /* of the env, since then */
     uint64_t wake;         /* number of the wake that it waits for; 0: none */
@@ -153,6 +155,7 @@ struct sim_world {
     bool window_on[SIM_WINDOWS_MAX];
     struct sim_clients *clients;
     struct sim_model *model;
+    struct sim_letter *probed; /* the answer to a check's question */
     struct sim_counts counts;
 };
 
