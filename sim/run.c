@@ -36,12 +36,17 @@ static void settle(struct sim_world *world, sim_us end)
     world->clients->stopped = true;
     while (!world->failed && world->now < end) {
         sim_world_run(world, world->now + STEP_US);
-        if (world->clients->pending == 0 && sim_model_settled(world, &missing, &site)) {
+        if (world->clients->pending == 0 && sim_model_settled(world, &missing, &site) &&
+            sim_probe_ready(world)) {
             return;
         }
     }
     if (world->clients->pending > 0) {
         sim_trace_fail(world, "%u requests are still under way", world->clients->pending);
+        return;
+    }
+    if (sim_model_settled(world, &missing, &site)) {
+        sim_trace_fail(world, "not every host serves its clients");
         return;
     }
     const struct sim_known *known = &world->model->knowledge.changes[missing];
