@@ -116,14 +116,14 @@ static uint32_t change_of(struct sim_world *world, const struct sim_op *op, uint
         uint32_t index = op->attempts[attempt].change;
         return index == AMBIGUOUS ? SIM_NOWHERE : index;
     }
-    /* A site that is alone: its newest change of this kind that is nobody's yet. */
+    /* A site that is alone: its first change of this kind that came after the request and is nobody's yet. */
     enum sim_known_kind kind = op->kind == SIM_OP_DEL ? SIM_KNOWN_DEL : SIM_KNOWN_CLEAR;
-    for (size_t i = knowledge->count; i > 0 && world->shape->site_count == 1; i--) {
-        struct sim_known *known = &knowledge->changes[i - 1];
-        if (known->kind == kind && !known->claimed &&
+    for (size_t i = 0; i < knowledge->count && world->shape->site_count == 1; i++) {
+        struct sim_known *known = &knowledge->changes[i];
+        if (known->kind == kind && !known->claimed && known->made_at >= op->sent_at &&
             (kind == SIM_KNOWN_CLEAR || known->key == op->key)) {
             known->claimed = true;
-            return (uint32_t)i - 1;
+            return (uint32_t)i;
         }
     }
     return SIM_NOWHERE;

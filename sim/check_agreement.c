@@ -118,20 +118,36 @@ static void check_item(struct sim_world *world, const struct all *all, const cha
     listed[key] = true;
 }
 
-void sim_check_agreement(struct sim_world *world, uint32_t index, struct hr_str reply)
+static void add_all(const struct sim_world *world, uint32_t site, struct all *all)
 {
     const struct sim_knowledge *knowledge = &world->model->knowledge;
+    for (size_t i = 0; i < knowledge->count; i++) {
+        if (knowledge->changes[i].held >> site & 1) {
+            add(all, &knowledge->changes[i]);
+        }
+    }
+}
+
+uint32_t sim_check_agreement_count(const struct sim_world *world, uint32_t site)
+{
+    struct all all = {0};
+    uint32_t count = 0;
+    add_all(world, site, &all);
+    for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
+        count += visible(&all, &all.values[key]);
+    }
+    return count;
+}
+
+void sim_check_agreement(struct sim_world *world, uint32_t index, struct hr_str reply)
+{
     const char *site = world->sites[index].name;
     struct all all = {0};
     bool listed[SIM_KEYS_MAX] = {0};
     struct hr_str items;
     struct hr_str item;
     struct hr_str name;
-    for (size_t i = 0; i < knowledge->count; i++) {
-        if (knowledge->changes[i].held >> index & 1) {
-            add(&all, &knowledge->changes[i]);
-        }
-    }
+    add_all(world, index, &all);
     if (!sim_json_member(reply, HR_STR("items"), &items)) {
         sim_trace_fail(world, "%s lists nothing: %.*s", site, SIM_ARG(reply));
         return;

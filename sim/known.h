@@ -28,6 +28,8 @@ struct sim_known {
     uint32_t losses;   /* how often a store that held it has lost it */
     uint32_t promised; /* acks that a client was told of */
     bool claimed;      /* a request is known to have made it */
+    sim_us made_at;
+    uint32_t before; /* of a CLEAR: values that its site showed before it */
 };
 
 /* How far a site says that it has an origin's changes. */

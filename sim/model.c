@@ -68,6 +68,9 @@ static void feed_changed(struct sim_world *world, struct sim_site *site, enum si
         sim_check_sequence_new(world, site, &known);
         sim_check_order(world, site, &known);
         sim_check_twice(world, site, &known);
+        known.made_at = world->now;
+        bool clears = known.kind == SIM_KNOWN_CLEAR;
+        known.before = clears ? sim_check_agreement_count(world, site->index) : 0;
         index = sim_known_add(knowledge, &known);
     } else if (why != SIM_CHANGE_FORGED) {
         sim_check_sequence_again(world, site, &knowledge->changes[index], &known);
@@ -142,6 +145,7 @@ void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt
                     struct hr_str reply)
 {
     sim_check_acks_told(world, op, attempt, reply);
+    sim_check_count_told(world, op, reply);
     sim_check_versions_told(world, op, attempt, reply);
     sim_check_values_told(world, op, reply);
 }

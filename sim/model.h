@@ -77,6 +77,10 @@ void sim_check_versions_told(struct sim_world *world, const struct sim_op *op, u
 void sim_check_values_told(struct sim_world *world, const struct sim_op *op, struct hr_str reply);
 /* check_agreement.c: a listing of everything at @site shows what all changes that it has amount to. */
 void sim_check_agreement(struct sim_world *world, uint32_t site, struct hr_str reply);
+/* How many values @site shows, by the changes that it has. */
+uint32_t sim_check_agreement_count(const struct sim_world *world, uint32_t site);
+/* check_count.c: a deletion of everything says how many values there were. */
+void sim_check_count_told(struct sim_world *world, const struct sim_op *op, struct hr_str reply);
 /* check_traffic.c: when nothing is wrong, @letters changes were sent for @writes writes. */
 void sim_check_traffic(struct sim_world *world, uint64_t writes, uint64_t letters);
 /* check_memory.c: a store holds no more than its changes, records and results can need. */
