@@ -147,6 +147,7 @@ void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt
     sim_check_acks_told(world, op, attempt, reply);
     sim_check_count_told(world, op, reply);
     sim_check_versions_told(world, op, attempt, reply);
+    sim_check_session_told(world, op, reply);
     sim_check_values_told(world, op, reply);
 }
 

@@ -15,7 +15,13 @@ struct sim_versions {
     sim_us lost_at[SIM_SITES_MAX];
 };
 
+/* check_session.c: the newest version of each key that a client with a token was told. */
+struct sim_sessions {
+    struct sim_version told[SIM_CLIENTS_MAX][SIM_KEYS_MAX];
+};
+
 struct sim_model {
+    struct sim_sessions sessions;
     struct sim_knowledge knowledge;
     struct sim_versions versions;
     const struct sim_call *committer;
@@ -73,6 +79,10 @@ void sim_check_clock(struct sim_world *world, struct sim_site *site, struct hr_s
 /* check_versions.c */
 void sim_check_versions_told(struct sim_world *world, const struct sim_op *op, uint32_t attempt,
                              struct hr_str reply);
+/* check_session.c: who sends a token reads what it has written or read before. */
+void sim_check_session_told(struct sim_world *world, const struct sim_op *op, struct hr_str reply);
+/* The reply is that there is no such value. */
+void sim_check_session_absent(struct sim_world *world, const struct sim_op *op);
 /* check_values.c: what is read was once written, and there. */
 void sim_check_values_told(struct sim_world *world, const struct sim_op *op, struct hr_str reply);
 /* check_agreement.c: a listing of everything at @site shows what all changes that it has amount to. */

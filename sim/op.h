@@ -39,6 +39,7 @@ struct sim_op {
     bool identified;  /* by a $request-id */
     enum sim_condition condition;
     struct sim_version if_version;
+    char *session; /* the token that it sends; NULL: none; owned */
     sim_us sent_at;
     sim_us answered_at;
     enum sim_outcome outcome;

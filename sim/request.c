@@ -103,7 +103,7 @@ static struct sim_host *next_host(struct sim_world *world, const struct sim_op *
 static void send(struct sim_world *world, struct sim_op *op, struct sim_host *host)
 {
     char subject[64];
-    char body[256];
+    char body[SIM_BODY_BYTES_MAX];
     char inbox[48];
     struct sim_attempt *attempt = &op->attempts[op->attempt_count];
     *attempt =
@@ -214,6 +214,9 @@ static void take_no(struct sim_world *world, struct sim_op *op, const struct sim
     if (moves_on && !op->judged) {
         move_on(world, op);
         return;
+    }
+    if (op->session && hr_str_eq(code, HR_STR("not-found"))) {
+        sim_check_session_absent(world, op);
     }
     if (op->judged && (unanswered(op) > 0 || op->attempt_count > 1)) {
         /* Somebody who was asked before may have done it. */

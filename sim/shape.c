@@ -156,6 +156,7 @@ void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t asked_f
     ret_shape->site_count = sites > 0 ? sites : ret_shape->site_count;
     draw_behaviour(ret_shape, &random);
     draw_clients(ret_shape, &random);
+    ret_shape->sessions = (asked_for & SIM_WITH_SESSIONS) != 0;
     random = sim_random_of(seed, STREAM_FAULTS);
     draw_faults(ret_shape, &random, asked_for);
 }

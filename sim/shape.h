@@ -56,6 +56,9 @@ enum sim_fault {
     (SIM_FAULT_BIT(SIM_FAULT_STORE_LOSS) | SIM_FAULT_BIT(SIM_FAULT_STORE_RESTORE) | \
      SIM_FAULT_BIT(SIM_FAULT_STORE_FORGED))
 
+/* Asked for beside faults: clients send session tokens. */
+#define SIM_WITH_SESSIONS ((uint32_t)1 << 31)
+
 const char *sim_fault_name(enum sim_fault fault);
 
 struct sim_window {
@@ -91,13 +94,14 @@ struct sim_shape {
     uint32_t weight[SIM_OP_KINDS];
     uint32_t raw_chance; /* requests as of a plain NATS client */
     uint32_t condition_chance;
+    bool sessions; /* clients ask for session tokens, and send them */
     /* faults */
     sim_us faults_us; /* how long there are any */
     struct sim_window windows[SIM_WINDOWS_MAX];
     size_t window_count;
 };
 
-/* @asked_for: bits of faults of SIM_FAULTS_ASKED_FOR that may be drawn too. @sites: how many there are, 0: as
+/* @asked_for: bits of faults of SIM_FAULTS_ASKED_FOR that may be drawn too, and SIM_WITH_SESSIONS. @sites: how many there are, 0: as
  * drawn. */
 void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t asked_for, uint32_t sites);
 

@@ -112,12 +112,16 @@ static struct draft draft_of(uint64_t origin, uint64_t seq, uint64_t hlc, const 
     return (struct draft){origin, seq, hlc, SIM_KNOWN_SET, "k1", 0, value};
 }
 
-/* A world in which nothing happens by itself, and a request by which value 1 was written. */
+#define OPS 6u
+
+/* A world in which nothing happens by itself, and requests by which 1 to 6 are written. */
 static struct sim_world *new_world(void)
 {
     struct sim_world *world = sim_world_new(&shape, false);
-    struct sim_op *op = sim_clients_probe(world, SIM_OP_SET, 1, 0);
-    assert_int_equal(op->number, 1);
+    for (uint32_t i = 1; i <= OPS; i++) {
+        const struct sim_op *op = sim_clients_probe(world, SIM_OP_SET, 1, 0);
+        assert_int_equal(op->number, i);
+    }
     world->now = SIM_S;
     return world;
 }
@@ -145,7 +149,7 @@ static void sequence_is_watched(void **state)
     struct sim_world *world = new_world();
     put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
     put(world, 1, draft_of(ORIGIN1, 1, 10, "1"));
-    put(world, 0, draft_of(ORIGIN1, 2, 11, "1"));
+    put(world, 0, draft_of(ORIGIN1, 2, 11, "2"));
     assert_true(passed(world));
 
     world = new_world();
@@ -155,12 +159,12 @@ static void sequence_is_watched(void **state)
 
     world = new_world();
     put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
-    put(world, 0, draft_of(ORIGIN1, 3, 11, "1"));
+    put(world, 0, draft_of(ORIGIN1, 3, 11, "2"));
     assert_true(failed(world, "after change 1"));
 
     world = new_world();
     put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
-    put(world, 0, draft_of(ORIGIN1, 2, 10, "1"));
+    put(world, 0, draft_of(ORIGIN1, 2, 10, "2"));
     assert_true(failed(world, "is not after the one before"));
 
     world = new_world();
@@ -185,7 +189,7 @@ static void numbers_are_not_used_again(void **state)
 }
 
 static const char told[] = "{\"site\":\"s1\",\"key\":\"k1\",\"version\":"
-                           "\"000000000000000a0001000000000007\",\"acks\":2}";
+                           "\"000000000000000a0001000000000007\",\"acks\":2,\"sites\":2}";
 
 /* A change that two sites have, which a client was told. */
 static struct sim_world *promised(void)
@@ -341,7 +345,7 @@ static struct sim_world *read_twice(const char *first, const char *second, bool 
         sim_model_told(world, op, 0, hr_str_c(reply));
         world->now += SIM_MS;
         if (loss) {
-            put(world, 0, draft_of(ORIGIN1, 1 + i, 10 + i, "1"));
+            put(world, 0, draft_of(ORIGIN1, 1 + i, 10 + i, i == 0 ? "1" : "2"));
             sim_store_crash(&world->sites[0].store);
             world->now += SIM_MS;
         }
@@ -391,18 +395,21 @@ static void value_was_written(void **state)
 static struct sim_world *history(void)
 {
     struct sim_world *world = new_world();
-    struct draft draft = draft_of(ORIGIN1, 1, 4, "1");
+    struct draft draft = draft_of(ORIGIN1, 1, 4, "3");
     draft.key = "k3";
     put(world, 0, draft);
     put(world, 0, (struct draft){ORIGIN1, 2, 5, SIM_KNOWN_CLEAR, NULL, 0, NULL});
     put(world, 0, draft_of(ORIGIN1, 3, 10, "1"));
+    draft = draft_of(ORIGIN1, 4, 11, "4");
+    draft.key = "k2";
+    put(world, 0, draft);
     draft = draft_of(ORIGIN2, 1, 12, "2");
     draft.field = 1;
     put(world, 1, draft);
-    draft = draft_of(ORIGIN1, 4, 13, "1");
-    draft.key = "k2";
     put(world, 0, draft);
-    put(world, 1, (struct draft){ORIGIN2, 2, 14, SIM_KNOWN_DEL, "k2", 0, NULL});
+    draft = (struct draft){ORIGIN2, 2, 14, SIM_KNOWN_DEL, "k2", 0, NULL};
+    put(world, 1, draft);
+    put(world, 0, draft);
     return world;
 }
 
@@ -429,7 +436,7 @@ static void listing_is_what_changes_amount_to(void **state)
     const char *both = "{\"f0\":1,\"f1\":2}";
     assert_true(agrees(list(version, both, ""), ""));
     assert_true(agrees(list(version, "{\"f0\":1}", ""), "not what its changes amount to"));
-    assert_true(agrees(list(version, "{\"f0\":2,\"f1\":2}", ""), "not what its changes amount to"));
+    assert_true(agrees(list(version, "{\"f0\":4,\"f1\":2}", ""), "not what its changes amount to"));
     assert_true(agrees(list(version, "{\"f0\":1,\"f1\":2,\"f2\":1}", ""), "not what its changes"));
     assert_true(agrees(list("000000000000000a0001000000000007", both, ""), "another version"));
     assert_true(agrees("{\"items\":[],\"next\":null}", "does not list k1"));
@@ -452,6 +459,150 @@ static void list_has_each_key_once(void **state)
     char twice[512];
     snprintf(twice, sizeof twice, "{\"items\":[%s,%s]}", item, item);
     assert_true(agrees(twice, "twice"));
+}
+
+/* A site lists what it has, and not what others have. */
+static void listing_is_of_its_own_site(void **state)
+{
+    (void)state;
+    struct sim_world *world = history();
+    struct draft draft = draft_of(ORIGIN2, 3, 20, "5");
+    put(world, 1, draft);
+    sim_check_agreement(
+        world, 0, hr_str_c(list("000000000000000c0002000000000007", "{\"f0\":1,\"f1\":2}", "")));
+    assert_true(passed(world));
+}
+
+static void new_change_is_the_latest(void **state)
+{
+    (void)state;
+    struct sim_world *world = new_world();
+    put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
+    put(world, 1, draft_of(ORIGIN1, 1, 10, "1"));
+    put(world, 1, draft_of(ORIGIN2, 1, 10, "2"));
+    assert_true(failed(world, "not later than"));
+
+    /* What was lost does not count. */
+    world = new_world();
+    put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
+    put(world, 1, draft_of(ORIGIN1, 1, 10, "1"));
+    sim_store_crash(&world->sites[1].store);
+    put(world, 1, draft_of(ORIGIN2, 1, 9, "2"));
+    assert_true(passed(world));
+}
+
+static void request_is_done_once(void **state)
+{
+    (void)state;
+    struct sim_world *world = new_world();
+    put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
+    put(world, 0, draft_of(ORIGIN1, 2, 11, "1"));
+    assert_true(failed(world, "for the 2th time"));
+
+    world = new_world();
+    sim_clients_op(world, 1)->identified = true;
+    put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
+    put(world, 1, draft_of(ORIGIN2, 1, 10, "1")); /* it did not know */
+    assert_false(world->failed);
+    put(world, 0, draft_of(ORIGIN1, 2, 11, "1"));
+    assert_true(failed(world, "whose change it has already"));
+}
+
+static void lost_number_may_be_filled(void **state)
+{
+    (void)state;
+    const struct draft noop = {ORIGIN1, 1, 10, SIM_KNOWN_NOOP, NULL, 0, NULL};
+    struct sim_world *world = new_world();
+    put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
+    sim_store_crash(&world->sites[0].store);
+    put(world, 0, noop);
+    put(world, 1, noop);
+    assert_false(world->failed);
+    put(world, 1, draft_of(ORIGIN1, 1, 10, "1"));
+    assert_true(failed(world, "another change under the number"));
+
+    world = new_world();
+    put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
+    put(world, 1, noop);
+    assert_true(failed(world, "another change under the number"));
+}
+
+/* A deletion of everything by a request that was sent once, told with @count. */
+static struct sim_world *cleared(const char *count)
+{
+    struct sim_world *world = new_world();
+    char reply[64];
+    put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
+    put(world, 0, (struct draft){ORIGIN1, 2, 11, SIM_KNOWN_CLEAR, NULL, 0, NULL});
+    struct sim_op *op = sim_clients_probe(world, SIM_OP_CLEAR, 0, 0);
+    op->attempts[0].change = 1;
+    snprintf(reply, sizeof reply, "{\"cleared\":true,\"count\":%s,\"acks\":1}", count);
+    sim_model_told(world, op, 0, hr_str_c(reply));
+    return world;
+}
+
+static void deletion_counts_what_was_there(void **state)
+{
+    (void)state;
+    assert_true(passed(cleared("1")));
+    assert_true(failed(cleared("0"), "1 values were there"));
+    assert_true(failed(cleared("2"), "1 values were there"));
+}
+
+/* A client with a token is told @first, then @second; NULL: that there is no such value. */
+static struct sim_world *in_session(const char *first, const char *second)
+{
+    struct sim_world *world = promised();
+    const char *versions[2] = {first, second};
+    for (unsigned i = 0; i < 2; i++) {
+        char reply[128];
+        struct sim_op op = {.number = 7 + i, .kind = SIM_OP_GET, .key = 1, .session = reply};
+        if (versions[i]) {
+            snprintf(reply, sizeof reply, "{\"version\":\"%s\",\"value\":{}}", versions[i]);
+            sim_check_session_told(world, &op, hr_str_c(reply));
+        } else {
+            sim_check_session_absent(world, &op);
+        }
+    }
+    return world;
+}
+
+static void session_does_not_go_back(void **state)
+{
+    (void)state;
+    const char *low = "00000000000000090001000000000007";
+    const char *high = "000000000000000a0001000000000007";
+    assert_true(passed(in_session(low, high)));
+    assert_true(failed(in_session(high, low), "where its session knows"));
+    assert_true(failed(in_session(high, NULL), "said not to be there"));
+    assert_true(passed(in_session(NULL, high)));
+
+    struct sim_world *world = in_session(high, high);
+    struct sim_op op = {.number = 9, .kind = SIM_OP_GET, .key = 1, .session = world->failure};
+    put(world, 0, (struct draft){ORIGIN1, 2, 11, SIM_KNOWN_DEL, "k1", 0, NULL});
+    sim_check_session_absent(world, &op);
+    assert_true(passed(world));
+}
+
+/* Two are needed as soon as the other site is seen. */
+static void reply_has_enough_acks(void **state)
+{
+    (void)state;
+    const char *one = "{\"version\":\"000000000000000a0001000000000007\",\"acks\":1,\"sites\":2}";
+    struct sim_world *world = promised();
+    publish(world, 0, "_INBOX.c1.0", hr_str_c(one));
+    assert_true(passed(world));
+
+    world = promised();
+    world->hosts[0].sight[1] = (struct sim_sight){.seen = true, .hears = true, .alive_from = 0};
+    world->now = 10 * SIM_S;
+    publish(world, 0, "_INBOX.c1.0", hr_str_c(one));
+    assert_true(failed(world, "of 1 acks, where 2 are needed"));
+
+    world = promised();
+    publish(world, 0, "_INBOX.c1.0",
+            HR_STR("{\"version\":\"000000000000000a0001000000000007\",\"acks\":2,\"sites\":1}"));
+    assert_true(failed(world, "of 2 acks of 1 sites"));
 }
 
 static void traffic_is_bounded(void **state)
@@ -490,6 +641,13 @@ int main(void)
         cmocka_unit_test(value_was_written),
         cmocka_unit_test(listing_is_what_changes_amount_to),
         cmocka_unit_test(list_has_each_key_once),
+        cmocka_unit_test(listing_is_of_its_own_site),
+        cmocka_unit_test(new_change_is_the_latest),
+        cmocka_unit_test(request_is_done_once),
+        cmocka_unit_test(lost_number_may_be_filled),
+        cmocka_unit_test(deletion_counts_what_was_there),
+        cmocka_unit_test(reply_has_enough_acks),
+        cmocka_unit_test(session_does_not_go_back),
         cmocka_unit_test(traffic_is_bounded),
         cmocka_unit_test(memory_is_bounded),
     };
