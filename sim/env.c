@@ -6,6 +6,7 @@
 
 #include "actors/kv/core/batch.h"
 #include "sim/call.h"
+#include "sim/faults.h"
 #include "sim/host.h"
 #include "sim/late.h"
 #include "sim/model.h"
@@ -33,6 +34,10 @@ bool sim_env_enter(struct sim_call *call)
         boot.at += sim_random_scaled(&world->host_random, 10 * SIM_MS, 4 * SIM_S);
         sim_events_add(&world->events, boot);
         return false;
+    }
+    if (site->store_kill_at_call > 0 &&
+        sim_random_chance(&world->host_random, site->store_kill_at_call)) {
+        sim_faults_kill_store(world, site);
     }
     if (sim_random_chance(&world->call_random, world->shape->pause_chance)) {
         sim_call_wait(call, sim_random_below(&world->call_random, 200));

@@ -88,6 +88,7 @@ static void draw_window(struct sim_window *window, struct sim_random *random)
         window->amount = sim_random_scaled(random, 5 * SIM_MS, 3 * SIM_S);
         break;
     case SIM_FAULT_KILL_AT_CALL:
+    case SIM_FAULT_STORE_KILL_AT_CALL:
         window->amount = sim_random_scaled(random, 1000, 50000);
         break;
     case SIM_FAULT_STORE_ERRORS:

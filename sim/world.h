@@ -60,6 +60,7 @@ struct sim_site {
     uint32_t store_unknown;
     uint32_t store_full;
     uint32_t kill_at_call;
+    uint32_t store_kill_at_call;
     uint32_t wrong_view;
     sim_us view_at; /* when its hosts were last wrong about others */
     struct sim_backup backup;
