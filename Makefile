@@ -80,17 +80,18 @@ soak: build
 SIM_SEEDS ?= 20000
 SIM_FROM ?= 1
 SIM_JOBS ?= 2
+SIM_FLAGS ?= --with-store-loss
 
 build/release/sim/sim: build/release/build.ninja FORCE
 	@ninja -C build/release --quiet sim
 
 sim: build/release/sim/sim
 	@build/release/sim/sim --file tests/sim/seeds --seeds $(SIM_FROM)..$$(($(SIM_FROM) + $(SIM_SEEDS) - 1)) \
-	    --jobs $(SIM_JOBS) --quiet
+	    --jobs $(SIM_JOBS) $(SIM_FLAGS) --quiet
 
 # HOURS=1 by default; it begins at the seed that the time makes, and says which ones fail.
 sim-soak: build/release/sim/sim
-	@build/release/sim/sim --file tests/sim/seeds --seeds $$(date +%s)000..$$(date +%s)999 --jobs $(SIM_JOBS) --quiet \
+	@build/release/sim/sim --file tests/sim/seeds --seeds $$(date +%s)000..$$(date +%s)999 --jobs $(SIM_JOBS) $(SIM_FLAGS) --quiet \
 	    --seconds $$(($(or $(HOURS),1) * 3600))
 
 FORCE:
