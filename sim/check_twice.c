@@ -4,8 +4,20 @@
 #include "sim/model.h"
 #include "sim/trace.h"
 
-/* Results are kept for ten minutes of the site's wall, whose steps may be longer. */
-#define WALL_AHEAD_MS_MAX ((uint64_t)5 * 60 * 1000)
+/* Results are kept for ten minutes of the site's wall, whose steps may be longer, either way. */
+#define STEP_US_MAX (5 * 60 * SIM_S)
+
+static bool steps_far(const struct sim_world *world, uint32_t site)
+{
+    for (size_t i = 0; i < world->shape->window_count; i++) {
+        const struct sim_window *window = &world->shape->windows[i];
+        if (window->fault == SIM_FAULT_CLOCK_STEP && window->site == site && !window->removed &&
+            window->amount > STEP_US_MAX) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static uint32_t count_changes(const struct sim_world *world, uint32_t op, uint32_t *ret_held)
 {
@@ -24,14 +36,13 @@ void sim_check_twice(struct sim_world *world, const struct sim_site *site,
                      const struct sim_known *known)
 {
     const struct sim_op *op = sim_clients_op(world, known->op);
-    uint64_t usual_ms = SIM_WALL_MS + world->now / 1000;
     uint32_t held = 0;
     if (!op || known->sets == 0) {
         return;
     }
     uint32_t count = count_changes(world, known->op, &held);
-    bool jumped = site->wall_max_ms > usual_ms + WALL_AHEAD_MS_MAX;
-    if (op->identified && (held >> site->index & 1) && !jumped) {
+    bool knows = (held >> site->index & 1) && !steps_far(world, site->index);
+    if (op->identified && knows) {
         sim_trace_fail(world, "%s does request %u, whose change it has already", site->name,
                        op->number);
     } else if (!op->identified && count >= op->copies) {
