@@ -80,7 +80,7 @@ soak: build
 SIM_SEEDS ?= 20000
 SIM_FROM ?= 1
 SIM_JOBS ?= 2
-SIM_FLAGS ?= --with-store-loss
+SIM_FLAGS ?=
 
 build/release/sim/sim: build/release/build.ninja FORCE
 	@ninja -C build/release --quiet sim

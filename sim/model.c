@@ -74,7 +74,7 @@ static void feed_changed(struct sim_world *world, struct sim_site *site, enum si
         index = sim_known_add(knowledge, &known);
     } else if (why != SIM_CHANGE_FORGED) {
         sim_check_sequence_again(world, site, &knowledge->changes[index], &known);
-        if (known.kind == SIM_KNOWN_NOOP && knowledge->changes[index].held == 0) {
+        if (!world->failed && knowledge->changes[index].digest != known.digest) {
             known.ever = knowledge->changes[index].ever;
             known.losses = knowledge->changes[index].losses;
             known.promised = knowledge->changes[index].promised;
