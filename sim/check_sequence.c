@@ -31,7 +31,8 @@ void sim_check_sequence_again(struct sim_world *world, const struct sim_site *si
     /* A number that nobody has any more may be filled with nothing; and a site that is alone, whose store became
      * what it was, may use it again: there is nobody who could have seen it. */
     bool alone = world->shape->site_count == 1;
-    bool filled = (now->kind == SIM_KNOWN_NOOP || alone) && before->held == 0;
+    uint32_t others = before->held & ~((uint32_t)1 << site->index);
+    bool filled = (now->kind == SIM_KNOWN_NOOP || alone) && others == 0 && before->losses > 0;
     if (before->digest != now->digest && !filled) {
         sim_trace_fail(world, "%s has another change under the number %016llx/%llu", site->name,
                        (unsigned long long)now->origin, (unsigned long long)now->seq);
