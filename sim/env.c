@@ -37,7 +37,10 @@ bool sim_env_enter(struct sim_call *call)
     }
     if (site->store_kill_at_call > 0 &&
         sim_random_chance(&world->host_random, site->store_kill_at_call)) {
+        /* No process is started again within a millisecond, which would be one incarnation twice. */
         sim_faults_kill_store(world, site);
+        site->store_back_at =
+            world->now + sim_random_range(&world->host_random, 3 * SIM_MS, 30 * SIM_MS);
     }
     if (sim_random_chance(&world->call_random, world->shape->pause_chance)) {
         sim_call_wait(call, sim_random_below(&world->call_random, 200));
@@ -84,7 +87,7 @@ static enum hr_err store_begins(struct sim_call *call, struct sim_site *site, si
     if (call->probe) {
         return HR_OK;
     }
-    if (site->store_away > 0) {
+    if (sim_site_store_away(world, site)) {
         sim_call_wait(call, SIM_MS);
         return call->dead ? sim_env_dead(diag) : hr_diag_set(diag, HR_IO, "the store is away");
     }
@@ -98,7 +101,7 @@ static enum hr_err store_begins(struct sim_call *call, struct sim_site *site, si
     if (call->dead) {
         return sim_env_dead(diag);
     }
-    if (site->store_away > 0 || life != site->store_life) {
+    if (sim_site_store_away(world, site) || life != site->store_life) {
         return hr_diag_set(diag, HR_IO, "the store has gone");
     }
     if (sim_random_chance(&world->store_random, site->store_errors)) {
@@ -268,7 +271,7 @@ static enum hr_err env_commit(void *arg, const struct dkv_commit *commit, size_t
     if (call->dead || !sim_env_enter(call)) {
         return sim_env_dead(diag);
     }
-    if (life != site->store_life || site->store_away > 0) {
+    if (life != site->store_life || sim_site_store_away(world, site)) {
         return hr_diag_set(diag, HR_UNKNOWN_OUTCOME, "the store has gone");
     }
     return err;

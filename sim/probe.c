@@ -31,7 +31,8 @@ static void forget(struct sim_world *world)
 
 static bool can_be_asked(const struct sim_world *world, const struct sim_host *host)
 {
-    return host->up && host->paused_until <= world->now && world->sites[host->site].store_away == 0;
+    return host->up && host->paused_until <= world->now &&
+           !sim_site_store_away(world, &world->sites[host->site]);
 }
 
 void sim_probe_all(struct sim_world *world)

@@ -33,7 +33,7 @@
     X(PAUSE, "pause", "a host of the site stands still")                                     \
     X(STORE_KILL, "store-kill", "the site's store is killed, and back when the window ends") \
     X(STORE_KILL_AT_CALL, "store-kill-at-call",                                              \
-      "the site's store dies in calls of it, and is back at once: amount of a million")      \
+      "the site's store dies in calls of it, for some ms: amount of a million")              \
     X(STORE_SLOW, "store-slow", "the site's store takes up to amount longer")                \
     X(STORE_ERRORS, "store-errors", "calls of the site's store fail: amount of a million")   \
     X(STORE_UNKNOWN, "store-unknown", "commits' answers are lost: amount of a million")      \

@@ -75,8 +75,9 @@ struct sim_host {
     bool dying;
     uint64_t life; /* counts boots */
     uint64_t nonce[2];
-    char nonce_text[33]; /* with the losses in it */
-    uint64_t store_life; /* of its site's store, when it was last looked at */
+    char nonce_text[33];  /* with the losses in it */
+    sim_us store_back_at; /* after a death at a call */
+    uint64_t store_life;  /* of its site's store, when it was last looked at */
     uint32_t losses;
     sim_us paused_until;
     struct sim_sight sight[SIM_SITES_MAX];
@@ -172,6 +173,11 @@ uint64_t sim_world_mono_ms(struct sim_world *world, const struct sim_site *site)
 static inline struct sim_event sim_event_of(enum sim_event_kind kind, sim_us at, uint32_t who)
 {
     return (struct sim_event){.at = at, .kind = kind, .who = who};
+}
+
+static inline bool sim_site_store_away(const struct sim_world *world, const struct sim_site *site)
+{
+    return site->store_away > 0 || world->now < site->store_back_at;
 }
 
 static inline struct sim_site *sim_site_of(struct sim_world *world, const struct sim_host *host)
