@@ -47,6 +47,7 @@ struct sim_site {
     char name[8];
     char id[4];
     struct sim_store store;
+    sim_us store_back_at;     /* after a death at a call */
     uint64_t store_life;      /* counts its deaths that may have cost something */
     struct sim_random random; /* what the core draws */
     /* the wall is base + time * (1 + ppm) + ahead */
@@ -75,9 +76,8 @@ struct sim_host {
     bool dying;
     uint64_t life; /* counts boots */
     uint64_t nonce[2];
-    char nonce_text[33];  /* with the losses in it */
-    sim_us store_back_at; /* after a death at a call */
-    uint64_t store_life;  /* of its site's store, when it was last looked at */
+    char nonce_text[33]; /* with the losses in it */
+    uint64_t store_life; /* of its site's store, when it was last looked at */
     uint32_t losses;
     sim_us paused_until;
     struct sim_sight sight[SIM_SITES_MAX];
