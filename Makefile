@@ -1,8 +1,8 @@
 # Two commands matter: `make up` runs the TODO application at http://localhost:8080, `make test` passes every test.
 # Both first install what the machine lacks (scripts/deps.sh says what) and build what has changed.
 .DEFAULT_GOAL := build
-.PHONY: build up test deps guest dev unit integration e2e todo-backend-spec components fuzz check format clean bench-hello \
-	clouds clouds-status clouds-kill clouds-heal clouds-down test-lattice soak bench-lattice
+.PHONY: FORCE build up test deps guest dev unit integration e2e todo-backend-spec components fuzz check format clean bench-hello \
+	clouds clouds-status clouds-kill clouds-heal clouds-down test-lattice soak bench-lattice sim sim-soak
 
 deps_stamp := build/deps/.stamp
 deps_inputs := scripts/deps.sh scripts/collect_sources.mjs scripts/packages.txt third_party/wasmtime/Cargo.lock \
@@ -75,6 +75,26 @@ test-lattice: build
 soak: build
 	@scripts/npm_ci.sh tests/lattice
 	@MINUTES=$(MINUTES) node tests/lattice/soak.mjs
+
+# The simulator: seeds that once failed, then SIM_SEEDS fresh ones, from SIM_FROM on (docs/simulator.md).
+SIM_SEEDS ?= 20000
+SIM_FROM ?= 1
+SIM_JOBS ?= 2
+SIM_FLAGS ?=
+
+build/release/sim/sim: build/release/build.ninja FORCE
+	@ninja -C build/release --quiet sim
+
+sim: build/release/sim/sim
+	@build/release/sim/sim --file tests/sim/seeds --seeds $(SIM_FROM)..$$(($(SIM_FROM) + $(SIM_SEEDS) - 1)) \
+	    --jobs $(SIM_JOBS) $(SIM_FLAGS) --quiet
+
+# HOURS=1 by default; it begins at the seed that the time makes, and says which ones fail.
+sim-soak: build/release/sim/sim
+	@build/release/sim/sim --file tests/sim/seeds --seeds $$(date +%s)000..$$(date +%s)999 --jobs $(SIM_JOBS) $(SIM_FLAGS) --quiet \
+	    --seconds $$(($(or $(HOURS),1) * 3600))
+
+FORCE:
 
 components: guest
 	@scripts/components.sh

@@ -25,11 +25,15 @@ mapfile -t cores < <(list 'actors/*/core/*.[ch]')
 mapfile -t guests < <(list 'actors/*/*.[ch]' | grep -v /core/)
 mapfile -t host < <(list 'host/*.[ch]')
 mapfile -t cli < <(list 'cli/*.[ch]')
+mapfile -t sim < <(list 'sim/*.[ch]')
+mapfile -t judges < <(list 'sim/check_*.c' 'sim/model.[ch]' 'sim/known.[ch]' 'sim/json.[ch]')
 forbid base 'host/|actors/|cli/|sim/|tests/|bench/|uv\.h|lmdb\.h|yyjson\.h|wasmtime' "${base[@]}"
 forbid 'an actor core' 'host/|cli/|sim/|tests/|bench/|uv\.h|time\.h|stdio\.h|unistd\.h|pthread\.h' "${cores[@]}"
 forbid 'a guest' 'host/|cli/|sim/|tests/|bench/' "${guests[@]}"
 forbid 'the host' 'actors/|cli/|sim/|tests/|bench/' "${host[@]}"
 forbid 'the command line' 'actors/|sim/|tests/|bench/' "${cli[@]+"${cli[@]}"}"
+forbid 'the simulator' 'host/|cli/|tests/|bench/|actors/(todo|ui)/|uv\.h' "${sim[@]}"
+forbid "what judges the simulated core" 'actors/' "${judges[@]}"
 for actor in todo ui kv; do
     mapfile -t own < <(list "actors/$actor/**" | grep '\.[ch]$')
     others=$(printf 'actors/%s/|' todo ui kv | sed "s#actors/$actor/|##; s/|$//")

@@ -29,6 +29,10 @@ step() {
         passed=$(count '^[^ ]+ pass ([0-9]+)$' "$log")
         failed=$(count '^[^ ]+ (fail|cancelled) ([0-9]+)$' "$log" 2)
         grep -E '^[^ ]+ (tests|pass|fail|cancelled|skipped) [0-9]+$' "$log" ;;
+    sim)
+        passed=$(count '^([0-9]+) seeds passed, ([0-9]+) failed$' "$log")
+        failed=$(count '^([0-9]+) seeds passed, ([0-9]+) failed$' "$log" 2)
+        tail -n 3 "$log" ;;
     *)
         passed=$((status == 0 ? 1 : 0)); failed=0
         tail -n 1 "$log" ;;
@@ -63,6 +67,7 @@ step layers check scripts/check_layers.sh
 step core-symbols check scripts/check_core_symbols.sh
 rm -f build/dev/Testing/Temporary/LastTest.log # or an old one would be counted
 step unit cmocka ctest --test-dir build/dev -j "$(nproc)" --output-on-failure --no-tests=error
+step sim sim make --no-print-directory sim
 step page node bash -c 'scripts/npm_ci.sh ui && cd ui && npm test --silent'
 step integration node make --no-print-directory integration
 step integration-sanitized node integration_sanitized

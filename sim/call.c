@@ -86,6 +86,7 @@ void sim_call_begin(struct sim_world *world, struct sim_host *host, struct sim_l
     call->count = count;
     call->lane = kind == SIM_CALL_LANE;
     call->tick = kind == SIM_CALL_TICK;
+    call->probe = kind == SIM_CALL_PROBE;
     memcpy(call->letters, letters, count * sizeof(struct sim_letter *));
     struct sim_event end = sim_event_of(SIM_EVENT_END, world->now + SIM_CALL_US, call->slot);
     end.life = call->serial;

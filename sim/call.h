@@ -6,7 +6,7 @@
 
 #include "sim/world.h"
 
-enum sim_call_kind { SIM_CALL_ONE, SIM_CALL_LANE, SIM_CALL_TICK };
+enum sim_call_kind { SIM_CALL_ONE, SIM_CALL_LANE, SIM_CALL_TICK, SIM_CALL_PROBE };
 
 /* Calls of the env after which a dead invocation has to have ended. */
 #define SIM_FAILED_CALLS_MAX 100000u

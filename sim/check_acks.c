@@ -116,14 +116,14 @@ static uint32_t change_of(struct sim_world *world, const struct sim_op *op, uint
         uint32_t index = op->attempts[attempt].change;
         return index == AMBIGUOUS ? SIM_NOWHERE : index;
     }
-    /* A site that is alone: its newest change of this kind that is nobody's yet. */
+    /* A site that is alone: its first change of this kind that came after the request and is nobody's yet. */
     enum sim_known_kind kind = op->kind == SIM_OP_DEL ? SIM_KNOWN_DEL : SIM_KNOWN_CLEAR;
-    for (size_t i = knowledge->count; i > 0 && world->shape->site_count == 1; i--) {
-        struct sim_known *known = &knowledge->changes[i - 1];
-        if (known->kind == kind && !known->claimed &&
+    for (size_t i = 0; i < knowledge->count && world->shape->site_count == 1; i++) {
+        struct sim_known *known = &knowledge->changes[i];
+        if (known->kind == kind && !known->claimed && known->made_at >= op->sent_at &&
             (kind == SIM_KNOWN_CLEAR || known->key == op->key)) {
             known->claimed = true;
-            return (uint32_t)i - 1;
+            return (uint32_t)i;
         }
     }
     return SIM_NOWHERE;
@@ -139,6 +139,45 @@ static uint64_t acks_of(struct hr_str reply)
     return acks;
 }
 
+/* How many sites have to have a write whose reply says that @sites are known, as @host sees them. A site that
+ * has just become alive need not have been counted yet. */
+static uint64_t needed(const struct sim_world *world, const struct sim_host *host, uint64_t sites)
+{
+    const char *wanted = world->shape->write_acks;
+    uint64_t number = sites;
+    uint64_t alive = 0;
+    for (uint32_t site = 0; site < world->shape->site_count; site++) {
+        const struct sim_sight *sight = &host->sight[site];
+        bool long_since = sight->hears && sight->alive_from + 3 * SIM_S < world->now;
+        alive += site == host->site || (long_since && sight->seen);
+    }
+    if (strcmp(wanted, "majority") == 0) {
+        return sites / 2 + 1;
+    }
+    if (strcmp(wanted, "all") != 0 && !hr_str_to_u64(hr_str_c(wanted), &number)) {
+        return 1;
+    }
+    return world->sites[host->site].view_at + 6 * SIM_S > world->now ? 1
+           : number < alive                                          ? number
+                                                                     : alive;
+}
+
+static void check_enough(struct sim_world *world, const struct sim_op *op,
+                         const struct sim_host *host, struct hr_str reply, uint64_t acks)
+{
+    struct hr_str value;
+    uint64_t sites = 0;
+    if (!sim_json_member(reply, HR_STR("sites"), &value) || !sim_json_number(value, &sites) ||
+        acks > sites) {
+        sim_trace_fail(world, "%s tells request %u of %u acks of %u sites",
+                       world->sites[host->site].name, op->number, (unsigned)acks, (unsigned)sites);
+    } else if (acks < needed(world, host, sites)) {
+        sim_trace_fail(world, "%s tells request %u of %u acks, where %u are needed",
+                       world->sites[host->site].name, op->number, (unsigned)acks,
+                       (unsigned)needed(world, host, sites));
+    }
+}
+
 static void check_reply(struct sim_world *world, const struct sim_call *call,
                         const struct sim_letter *letter)
 {
@@ -148,6 +187,7 @@ static void check_reply(struct sim_world *world, const struct sim_call *call,
     if (acks == 0 || !sim_request_of(world, letter->subject, &op, &attempt)) {
         return;
     }
+    check_enough(world, op, call->host, letter->body, acks);
     uint32_t index = change_of(world, op, attempt, letter->body);
     if (world->shape->site_count == 1) {
         op->attempts[attempt].change = index;

@@ -1,4 +1,4 @@
-/* Claim: after everything has arrived, a listing shows exactly what all changes that are left amount to: of
+/* Claim: a listing shows exactly what all changes that the site has amount to, at any time: of
  * each field the change with the latest stamp, unless it removes the field, or a later one deletes the value or
  * everything. A value's version is the latest stamp of its changes. */
 #include "sim/json.h"
@@ -118,20 +118,36 @@ static void check_item(struct sim_world *world, const struct all *all, const cha
     listed[key] = true;
 }
 
-void sim_check_agreement(struct sim_world *world, uint32_t host, struct hr_str reply)
+static void add_all(const struct sim_world *world, uint32_t site, struct all *all)
 {
     const struct sim_knowledge *knowledge = &world->model->knowledge;
-    const char *site = world->sites[world->hosts[host].site].name;
+    for (size_t i = 0; i < knowledge->count; i++) {
+        if (knowledge->changes[i].held >> site & 1) {
+            add(all, &knowledge->changes[i]);
+        }
+    }
+}
+
+uint32_t sim_check_agreement_count(const struct sim_world *world, uint32_t site)
+{
+    struct all all = {0};
+    uint32_t count = 0;
+    add_all(world, site, &all);
+    for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
+        count += visible(&all, &all.values[key]);
+    }
+    return count;
+}
+
+void sim_check_agreement(struct sim_world *world, uint32_t index, struct hr_str reply)
+{
+    const char *site = world->sites[index].name;
     struct all all = {0};
     bool listed[SIM_KEYS_MAX] = {0};
     struct hr_str items;
     struct hr_str item;
     struct hr_str name;
-    for (size_t i = 0; i < knowledge->count; i++) {
-        if (knowledge->changes[i].held > 0) {
-            add(&all, &knowledge->changes[i]);
-        }
-    }
+    add_all(world, index, &all);
     if (!sim_json_member(reply, HR_STR("items"), &items)) {
         sim_trace_fail(world, "%s lists nothing: %.*s", site, SIM_ARG(reply));
         return;

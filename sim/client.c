@@ -32,7 +32,11 @@ struct sim_clients *sim_clients_new(struct sim_world *world)
 void sim_clients_free(struct sim_clients *clients)
 {
     for (uint32_t i = 1; clients && i <= clients->count; i++) {
+        hr_free(clients->ops[i]->session);
         hr_free(clients->ops[i]);
+    }
+    for (uint32_t i = 0; clients && i < SIM_CLIENTS_MAX; i++) {
+        hr_free(clients->session[i]);
     }
     if (clients) {
         hr_free(clients->ops);
@@ -128,11 +132,16 @@ void sim_clients_body(const struct sim_op *op, char *ret_text, size_t bytes)
 {
     char part[96];
     bool reads = op->kind == SIM_OP_GET || op->kind == SIM_OP_LIST;
-    if (reads) {
-        snprintf(ret_text, bytes, "%s", op->kind == SIM_OP_LIST ? "{\"limit\":1000}" : "");
+    if (op->kind == SIM_OP_GET && !op->session) {
+        ret_text[0] = '\0';
         return;
     }
-    snprintf(ret_text, bytes, "{");
+    snprintf(ret_text, bytes, reads && op->kind == SIM_OP_LIST ? "{\"limit\":1000" : "{");
+    if (op->session) {
+        char token[SIM_BODY_BYTES_MAX / 2];
+        snprintf(token, sizeof token, "\"$session\":\"%s\"", op->session);
+        add(ret_text, bytes, token);
+    }
     for (uint32_t i = 0; i < SIM_FIELDS; i++) {
         if (op->sets >> i & 1) {
             snprintf(part, sizeof part, "\"f%u\":%u", i, op->number);
@@ -171,6 +180,9 @@ void sim_clients_event(struct sim_world *world, uint32_t who, uint64_t what)
     struct sim_op *op = op_new(world);
     op->client = who;
     draw_op(world, op);
+    if (world->shape->sessions) {
+        op->session = sim_copy(hr_str_c(clients->session[who] ? clients->session[who] : ""));
+    }
     sim_request_begin(world, op, SIM_NOWHERE);
 }
 
@@ -191,15 +203,21 @@ void sim_clients_answered(struct sim_world *world, struct sim_op *op, struct hr_
     struct sim_clients *clients = world->clients;
     struct sim_version version;
     struct hr_str value;
+    struct hr_str token;
     clients->pending--;
     op->answered_at = world->now;
     sim_trace_number(world, (uint64_t)op->outcome * 16 + op->kind);
     if (sim_json_member(reply, HR_STR("version"), &value) && sim_version_read(value, &version)) {
         clients->seen[op->key] = version;
     }
+    if (op->client != SIM_NOWHERE && op->session &&
+        sim_json_member(reply, HR_STR("session"), &value) && sim_json_string(value, &token)) {
+        hr_free(clients->session[op->client]);
+        clients->session[op->client] = sim_copy(token);
+    }
     if (op->client == SIM_NOWHERE) {
         if (op->kind == SIM_OP_LIST && op->outcome == SIM_DONE) {
-            sim_check_agreement(world, clients->probing, reply);
+            sim_check_agreement(world, world->hosts[clients->probing].site, reply);
         }
         return;
     }

@@ -16,6 +16,7 @@ struct sim_clients {
     uint32_t pending;
     uint32_t probing; /* the host whose listing is checked */
     struct sim_random random;
+    char *session[SIM_CLIENTS_MAX];        /* tokens; NULL: none yet */
     struct sim_version seen[SIM_KEYS_MAX]; /* versions that clients were told last */
 };
 
@@ -29,6 +30,9 @@ void sim_clients_answered(struct sim_world *world, struct sim_op *op, struct hr_
 /* The checks ask themselves: @kind of @key, of this host and no other. Returns the op. */
 struct sim_op *sim_clients_probe(struct sim_world *world, enum sim_op_kind kind, uint32_t key,
                                  uint32_t host);
+/* Room for any op's body. */
+#define SIM_BODY_BYTES_MAX 4096u
+
 /* An op's subject and body. */
 void sim_clients_subject(const struct sim_op *op, char *ret_text, size_t bytes);
 void sim_clients_body(const struct sim_op *op, char *ret_text, size_t bytes);

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/alloc.h"
@@ -44,7 +44,7 @@ bool sim_command_seed(const struct sim_options *options, uint64_t seed,
 {
     struct sim_shape shape;
     struct sim_result again;
-    sim_shape_draw(&shape, seed, options->asked_for);
+    sim_shape_draw(&shape, seed, options->asked_for, options->sites);
     leave_out(&shape, options->left_out);
     sim_run(&shape, options->trace && !options->minimise, ret_result);
     if (options->twice) {
@@ -104,16 +104,30 @@ static uint64_t *read_seeds(const char *path, size_t *ret_count)
     return seeds;
 }
 
+/* Computing time of all jobs. */
+static double cpu_seconds(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_CHILDREN, &usage) != 0) {
+        return 0;
+    }
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
 static void print_totals(const struct sim_totals *totals, double wall_s)
 {
     double time_s = (double)totals->time_us / 1e6;
+    double cpu_s = cpu_seconds();
     printf(
-        "%.0f simulated seconds in %.1f s: %.0f times as fast; %llu changes, %llu of %llu "
-        "requests done, %llu kills, %llu events, %llu calls of the env; slowest healing %.1f s\n",
-        time_s, wall_s, wall_s > 0 ? time_s / wall_s : 0, (unsigned long long)totals->changes,
-        (unsigned long long)totals->done, (unsigned long long)totals->requests,
-        (unsigned long long)totals->kills, (unsigned long long)totals->events,
-        (unsigned long long)totals->env_calls, (double)totals->healing_us_max / 1e6);
+        "%.0f simulated seconds in %.1f s: %.0f times as fast as life, %.0f times for one core\n",
+        time_s, wall_s, wall_s > 0 ? time_s / wall_s : 0, cpu_s > 0 ? time_s / cpu_s : 0);
+    printf("%llu changes, %llu of %llu requests done, %llu kills, %llu events, %llu calls of the "
+           "env; slowest healing %.1f s\n",
+           (unsigned long long)totals->changes, (unsigned long long)totals->done,
+           (unsigned long long)totals->requests, (unsigned long long)totals->kills,
+           (unsigned long long)totals->events, (unsigned long long)totals->env_calls,
+           (double)totals->healing_us_max / 1e6);
     printf("%llu seeds passed, %llu failed\n", (unsigned long long)totals->passed,
            (unsigned long long)totals->failed);
 }

@@ -6,6 +6,7 @@
 
 #include "actors/kv/core/batch.h"
 #include "sim/call.h"
+#include "sim/faults.h"
 #include "sim/host.h"
 #include "sim/late.h"
 #include "sim/model.h"
@@ -16,6 +17,9 @@ bool sim_env_enter(struct sim_call *call)
     struct sim_world *world = call->world;
     struct sim_site *site = sim_site_of(world, call->host);
     world->counts.env_calls++;
+    if (call->probe) {
+        return true;
+    }
     if (call->dead) {
         if (++call->failed_calls > SIM_FAILED_CALLS_MAX) {
             fprintf(stderr, "sim: an invocation for %.*s does not end\n",
@@ -30,6 +34,13 @@ bool sim_env_enter(struct sim_call *call)
         boot.at += sim_random_scaled(&world->host_random, 10 * SIM_MS, 4 * SIM_S);
         sim_events_add(&world->events, boot);
         return false;
+    }
+    if (site->store_kill_at_call > 0 &&
+        sim_random_chance(&world->host_random, site->store_kill_at_call)) {
+        /* No process is started again within a millisecond, which would be one incarnation twice. */
+        sim_faults_kill_store(world, site);
+        site->store_back_at =
+            world->now + sim_random_range(&world->host_random, 3 * SIM_MS, 30 * SIM_MS);
     }
     if (sim_random_chance(&world->call_random, world->shape->pause_chance)) {
         sim_call_wait(call, sim_random_below(&world->call_random, 200));
@@ -73,7 +84,10 @@ static enum hr_err store_begins(struct sim_call *call, struct sim_site *site, si
     if (!sim_env_enter(call)) {
         return sim_env_dead(diag);
     }
-    if (site->store_away > 0) {
+    if (call->probe) {
+        return HR_OK;
+    }
+    if (sim_site_store_away(world, site)) {
         sim_call_wait(call, SIM_MS);
         return call->dead ? sim_env_dead(diag) : hr_diag_set(diag, HR_IO, "the store is away");
     }
@@ -87,7 +101,7 @@ static enum hr_err store_begins(struct sim_call *call, struct sim_site *site, si
     if (call->dead) {
         return sim_env_dead(diag);
     }
-    if (site->store_away > 0 || life != site->store_life) {
+    if (sim_site_store_away(world, site) || life != site->store_life) {
         return hr_diag_set(diag, HR_IO, "the store has gone");
     }
     if (sim_random_chance(&world->store_random, site->store_errors)) {
@@ -236,6 +250,9 @@ static enum hr_err env_commit(void *arg, const struct dkv_commit *commit, size_t
     if (err) {
         return err;
     }
+    if (call->probe) {
+        return commit_now(call, site, commit, ret_conflict);
+    }
     if (site->store_full > 0) {
         return hr_diag_set(diag, HR_NO_SPACE, "the store is full");
     }
@@ -254,7 +271,7 @@ static enum hr_err env_commit(void *arg, const struct dkv_commit *commit, size_t
     if (call->dead || !sim_env_enter(call)) {
         return sim_env_dead(diag);
     }
-    if (life != site->store_life || site->store_away > 0) {
+    if (life != site->store_life || sim_site_store_away(world, site)) {
         return hr_diag_set(diag, HR_UNKNOWN_OUTCOME, "the store has gone");
     }
     return err;

@@ -7,6 +7,9 @@
 #include "sim/net.h"
 #include "sim/trace.h"
 
+/* So long a host waits for others that may be there. */
+#define SETTLE_US (1500 * SIM_MS)
+
 static enum hr_err send(struct sim_call *call, enum sim_letter_kind kind, struct hr_str subject,
                         struct hr_str body, struct hr_str reply_to, struct hr_diag *diag)
 {
@@ -18,6 +21,11 @@ static enum hr_err send(struct sim_call *call, enum sim_letter_kind kind, struct
     sim_trace_number(world, (uint64_t)kind);
     sim_trace_bytes(world, subject);
     sim_trace_bytes(world, body);
+    if (call->probe) {
+        sim_letter_unref(world->probed);
+        world->probed = letter;
+        return HR_OK;
+    }
     sim_model_published(world, call, letter);
     sim_net_publish(world, call->host, letter);
     sim_letter_unref(letter);
@@ -126,6 +134,7 @@ static enum hr_err env_sites(void *arg, struct hr_arena *arena, struct dkv_peer 
         bool alive = sim_net_alive(world, host, i);
         if (!here && sim_random_chance(&world->net_random, wrong)) {
             alive = !alive;
+            world->sites[host->site].view_at = world->now;
         }
         host->sight[i].seen = host->sight[i].seen || alive || here;
         if (host->sight[i].seen) {
@@ -140,11 +149,17 @@ static enum hr_err env_sites(void *arg, struct hr_arena *arena, struct dkv_peer 
     return sites ? HR_OK : HR_NO_MEMORY;
 }
 
-/* Whom there is, a host knows from its start on. */
+/* As the lattice of a host has it: it has heard of another site, or has waited for one in vain. */
 static bool env_settled(void *arg)
 {
-    (void)arg;
-    return true;
+    const struct sim_call *call = arg;
+    const struct sim_world *world = call->world;
+    const struct sim_host *host = call->host;
+    bool settled = world->shape->site_count == 1 || world->now - host->booted_at >= SETTLE_US;
+    for (uint32_t i = 0; i < world->shape->site_count; i++) {
+        settled = settled || (i != host->site && host->sight[i].seen);
+    }
+    return settled;
 }
 
 void sim_env_add_bus(struct dkv_env *env)

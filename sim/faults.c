@@ -64,14 +64,18 @@ static void kill_hosts(struct sim_world *world, uint32_t site)
     sim_host_reap(world);
 }
 
+void sim_faults_kill_store(struct sim_world *world, struct sim_site *site)
+{
+    size_t lost = sim_store_crash(&site->store);
+    site->store_life++;
+    sim_trace_say(world, site->index, "its store is killed, %zu changes of keys are gone", lost);
+}
+
 static void turn_store(struct sim_world *world, const struct sim_window *window, bool on)
 {
     struct sim_site *site = &world->sites[window->site];
     if (on) {
-        size_t lost = sim_store_crash(&site->store);
-        site->store_life++;
-        sim_trace_say(world, site->index, "its store is killed, %zu changes of keys are gone",
-                      lost);
+        sim_faults_kill_store(world, site);
     }
     count(&site->store_away, on);
 }
@@ -191,6 +195,9 @@ void sim_faults_turn(struct sim_world *world, uint32_t number, bool on)
         break;
     case SIM_FAULT_KILL_AT_CALL:
         site->kill_at_call += (uint32_t)amount;
+        break;
+    case SIM_FAULT_STORE_KILL_AT_CALL:
+        site->store_kill_at_call += (uint32_t)amount;
         break;
     case SIM_FAULT_PAUSE:
         pause_host(world, window, on);

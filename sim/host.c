@@ -29,6 +29,7 @@ void sim_host_boot(struct sim_world *world, struct sim_host *host)
     struct sim_random *random = &world->host_random;
     host->up = true;
     host->life++;
+    host->booted_at = world->now;
     host->nonce[0] = sim_random_next(random);
     host->nonce[1] = sim_random_next(random);
     host->losses = 0;

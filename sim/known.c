@@ -204,3 +204,26 @@ uint32_t sim_known_stamped(const struct sim_knowledge *knowledge, struct sim_ver
     }
     return SIM_NOWHERE;
 }
+
+void sim_known_hold(struct sim_knowledge *knowledge, uint32_t index, uint32_t site)
+{
+    struct sim_known *known = &knowledge->changes[index];
+    struct sim_latest *latest = &knowledge->latest[site];
+    known->held |= (uint32_t)1 << site;
+    known->ever |= (uint32_t)1 << site;
+    latest->hlc = known->hlc > latest->hlc ? known->hlc : latest->hlc;
+}
+
+uint64_t sim_known_latest(struct sim_knowledge *knowledge, uint32_t site)
+{
+    struct sim_latest *latest = &knowledge->latest[site];
+    if (latest->stale) {
+        *latest = (struct sim_latest){0};
+        for (size_t i = 0; i < knowledge->count; i++) {
+            const struct sim_known *known = &knowledge->changes[i];
+            bool later = known->hlc > latest->hlc && (known->held >> site & 1);
+            latest->hlc = later ? known->hlc : latest->hlc;
+        }
+    }
+    return latest->hlc;
+}

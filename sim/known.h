@@ -28,6 +28,8 @@ struct sim_known {
     uint32_t losses;   /* how often a store that held it has lost it */
     uint32_t promised; /* acks that a client was told of */
     bool claimed;      /* a request is known to have made it */
+    sim_us made_at;
+    uint32_t before; /* of a CLEAR: values that its site showed before it */
 };
 
 /* How far a site says that it has an origin's changes. */
@@ -38,12 +40,19 @@ struct sim_origin {
     uint64_t last_hlc;
 };
 
+/* The latest clock of all changes that a site holds. */
+struct sim_latest {
+    uint64_t hlc;
+    bool stale; /* something was lost: to be looked for anew */
+};
+
 struct sim_knowledge {
     struct sim_known *changes; /* in the order in which they were first seen */
     size_t count;
     size_t cap;
     uint32_t *table; /* open addressing; index + 1 */
     size_t table_cap;
+    struct sim_latest latest[SIM_SITES_MAX];
     struct sim_origin *origins;
     size_t origin_count;
     size_t origin_cap;
@@ -58,6 +67,10 @@ uint32_t sim_known_find(const struct sim_knowledge *knowledge, uint64_t origin, 
 uint32_t sim_known_add(struct sim_knowledge *knowledge, const struct sim_known *known);
 /* The origin's row, made if need be. Owns: borrowed until another one is made. */
 struct sim_origin *sim_known_origin(struct sim_knowledge *knowledge, uint64_t origin);
+/* The latest clock of the changes that @site holds; 0: it holds none. */
+uint64_t sim_known_latest(struct sim_knowledge *knowledge, uint32_t site);
+/* @site holds change @index from now on. */
+void sim_known_hold(struct sim_knowledge *knowledge, uint32_t index, uint32_t site);
 /* The newest change of this stamp, SIM_NOWHERE if there is none. */
 uint32_t sim_known_stamped(const struct sim_knowledge *knowledge, struct sim_version stamp);
 /* Reads @digits hexadecimal digits at @ptr. */

@@ -33,6 +33,7 @@ static void change_gone(struct sim_world *world, const struct sim_site *site,
     uint32_t bit = (uint32_t)1 << site->index;
     if (known->held & bit) {
         known->held &= ~bit;
+        world->model->knowledge.latest[site->index].stale = true;
         known->losses++;
         sim_check_acks_lost(world, known);
     }
@@ -42,7 +43,6 @@ static void feed_changed(struct sim_world *world, struct sim_site *site, enum si
                          struct hr_str key, const struct sim_item *now)
 {
     struct sim_knowledge *knowledge = &world->model->knowledge;
-    uint32_t bit = (uint32_t)1 << site->index;
     if (key.len != 35) {
         sim_trace_fail(world, "%s: the feed has a name that is none: %.*s", site->name,
                        SIM_ARG(key));
@@ -66,12 +66,22 @@ static void feed_changed(struct sim_world *world, struct sim_site *site, enum si
     }
     if (index == SIM_NOWHERE) {
         sim_check_sequence_new(world, site, &known);
+        sim_check_order(world, site, &known);
+        sim_check_twice(world, site, &known);
+        known.made_at = world->now;
+        bool clears = known.kind == SIM_KNOWN_CLEAR;
+        known.before = clears ? sim_check_agreement_count(world, site->index) : 0;
         index = sim_known_add(knowledge, &known);
     } else if (why != SIM_CHANGE_FORGED) {
         sim_check_sequence_again(world, site, &knowledge->changes[index], &known);
+        if (!world->failed && knowledge->changes[index].digest != known.digest) {
+            known.ever = knowledge->changes[index].ever;
+            known.losses = knowledge->changes[index].losses;
+            known.promised = knowledge->changes[index].promised;
+            knowledge->changes[index] = known;
+        }
     }
-    knowledge->changes[index].held |= bit;
-    knowledge->changes[index].ever |= bit;
+    sim_known_hold(knowledge, index, site->index);
 }
 
 /* What lies behind v/ is held, feed or not. */
@@ -90,8 +100,7 @@ static void progress_changed(struct sim_world *world, struct sim_site *site, enu
     for (uint64_t seq = before + 1; seq <= prefix; seq++) {
         uint32_t index = sim_known_find(knowledge, row->origin, seq);
         if (index != SIM_NOWHERE) {
-            knowledge->changes[index].held |= (uint32_t)1 << site->index;
-            knowledge->changes[index].ever |= (uint32_t)1 << site->index;
+            sim_known_hold(knowledge, index, site->index);
         }
     }
     for (uint64_t seq = prefix + 1; why == SIM_CHANGE_LOST && seq <= before; seq++) {
@@ -136,7 +145,9 @@ void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt
                     struct hr_str reply)
 {
     sim_check_acks_told(world, op, attempt, reply);
+    sim_check_count_told(world, op, reply);
     sim_check_versions_told(world, op, attempt, reply);
+    sim_check_session_told(world, op, reply);
     sim_check_values_told(world, op, reply);
 }
 

@@ -15,7 +15,13 @@ struct sim_versions {
     sim_us lost_at[SIM_SITES_MAX];
 };
 
+/* check_session.c: the newest version of each key that a client with a token was told. */
+struct sim_sessions {
+    struct sim_version told[SIM_CLIENTS_MAX][SIM_KEYS_MAX];
+};
+
 struct sim_model {
+    struct sim_sessions sessions;
     struct sim_knowledge knowledge;
     struct sim_versions versions;
     const struct sim_call *committer;
@@ -53,6 +59,12 @@ void sim_check_sequence_new(struct sim_world *world, const struct sim_site *site
                             const struct sim_known *known);
 void sim_check_sequence_again(struct sim_world *world, const struct sim_site *site,
                               const struct sim_known *before, const struct sim_known *now);
+/* check_order.c: a new change is later than all that its site has. */
+void sim_check_order(struct sim_world *world, const struct sim_site *site,
+                     const struct sim_known *known);
+/* check_twice.c: a request is done once, as far as anybody can know. */
+void sim_check_twice(struct sim_world *world, const struct sim_site *site,
+                     const struct sim_known *known);
 /* check_acks.c: what is said to be held is held, and what is acknowledged stays. */
 void sim_check_acks_published(struct sim_world *world, const struct sim_call *call,
                               const struct sim_letter *letter);
@@ -67,10 +79,18 @@ void sim_check_clock(struct sim_world *world, struct sim_site *site, struct hr_s
 /* check_versions.c */
 void sim_check_versions_told(struct sim_world *world, const struct sim_op *op, uint32_t attempt,
                              struct hr_str reply);
+/* check_session.c: who sends a token reads what it has written or read before. */
+void sim_check_session_told(struct sim_world *world, const struct sim_op *op, struct hr_str reply);
+/* The reply is that there is no such value. */
+void sim_check_session_absent(struct sim_world *world, const struct sim_op *op);
 /* check_values.c: what is read was once written, and there. */
 void sim_check_values_told(struct sim_world *world, const struct sim_op *op, struct hr_str reply);
-/* check_agreement.c: a listing of everything shows what all changes that are left amount to. */
-void sim_check_agreement(struct sim_world *world, uint32_t host, struct hr_str reply);
+/* check_agreement.c: a listing of everything at @site shows what all changes that it has amount to. */
+void sim_check_agreement(struct sim_world *world, uint32_t site, struct hr_str reply);
+/* How many values @site shows, by the changes that it has. */
+uint32_t sim_check_agreement_count(const struct sim_world *world, uint32_t site);
+/* check_count.c: a deletion of everything says how many values there were. */
+void sim_check_count_told(struct sim_world *world, const struct sim_op *op, struct hr_str reply);
 /* check_traffic.c: when nothing is wrong, @letters changes were sent for @writes writes. */
 void sim_check_traffic(struct sim_world *world, uint64_t writes, uint64_t letters);
 /* check_memory.c: a store holds no more than its changes, records and results can need. */

@@ -39,11 +39,13 @@ struct sim_op {
     bool identified;  /* by a $request-id */
     enum sim_condition condition;
     struct sim_version if_version;
+    char *session; /* the token that it sends; NULL: none; owned */
     sim_us sent_at;
     sim_us answered_at;
     enum sim_outcome outcome;
     bool maybe; /* somebody may have done it, or may still */
     bool judged;
+    uint32_t copies; /* of its letters on their way, ever */
     struct sim_attempt attempts[SIM_ATTEMPTS_MAX];
     uint32_t attempt_count;
     uint32_t change; /* acknowledged; SIM_NOWHERE */

@@ -16,6 +16,8 @@ const char *sim_options_help(void)
            "    --twice              each seed twice: its trace has to be the same\n"
            "    --with-store-loss    stores may be lost or restored from an old copy\n"
            "    --with-forgery       values may change in a store by themselves\n"
+           "    --with-sessions      clients ask for session tokens, and send them\n"
+           "    --sites N            so many sites, 1 to 5, instead of as many as the seed draws\n"
            "    --without FAULT      leave out a kind of fault, by its name in the story\n"
            "    --quiet              failures and the last line only\n";
 }
@@ -70,6 +72,9 @@ static bool read_valued(const char *name, const char *value, struct sim_options 
     if (strcmp(name, "--jobs") == 0) {
         return read_u32(value, SIM_JOBS_MAX, &options->jobs);
     }
+    if (strcmp(name, "--sites") == 0) {
+        return read_u32(value, SIM_SITES_MAX, &options->sites);
+    }
     if (strcmp(name, "--seconds") == 0) {
         options->last = UINT64_MAX;
         return read_u32(value, UINT32_MAX, &options->seconds);
@@ -97,6 +102,8 @@ bool sim_options_read(int argc, char **argv, struct sim_options *ret_options)
         } else if (strcmp(word, "--with-store-loss") == 0) {
             options.asked_for |= SIM_FAULT_BIT(SIM_FAULT_STORE_LOSS);
             options.asked_for |= SIM_FAULT_BIT(SIM_FAULT_STORE_RESTORE);
+        } else if (strcmp(word, "--with-sessions") == 0) {
+            options.asked_for |= SIM_WITH_SESSIONS;
         } else if (strcmp(word, "--with-forgery") == 0) {
             options.asked_for |= SIM_FAULT_BIT(SIM_FAULT_STORE_FORGED);
         } else if (read_valued(word, i + 1 < argc ? argv[i + 1] : NULL, &options)) {

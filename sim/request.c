@@ -103,7 +103,7 @@ static struct sim_host *next_host(struct sim_world *world, const struct sim_op *
 static void send(struct sim_world *world, struct sim_op *op, struct sim_host *host)
 {
     char subject[64];
-    char body[256];
+    char body[SIM_BODY_BYTES_MAX];
     char inbox[48];
     struct sim_attempt *attempt = &op->attempts[op->attempt_count];
     *attempt =
@@ -121,6 +121,7 @@ static void send(struct sim_world *world, struct sim_op *op, struct sim_host *ho
     sim_trace_say(world, host->site, "client %d asks: %s %s (request %u.%u)", (int)op->client,
                   subject, body, op->number, op->attempt_count - 1);
     unsigned copies = sim_net_send(world, site_of(world, op), host->site, event);
+    op->copies += copies;
     op->maybe = op->maybe || copies > 1; /* the second one may come when all is said */
     if (reads(op) && op->attempt_count == 1) {
         arrange(world, op, 20 * SIM_MS + sim_random_below(&world->net_random, 230 * SIM_MS),
@@ -213,6 +214,9 @@ static void take_no(struct sim_world *world, struct sim_op *op, const struct sim
     if (moves_on && !op->judged) {
         move_on(world, op);
         return;
+    }
+    if (op->session && hr_str_eq(code, HR_STR("not-found"))) {
+        sim_check_session_absent(world, op);
     }
     if (op->judged && (unanswered(op) > 0 || op->attempt_count > 1)) {
         /* Somebody who was asked before may have done it. */

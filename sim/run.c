@@ -6,11 +6,13 @@
 #include "sim/client.h"
 #include "sim/faults.h"
 #include "sim/model.h"
+#include "sim/probe.h"
 #include "sim/request.h"
 #include "sim/trace.h"
 
 #define STEP_US (250 * SIM_MS)
 #define CALM_WRITES_MAX 8u
+#define PROBE_US (700 * SIM_MS)
 
 /* For the story: who lacks what. */
 static void tell_missing(struct sim_world *world)
@@ -34,12 +36,17 @@ static void settle(struct sim_world *world, sim_us end)
     world->clients->stopped = true;
     while (!world->failed && world->now < end) {
         sim_world_run(world, world->now + STEP_US);
-        if (world->clients->pending == 0 && sim_model_settled(world, &missing, &site)) {
+        if (world->clients->pending == 0 && sim_model_settled(world, &missing, &site) &&
+            sim_probe_ready(world)) {
             return;
         }
     }
     if (world->clients->pending > 0) {
         sim_trace_fail(world, "%u requests are still under way", world->clients->pending);
+        return;
+    }
+    if (sim_model_settled(world, &missing, &site)) {
+        sim_trace_fail(world, "not every host serves its clients");
         return;
     }
     const struct sim_known *known = &world->model->knowledge.changes[missing];
@@ -127,7 +134,11 @@ void sim_run(const struct sim_shape *shape, bool tracing, struct sim_result *ret
 {
     struct sim_world *world = sim_world_new(shape, tracing);
     sim_us settled_at = shape->faults_us;
-    sim_world_run(world, shape->faults_us);
+    while (!world->failed && world->now < shape->faults_us) {
+        sim_us next = world->now + PROBE_US;
+        sim_world_run(world, next < shape->faults_us ? next : shape->faults_us);
+        sim_probe_all(world);
+    }
     if (!world->failed) {
         sim_faults_heal(world);
         settle(world, world->now + SIM_HEAL_US);

@@ -55,14 +55,16 @@ static void draw_behaviour(struct sim_shape *shape, struct sim_random *random)
 static void draw_clients(struct sim_shape *shape, struct sim_random *random)
 {
     static const uint32_t usual[SIM_OP_KINDS] = {50, 15, 2, 30, 4};
+    static const uint32_t raw[] = {0, 200000, 600000};
     shape->client_count = (uint32_t)sim_random_range(random, 1, SIM_CLIENTS_MAX);
     shape->key_count = (uint32_t)sim_random_scaled(random, 2, SIM_KEYS_MAX);
-    shape->think_us = sim_random_scaled(random, 50 * SIM_MS, 1500 * SIM_MS);
+    shape->think_us = coin(random, 10) ? sim_random_scaled(random, 20 * SIM_MS, 200 * SIM_MS)
+                                       : sim_random_range(random, 100 * SIM_MS, 1500 * SIM_MS);
     for (uint32_t i = 0; i < SIM_OP_KINDS; i++) {
         bool left_out = i != SIM_OP_SET && coin(random, 20);
         shape->weight[i] = left_out ? 0 : usual[i] * (uint32_t)sim_random_range(random, 1, 4);
     }
-    shape->raw_chance = coin(random, 50) ? 200000 : 0;
+    shape->raw_chance = raw[sim_random_below(random, sizeof raw / sizeof raw[0])];
     shape->condition_chance = coin(random, 60) ? 300000 : 0;
     for (uint32_t i = 0; i < SIM_CLIENTS_MAX; i++) {
         shape->client_site[i] = (uint32_t)sim_random_below(random, shape->site_count);
@@ -72,7 +74,9 @@ static void draw_clients(struct sim_shape *shape, struct sim_random *random)
 /* The amount and the length of a window. */
 static void draw_window(struct sim_window *window, struct sim_random *random)
 {
-    sim_us length = sim_random_scaled(random, 100 * SIM_MS, 8 * SIM_S);
+    bool is_long = coin(random, 40);
+    sim_us length = is_long ? sim_random_range(random, 2 * SIM_S, 10 * SIM_S)
+                            : sim_random_scaled(random, 100 * SIM_MS, 8 * SIM_S);
     window->amount = 0;
     switch (window->fault) {
     case SIM_FAULT_LOSS:
@@ -84,11 +88,12 @@ static void draw_window(struct sim_window *window, struct sim_random *random)
         window->amount = sim_random_scaled(random, 5 * SIM_MS, 3 * SIM_S);
         break;
     case SIM_FAULT_KILL_AT_CALL:
+    case SIM_FAULT_STORE_KILL_AT_CALL:
         window->amount = sim_random_scaled(random, 1000, 50000);
         break;
     case SIM_FAULT_STORE_ERRORS:
     case SIM_FAULT_STORE_UNKNOWN:
-        window->amount = sim_random_scaled(random, 10000, 600000);
+        window->amount = sim_random_range(random, 10000, 600000);
         break;
     case SIM_FAULT_VIEW:
         window->amount = sim_random_scaled(random, 10000, 500000);
@@ -144,13 +149,15 @@ static void draw_faults(struct sim_shape *shape, struct sim_random *random, uint
     }
 }
 
-void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t asked_for)
+void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t asked_for, uint32_t sites)
 {
     struct sim_random random = sim_random_of(seed, STREAM_SHAPE);
     *ret_shape = (struct sim_shape){.seed = seed};
     draw_sites(ret_shape, &random);
+    ret_shape->site_count = sites > 0 ? sites : ret_shape->site_count;
     draw_behaviour(ret_shape, &random);
     draw_clients(ret_shape, &random);
+    ret_shape->sessions = (asked_for & SIM_WITH_SESSIONS) != 0;
     random = sim_random_of(seed, STREAM_FAULTS);
     draw_faults(ret_shape, &random, asked_for);
 }

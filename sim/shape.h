@@ -32,6 +32,8 @@
       "hosts of the site are killed in calls of their env: amount of a million")             \
     X(PAUSE, "pause", "a host of the site stands still")                                     \
     X(STORE_KILL, "store-kill", "the site's store is killed, and back when the window ends") \
+    X(STORE_KILL_AT_CALL, "store-kill-at-call",                                              \
+      "the site's store dies in calls of it, for some ms: amount of a million")              \
     X(STORE_SLOW, "store-slow", "the site's store takes up to amount longer")                \
     X(STORE_ERRORS, "store-errors", "calls of the site's store fail: amount of a million")   \
     X(STORE_UNKNOWN, "store-unknown", "commits' answers are lost: amount of a million")      \
@@ -55,6 +57,9 @@ enum sim_fault {
 #define SIM_FAULTS_ASKED_FOR                                                        \
     (SIM_FAULT_BIT(SIM_FAULT_STORE_LOSS) | SIM_FAULT_BIT(SIM_FAULT_STORE_RESTORE) | \
      SIM_FAULT_BIT(SIM_FAULT_STORE_FORGED))
+
+/* Asked for beside faults: clients send session tokens. */
+#define SIM_WITH_SESSIONS ((uint32_t)1 << 31)
 
 const char *sim_fault_name(enum sim_fault fault);
 
@@ -91,13 +96,15 @@ struct sim_shape {
     uint32_t weight[SIM_OP_KINDS];
     uint32_t raw_chance; /* requests as of a plain NATS client */
     uint32_t condition_chance;
+    bool sessions; /* clients ask for session tokens, and send them */
     /* faults */
     sim_us faults_us; /* how long there are any */
     struct sim_window windows[SIM_WINDOWS_MAX];
     size_t window_count;
 };
 
-/* @asked_for: bits of faults of SIM_FAULTS_ASKED_FOR that may be drawn too. */
-void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t asked_for);
+/* @asked_for: bits of faults of SIM_FAULTS_ASKED_FOR that may be drawn too, and SIM_WITH_SESSIONS. @sites: how many there are, 0: as
+ * drawn. */
+void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t asked_for, uint32_t sites);
 
 #endif

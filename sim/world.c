@@ -158,7 +158,7 @@ static void do_late(struct sim_world *world, const struct sim_event *event)
 {
     struct sim_site *site = &world->sites[event->who];
     size_t conflict;
-    if (event->life == site->store_life && site->store_away == 0) {
+    if (event->life == site->store_life && !sim_site_store_away(world, site)) {
         enum hr_err err =
             sim_store_commit(&site->store, sim_late_commit(event->data), world->now, &conflict);
         sim_trace_say(world, site->index, "a commit of before is done now -> %s", hr_err_name(err));

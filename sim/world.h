@@ -47,6 +47,7 @@ struct sim_site {
     char name[8];
     char id[4];
     struct sim_store store;
+    sim_us store_back_at;     /* after a death at a call */
     uint64_t store_life;      /* counts its deaths that may have cost something */
     struct sim_random random; /* what the core draws */
     /* the wall is base + time * (1 + ppm) + ahead */
@@ -60,7 +61,9 @@ struct sim_site {
     uint32_t store_unknown;
     uint32_t store_full;
     uint32_t kill_at_call;
+    uint32_t store_kill_at_call;
     uint32_t wrong_view;
+    sim_us view_at; /* when its hosts were last wrong about others */
     struct sim_backup backup;
     sim_us backup_at;
 };
@@ -72,6 +75,7 @@ struct sim_host {
     bool up;
     bool dying;
     uint64_t life; /* counts boots */
+    sim_us booted_at;
     uint64_t nonce[2];
     char nonce_text[33]; /* with the losses in it */
     uint64_t store_life; /* of its site's store, when it was last looked at */
@@ -98,6 +102,7 @@ struct sim_call {
     size_t count;
     bool lane;
     bool tick;
+    bool probe;            /* a check asks: nothing goes wrong, and nothing takes time */
     bool dead;             /* its host is, or its time is over: every call of the env fails */
     uint64_t failed_calls; /* of the env, since then */
     uint64_t wake;         /* number of the wake that it waits for; 0: none */
@@ -153,6 +158,7 @@ struct sim_world {
     bool window_on[SIM_WINDOWS_MAX];
     struct sim_clients *clients;
     struct sim_model *model;
+    struct sim_letter *probed; /* the answer to a check's question */
     struct sim_counts counts;
 };
 
@@ -168,6 +174,11 @@ uint64_t sim_world_mono_ms(struct sim_world *world, const struct sim_site *site)
 static inline struct sim_event sim_event_of(enum sim_event_kind kind, sim_us at, uint32_t who)
 {
     return (struct sim_event){.at = at, .kind = kind, .who = who};
+}
+
+static inline bool sim_site_store_away(const struct sim_world *world, const struct sim_site *site)
+{
+    return site->store_away > 0 || world->now < site->store_back_at;
 }
 
 static inline struct sim_site *sim_site_of(struct sim_world *world, const struct sim_host *host)
