@@ -4,6 +4,7 @@
 #include "actors/kv/core/batch.h"
 #include "actors/kv/core/parcel.h"
 #include "actors/kv/core/pull.h"
+#include "actors/kv/core/round.h"
 #include "actors/kv/core/site.h"
 #include "actors/kv/core/sweep.h"
 
@@ -43,6 +44,9 @@ static enum hr_err catch_up(struct dkv_tick *tick, dkv_origin after, dkv_origin 
     }
     if (!err) {
         err = dkv_pull_all(tick, &holdings, &arena);
+    }
+    if (!err && after == 0 && !dkv_tick_over(tick)) {
+        dkv_round_step(tick, &holdings);
     }
     if (!err) {
         *ret_after = dkv_holdings_end(&holdings);
@@ -106,6 +110,9 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
     }
     while (!err && after != UINT64_MAX && !dkv_tick_over(&tick)) {
         err = catch_up(&tick, after, &after, diag);
+    }
+    if (!err && group->alive == 0 && !dkv_tick_over(&tick)) {
+        dkv_round_step(&tick, NULL);
     }
     if (!err) {
         let_sweep(&tick);
