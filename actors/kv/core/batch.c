@@ -340,15 +340,15 @@ static void take_peer(struct batch *batch, enum dkv_route route, size_t index)
         handled->err = dkv_serve_log(batch->env, &batch->config, message, &handled->diag);
         break;
     case DKV_ROUTE_DIG:
-        handled->err = dkv_serve_dig(batch->env, &batch->config, &batch->group, message,
-                                     &handled->diag);
+        handled->err =
+            dkv_serve_dig(batch->env, &batch->config, &batch->group, message, &handled->diag);
         break;
     case DKV_ROUTE_MEND:
         handled->err = dkv_mend_handle(batch->env, &batch->config, message, &handled->diag);
         break;
     case DKV_ROUTE_ADMIN:
-        handled->err = dkv_operator_handle(batch->env, &batch->config, &batch->group, message,
-                                           &handled->diag);
+        handled->err =
+            dkv_operator_handle(batch->env, &batch->config, &batch->group, message, &handled->diag);
         break;
     case DKV_ROUTE_TICK:
         handled->err = dkv_catchup_tick(batch->env, &batch->config, &batch->group, &handled->diag);

@@ -34,7 +34,6 @@ static bool what_of(uint8_t byte, enum dkv_dig_what *ret_what)
     return false;
 }
 
-
 static bool dig_valid(const struct dkv_dig *dig)
 {
     bool leaves = dig->what == DKV_DIG_LEAVES;
@@ -44,7 +43,8 @@ static bool dig_valid(const struct dkv_dig *dig)
                           : dig->leaf_count == (one ? 1 : 0);
     bool within = dig->leaf + dig->leaf_count <= LEAVES_MAX && (leaves || one || dig->leaf == 0);
     return counted && within && (keys || !dig->with_records) &&
-           (dig->after.len == 0 || ((one || dig->what == DKV_DIG_PAGE) && dkv_key_valid(dig->after))) &&
+           (dig->after.len == 0 ||
+            ((one || dig->what == DKV_DIG_PAGE) && dkv_key_valid(dig->after))) &&
            (dig->key_count > 0) == keys && dig->key_count <= DKV_DIG_KEYS_MAX;
 }
 
@@ -171,8 +171,8 @@ static enum hr_err rows_decode(struct dkv_in *in, struct hr_arena *arena,
     bool ordered = answer->what == DKV_DIG_LEAF || answer->what == DKV_DIG_PAGE;
     for (size_t i = 0; i < answer->row_count; i++) {
         bool sound = row_decode(in, &answer->rows[i]);
-        if (!sound || (ordered && i > 0 &&
-                       hr_str_cmp(answer->rows[i - 1].key, answer->rows[i].key) >= 0)) {
+        if (!sound ||
+            (ordered && i > 0 && hr_str_cmp(answer->rows[i - 1].key, answer->rows[i].key) >= 0)) {
             return DKV_FAIL(diag, HR_CORRUPT, HR_STR("dig answer: a row is out of bounds"));
         }
     }

@@ -11,8 +11,8 @@
  *             u32 length | record
  *
  * what 1 LEAVES: digests of `leaves` leaves of the index from `leaf` on, of records whose newest stamp
- *                is not above the cut; and rows of names in them that have no record, and of leaves that
- *                cannot be read
+ *                is not above the cut; and rows of names in them that have no record, or
+ *                one that cannot be read, and of leaves that cannot be read
  *      2 LEAF:   rows of the leaf's records, in the order of their names, after a key
  *      3 KEYS:   rows of the keys, in the order of the question; `with records`: with their bytes
  *      4 PAGE:   rows of all records in the order of their names, after a key

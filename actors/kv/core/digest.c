@@ -118,8 +118,7 @@ static enum hr_err look_up(const struct survey *survey, const struct hr_str *key
             return HR_NO_MEMORY;
         }
     }
-    enum hr_err err =
-        survey->env->get_many(survey->env->arg, leaves, count, scratch, values, diag);
+    enum hr_err err = survey->env->get_many(survey->env->arg, leaves, count, scratch, values, diag);
     for (size_t i = 0; !err && i < count; i++) {
         struct hr_str *names;
         size_t name_count;
@@ -266,7 +265,8 @@ static void count_row(struct survey *survey, struct dkv_dig_digest *digest,
     }
 }
 
-/* Takes up to KEYS_AT_ONCE names of one leaf into its digest, or says which of them have no record. */
+/* Takes up to KEYS_AT_ONCE names of one leaf into its digest, and says which of them have no record, or none
+ * that can be read. */
 static enum hr_err look_at_names(struct survey *survey, const struct hr_str *names, size_t count,
                                  struct hr_arena *scratch, struct dkv_dig_digest *digest,
                                  struct hr_diag *diag)
@@ -277,8 +277,10 @@ static enum hr_err look_at_names(struct survey *survey, const struct hr_str *nam
         struct dkv_dig_row row = {.key = names[i], .named = true};
         if (values[i].present) {
             err = dkv_digest_row(&survey->lens, names[i], values[i], scratch, &row);
+            row.named = true;
             count_row(survey, digest, &row);
-        } else {
+        }
+        if (!err && (!values[i].present || row.state == DKV_DIG_UNREADABLE)) {
             /* What does not go in is told the next time, after this has been repaired. */
             add_row(survey, &row, (struct hr_str){0}, &err);
         }

@@ -114,8 +114,8 @@ static enum hr_err take_change(struct reading *reading, const struct dkv_change 
             hr_str_eq(change->key, history->keys[i])) {
             struct dkv_record news = dkv_change_record(change);
             struct hr_diag why;
-            err = dkv_record_merge(&history->records[i], &news, scratch, &history->records[i],
-                                   &why);
+            err =
+                dkv_record_merge(&history->records[i], &news, scratch, &history->records[i], &why);
             /* Two changes under one stamp: the first one stays. */
             err = err == HR_CORRUPT ? HR_OK : err;
         }
@@ -197,9 +197,10 @@ static void check_spans(struct dkv_history *history, const struct dkv_env *env)
         span->to = sound ? span->to : 0;
     }
     if (!whole) {
-        env->log(env->arg, DKV_LOG_WARN,
-                 HR_STR("event=feed-incomplete reason=\"entries of the feed are missing or cannot be "
-                        "read; they are no witnesses\""));
+        env->log(
+            env->arg, DKV_LOG_WARN,
+            HR_STR("event=feed-incomplete reason=\"entries of the feed are missing or cannot be "
+                   "read; they are no witnesses\""));
     }
 }
 
@@ -215,8 +216,8 @@ enum hr_err dkv_history_read(const struct dkv_env *env, struct hr_str *keys, siz
     hr_arena_init(&reading.held, DKV_ARENA_BYTES_MAX);
     history.records = hr_arena_alloc(arena, count * sizeof *history.records);
     history.spans = hr_arena_alloc(arena, DKV_HISTORY_ORIGINS_MAX * sizeof *history.spans);
-    enum hr_err err = history.records && history.spans ? read_spans(&history, env, arena, diag)
-                                                       : HR_NO_MEMORY;
+    enum hr_err err =
+        history.records && history.spans ? read_spans(&history, env, arena, diag) : HR_NO_MEMORY;
     for (size_t i = 0; !err && i < count; i++) {
         history.records[i] = (struct dkv_record){0};
     }

@@ -27,7 +27,8 @@ static bool mend_valid(const struct dkv_mend *mend)
 {
     switch (mend->what) {
     case DKV_MEND_RECORD:
-        return dkv_key_valid(mend->key) && mend->leaf == 0 && mend->wanted == (mend->record.len > 0);
+        return dkv_key_valid(mend->key) && mend->leaf == 0 &&
+               mend->wanted == (mend->record.len > 0);
     case DKV_MEND_LEAF:
     case DKV_MEND_CLEAR:
         return mend->key.len == 0 && !mend->wanted && !mend->found && mend->record.len == 0;
@@ -122,8 +123,7 @@ static enum hr_err is_named(struct dkv_attempt *attempt, struct hr_str key, bool
     struct hr_str *names;
     size_t count;
     uint32_t leaf = dkv_leaf_of(key, attempt->site.cfg.leaf_bits);
-    enum hr_err err =
-        dkv_txn_get(&attempt->txn, dkv_key_names(attempt->arena, leaf), &value, diag);
+    enum hr_err err = dkv_txn_get(&attempt->txn, dkv_key_names(attempt->arena, leaf), &value, diag);
     if (!err) {
         err = dkv_leaf_names(value, attempt->arena, &names, &count, diag);
     }
@@ -165,7 +165,8 @@ static enum hr_err settle_counts(struct dkv_attempt *attempt, struct dkv_value b
         dkv_attempt_litter(attempt, attempt->ctr.hlc);
     }
     if (after.present && dkv_record_newest(&fresh).hlc > attempt->ctr.hlc) {
-        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("a record to be put right is newer than the clock"));
+        return DKV_FAIL(diag, HR_CORRUPT,
+                        HR_STR("a record to be put right is newer than the clock"));
     }
     return HR_OK;
 }

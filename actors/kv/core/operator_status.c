@@ -230,7 +230,8 @@ static enum hr_err write_sites(struct status *status)
 
 enum hr_err dkv_operator_status(struct dkv_operator *op)
 {
-    struct status status = {.op = op, .digests = yyjson_is_true(yyjson_obj_get(op->body, "digest"))};
+    struct status status = {.op = op,
+                            .digests = yyjson_is_true(yyjson_obj_get(op->body, "digest"))};
     enum hr_err err = dkv_operator_look(op, &status.holdings, &status.repair);
     if (!err) {
         err = dkv_site_open(op->tick.env, op->tick.config, op->arena, &status.site, op->diag);

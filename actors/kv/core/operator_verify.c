@@ -246,6 +246,9 @@ static enum hr_err look_at_leaves(struct verify *verify, uint32_t first, uint32_
             const struct dkv_dig_row *row = &seen->answer.rows[j];
             uint64_t leaf;
             bool bad = row->state == DKV_DIG_BAD_LEAF;
+            if (row->state == DKV_DIG_UNREADABLE) {
+                continue; /* it was among the records */
+            }
             tell_index(verify, seen, row->key,
                        bad ? HR_STR("leaf-unreadable") : HR_STR("named-without-record"));
             if (!bad) {
@@ -355,7 +358,8 @@ static enum hr_err look(struct verify *verify, struct hr_str cursor, uint32_t le
     bool by_leaf = hr_str_starts(cursor, LEAF_CURSOR);
     if (by_leaf) {
         if (!dkv_text_from_hex(hr_str_from(cursor, LEAF_CURSOR.len), &leaf) || leaf >= leaves) {
-            return DKV_FAIL(verify->op->diag, HR_BAD_INPUT, HR_STR("cursor: there is no such leaf"));
+            return DKV_FAIL(verify->op->diag, HR_BAD_INPUT,
+                            HR_STR("cursor: there is no such leaf"));
         }
         err = look_at_leaves(verify, (uint32_t)leaf, leaves, &next);
     } else {

@@ -235,8 +235,7 @@ static enum hr_err fetch(struct bench *bench, size_t voice, size_t key,
     enum hr_err err = dkv_digest_ask(repair->env, repair->config, bench->voices[voice].peer, &dig,
                                      bench->arena, &answer, diag);
     *ret_record = (struct dkv_record){0};
-    *ret_there =
-        !err && answer.row_count == 1 && same(&answer.rows[0], row_of(bench, voice, key));
+    *ret_there = !err && answer.row_count == 1 && same(&answer.rows[0], row_of(bench, voice, key));
     if (*ret_there && answer.rows[0].state == DKV_DIG_READABLE) {
         err = dkv_record_decode(answer.rows[0].record, bench->arena, ret_record, diag);
     }

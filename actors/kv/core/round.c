@@ -29,8 +29,8 @@ struct dkv_turn dkv_round_turn(uint64_t slot, uint64_t values, unsigned leaf_bit
 {
     uint64_t leaves = (uint64_t)1 << leaf_bits;
     uint64_t slices = DKV_ROUND_SLICES_MIN;
-    while (slices < leaves && (slices * DKV_ROUND_RECORDS < values ||
-                               leaves / slices > DKV_DIG_LEAVES_MAX)) {
+    while (slices < leaves &&
+           (slices * DKV_ROUND_RECORDS < values || leaves / slices > DKV_DIG_LEAVES_MAX)) {
         slices *= 2;
     }
     uint64_t round = slot / slices;
@@ -88,9 +88,8 @@ static enum hr_err begin_at(struct round *round, struct hr_str *ret_after, struc
         size_t count = 0;
         struct hr_diag why;
         struct hr_str leaf = dkv_key_names(&round->arena, round->turn.leaf + i);
-        enum hr_err err = leaf.ptr
-                              ? env->get_many(env->arg, &leaf, 1, &round->arena, &value, diag)
-                              : HR_NO_MEMORY;
+        enum hr_err err = leaf.ptr ? env->get_many(env->arg, &leaf, 1, &round->arena, &value, diag)
+                                   : HR_NO_MEMORY;
         if (err) {
             return err;
         }
@@ -240,7 +239,8 @@ static enum hr_err compare(struct round *round, const struct dkv_peer *peer, str
     if (peer && dkv_stamp_cmp(theirs.clear, round->clear) > 0) {
         dkv_repair_clear(&round->repair, theirs.clear);
     }
-    size_t count = mine.digest_count < theirs.digest_count ? mine.digest_count : theirs.digest_count;
+    size_t count =
+        mine.digest_count < theirs.digest_count ? mine.digest_count : theirs.digest_count;
     size_t differing = 0;
     for (size_t i = 0; !err && i < count && differing < LEAVES_AT_ONCE; i++) {
         if (!same_digest(&mine.digests[i], &theirs.digests[i])) {

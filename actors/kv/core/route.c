@@ -12,10 +12,10 @@ static const struct tail {
     bool local;
     bool named; /* a site's name follows */
 } tails[] = {
-    {{".w", 2}, DKV_ROUTE_CHANGES, false, false}, {{".have", 5}, DKV_ROUTE_HAVE, false, false},
-    {{".log.", 5}, DKV_ROUTE_LOG, false, true},   {{".dig.", 5}, DKV_ROUTE_DIG, false, true},
+    {{".w", 2}, DKV_ROUTE_CHANGES, false, false},  {{".have", 5}, DKV_ROUTE_HAVE, false, false},
+    {{".log.", 5}, DKV_ROUTE_LOG, false, true},    {{".dig.", 5}, DKV_ROUTE_DIG, false, true},
     {{".apply", 6}, DKV_ROUTE_APPLY, true, false}, {{".ship", 5}, DKV_ROUTE_SHIP, true, false},
-    {{".tick", 5}, DKV_ROUTE_TICK, true, false},  {{".mend", 5}, DKV_ROUTE_MEND, true, false},
+    {{".tick", 5}, DKV_ROUTE_TICK, true, false},   {{".mend", 5}, DKV_ROUTE_MEND, true, false},
     {{".admin", 6}, DKV_ROUTE_ADMIN, true, false},
 };
 

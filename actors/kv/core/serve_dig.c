@@ -20,8 +20,8 @@ static enum hr_err repair(const struct dkv_env *env, const struct dkv_config *co
     }
     dkv_repair_begin(&repair, &tick, &holdings);
     for (size_t i = 0; !err && i < dig->key_count; i += DKV_REPAIR_KEYS_MAX) {
-        size_t part = dig->key_count - i < DKV_REPAIR_KEYS_MAX ? dig->key_count - i
-                                                               : DKV_REPAIR_KEYS_MAX;
+        size_t part =
+            dig->key_count - i < DKV_REPAIR_KEYS_MAX ? dig->key_count - i : DKV_REPAIR_KEYS_MAX;
         err = dkv_repair_keys(&repair, dig->keys + i, part, diag);
     }
     return err;
