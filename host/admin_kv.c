@@ -113,7 +113,7 @@ struct hr_admin_kv_call *hr_admin_kv_begin(struct hr_admin_kv *kv,
 
 /* --- answers ------------------------------------------------------------------------------------------ */
 
-static enum MHD_Result send(struct hr_admin_kv_call *call)
+static enum MHD_Result send_answer(struct hr_admin_kv_call *call)
 {
     char text[320];
     struct hr_str body = hr_buf_str(&call->reply);
@@ -174,13 +174,13 @@ static enum MHD_Result submit(struct hr_admin_kv_call *call)
     const struct hr_bus_msg msg = {.subject = hr_str_c(call->subject),
                                    .body = hr_buf_str(&call->body)};
     if (call->status != 200) {
-        return send(call);
+        return send_answer(call);
     }
     enum hr_err err =
         hr_bus_request(call->kv->bus, &msg, HR_ADMIN_KV_TIMEOUT_MS, on_reply, call, &call->request);
     if (err) {
         fail(call, err);
-        return send(call);
+        return send_answer(call);
     }
     call->state = CALL_WAITING;
     MHD_suspend_connection(call->connection);
@@ -200,7 +200,7 @@ enum MHD_Result hr_admin_kv_go_on(struct hr_admin_kv_call *call, const char *dat
         }
         return submit(call);
     case CALL_ANSWER:
-        return send(call);
+        return send_answer(call);
     case CALL_WAITING:
     case CALL_SENT:
         break;
