@@ -119,6 +119,19 @@ static inline struct hr_str check_value(const struct check *check, const char *n
     return value;
 }
 
+/* Whether m/S says that the origin is gathered up: then it has no v/ any more. */
+static inline bool check_retired(const struct check *check, uint64_t origin)
+{
+    struct hr_str floor = check_value(check, "m/S");
+    size_t count = floor.len > 73 && floor.ptr[0] == 2 ? (size_t)check_be(floor, 73, 1) : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (check_be(floor, 74 + i * 10, 2) == origin >> 48) {
+            return (origin & 0xffffffffffff) <= check_be(floor, 74 + i * 10 + 2, 8);
+        }
+    }
+    return false;
+}
+
 /* Every origin's entries are dense from 1, or from where the feed was cut, to what v/ says, and their
  * clocks grow; of another site's origin there may be later ones, with a gap before them, up to what v/
  * says. The store is in the order of names, so an origin's entries come one after the other. */
@@ -131,6 +144,13 @@ static inline void check_feed(struct check *check)
         snprintf(name, sizeof name, "v/%016llx", (unsigned long long)c->origin);
         struct hr_str progress = check_value(check, name);
         bool gaps = progress.len == 46 && progress.ptr[0] == 2;
+        if (!progress.ptr && check_retired(check, c->origin)) {
+            CHECK(check, c->origin != origin || (c->seq == seq + 1 && c->hlc > hlc), "%s", name);
+            origin = c->origin;
+            seq = c->seq;
+            hlc = c->hlc;
+            continue;
+        }
         CHECK(check, check_sealed(progress) && (gaps || progress.len == 38), "%s", name);
         if (progress.len != 38 && !gaps) {
             continue;
@@ -150,9 +170,8 @@ static inline void check_feed(struct check *check)
         seq = c->seq;
         hlc = c->hlc;
         bool sealed = check_be(progress, 17, 1) == 1;
-        bool ours = c->origin >> 48 == own >> 48;
-        CHECK(check, check->group ? !sealed || ours : sealed == (c->origin != own), "%s: sealed",
-              name);
+        CHECK(check, check->group ? !sealed || c->origin != own : sealed == (c->origin != own),
+              "%s: sealed", name);
         CHECK(check, !sealed || check_be(progress, 18, 8) == prefix, "%s", name);
         CHECK(check, check->group || !gaps, "%s: gaps", name);
         bool last = i + 1 == check->change_count || check->changes[i + 1].origin != origin;

@@ -73,6 +73,7 @@ struct fake {
     size_t reply_count;
     unsigned warnings;
     unsigned errors;
+    char logged[512]; /* the newest warning or error */
     /* faults */
     uint64_t calls;
     uint64_t commits; /* that were done */
@@ -565,7 +566,9 @@ static inline void fake_log(void *arg, enum dkv_log_level level, struct hr_str t
     struct fake *fake = arg;
     fake->warnings += level == DKV_LOG_WARN;
     fake->errors += level == DKV_LOG_ERROR;
-    (void)text;
+    if (level == DKV_LOG_WARN || level == DKV_LOG_ERROR) {
+        snprintf(fake->logged, sizeof fake->logged, "%.*s", HR_STR_ARG(text));
+    }
 }
 
 static inline enum hr_err fake_config(void *arg, struct hr_str key, struct hr_arena *arena,

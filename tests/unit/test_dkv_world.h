@@ -84,6 +84,8 @@ struct world {
         siblings; /* each site has a second host, on the same store, that hears what the first one says to
                       other hosts, and answers before everybody else */
     bool healed;
+    /* Somebody asks @to something; NULL: nothing comes in between. */
+    void (*asked)(struct world *world, unsigned to, struct hr_str subject);
     void (*happens)(struct world *world); /* a little time has passed; NULL: nothing does */
 };
 
@@ -368,6 +370,9 @@ static inline enum hr_err rig_request(void *arg, struct hr_str subject, struct h
     for (unsigned i = 0; !to && i < world->count; i++) {
         bool named = hr_str_ends(subject, hr_str_c(world->sites[i].name));
         to = named && arrives(world, site->index, i) ? &world->sites[i] : NULL;
+    }
+    if (to && world->asked) {
+        world->asked(world, to->index, subject);
     }
     if (!to || !to->up || world->depth > DEPTH_MAX) {
         return hr_diag_set(diag, HR_TIMEOUT, "rig: nobody answers");

@@ -29,15 +29,16 @@ static bool is_final(enum hr_err err)
 
 /* Merges one, and undoes it if it is wrong. ret_full: it is too much for this commit, unless it is the
  * first. */
-static enum hr_err merge_one(struct dkv_attempt *attempt, struct dkv_incoming *incoming, bool first,
-                             struct dkv_merged *merged, bool *ret_full, struct hr_diag *diag)
+static enum hr_err merge_one(struct dkv_attempt *attempt, struct dkv_incoming *incoming,
+                             const struct dkv_floor *floor, bool first, struct dkv_merged *merged,
+                             bool *ret_full, struct hr_diag *diag)
 {
     if (incoming->fate == DKV_FATE_REFUSED) {
         return HR_OK; /* said already, by an attempt before this one */
     }
     struct dkv_attempt_mark mark = dkv_attempt_mark(attempt);
     struct dkv_merged before = *merged;
-    enum hr_err err = dkv_merge_change(attempt, incoming, merged, diag);
+    enum hr_err err = dkv_merge_change(attempt, incoming, floor, merged, diag);
     if (is_final(err)) {
         dkv_attempt_undo(attempt, mark);
         *merged = before;
@@ -79,12 +80,36 @@ static enum hr_err purge(struct dkv_attempt *attempt, const struct run *run, str
     return identified > 0 ? dkv_results_purge(attempt, identified, diag) : HR_OK;
 }
 
+/* m/S as it is now, and the deletions that count by it: others than @run has found if more is collected since. */
+static enum hr_err remember(struct dkv_attempt *attempt, const struct run *run,
+                            struct dkv_floor *ret_floor, struct hr_diag *diag)
+{
+    struct dkv_memory memory = run->memory;
+    enum hr_err err = dkv_floor_load(attempt, ret_floor, diag);
+    if (!err && ret_floor->collected > memory.collected) {
+        err = dkv_merge_recall(run->env, run->incoming, run->count, attempt->arena, &memory, diag);
+    }
+    return err ? err : dkv_merge_remember(attempt, run->incoming, run->count, &memory, diag);
+}
+
+/* Only a site that has long been away from the group, or was never in it, has such changes. */
+static void tell_below(const struct run *run, size_t count)
+{
+    char digits[DKV_DEC_BYTES_MAX];
+    struct hr_diag line;
+    HR_IGNORE(DKV_FAIL(&line, HR_OK, HR_STR("event=below-floor count="),
+                       dkv_text_dec(digits, count),
+                       HR_STR(" reason=\"changes came that the group's floor had passed\"")));
+    run->env->log(run->env->arg, DKV_LOG_WARN, hr_str_c(line.text));
+}
+
 /* One attempt. ret_done: how many of the first ones that took care of. */
 static enum hr_err attempt_once(struct run *run, struct hr_arena *arena, size_t *ret_done,
                                 struct hr_diag *diag)
 {
     struct dkv_attempt attempt;
     struct dkv_merged merged = {0};
+    struct dkv_floor floor;
     bool full = false;
     size_t done = 0;
     enum hr_err err = dkv_attempt_begin(&attempt, run->env, run->config, NULL, 0, arena, diag);
@@ -92,14 +117,17 @@ static enum hr_err attempt_once(struct run *run, struct hr_arena *arena, size_t 
         err = purge(&attempt, run, diag);
     }
     if (!err) {
-        err = dkv_merge_remember(&attempt, run->incoming, run->count, &run->memory, diag);
+        err = remember(&attempt, run, &floor, diag);
     }
     while (!err && !full && done < run->count) {
-        err = merge_one(&attempt, &run->incoming[done], done == 0, &merged, &full, diag);
+        err = merge_one(&attempt, &run->incoming[done], &floor, done == 0, &merged, &full, diag);
         done += !err && !full;
     }
     if (!err && merged.changed) {
         err = dkv_attempt_commit_alone(&attempt, diag);
+    }
+    if (!err && merged.below > 0) {
+        tell_below(run, merged.below);
     }
     if (!err) {
         run->sweeps_on = run->sweeps_on || dkv_sweep_eager(&attempt);

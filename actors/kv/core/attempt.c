@@ -16,7 +16,7 @@ static enum hr_err prefetch(struct dkv_attempt *attempt, const struct dkv_reques
                             size_t count, struct hr_str progress_key, struct hr_diag *diag)
 {
     struct hr_arena *arena = attempt->arena;
-    size_t room = 3 + count * PREFETCH_PER_REQUEST;
+    size_t room = 4 + count * PREFETCH_PER_REQUEST;
     struct hr_str *keys = hr_arena_alloc(arena, room * sizeof *keys);
     size_t n = 0;
     if (!keys) {
@@ -25,6 +25,7 @@ static enum hr_err prefetch(struct dkv_attempt *attempt, const struct dkv_reques
     keys[n++] = DKV_KEY_CLEAR;
     keys[n++] = DKV_KEY_TALLY;
     keys[n++] = progress_key;
+    keys[n++] = DKV_KEY_FLOOR;
     for (size_t i = 0; i < count; i++) {
         if (requests[i].patch.options.has_request_id) {
             keys[n++] = dkv_key_result(arena, &requests[i].opid);
@@ -197,8 +198,12 @@ void dkv_attempt_count(struct dkv_attempt *attempt, bool before, bool after)
 
 void dkv_attempt_litter(struct dkv_attempt *attempt, dkv_hlc made)
 {
-    attempt->tally.litter++;
-    attempt->tally.made = made > attempt->tally.made ? made : attempt->tally.made;
+    struct dkv_tally *tally = &attempt->tally;
+    tally->litter++;
+    tally->made = made > tally->made ? made : tally->made;
+    /* One that comes late is not among what passes up to its clock have seen. */
+    tally->done = made <= tally->done ? made - 1 : tally->done;
+    tally->began = made > 1 && made <= tally->began ? made - 1 : tally->began;
 }
 
 bool dkv_attempt_fits(const struct dkv_attempt *attempt)

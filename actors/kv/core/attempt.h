@@ -68,8 +68,8 @@ HR_MUST_CHECK enum hr_err dkv_attempt_log(struct dkv_attempt *attempt,
 HR_MUST_CHECK enum hr_err dkv_attempt_log_foreign(struct dkv_attempt *attempt,
                                                   const struct dkv_change *change,
                                                   struct hr_str bytes);
-/* Counts a value that was @before and is @after visible, and notes that a change with clock @made left
- * something to collect, if it did. */
+/* Counts a value that was @before and is @after visible, and notes that a change with clock @made, which is
+ * above 0, left something to collect, if it did. */
 void dkv_attempt_count(struct dkv_attempt *attempt, bool before, bool after);
 void dkv_attempt_litter(struct dkv_attempt *attempt, dkv_hlc made);
 /* Whether what was read and written so far goes into one commit. */

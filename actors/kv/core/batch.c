@@ -4,6 +4,8 @@
 #include "actors/kv/core/acks.h"
 #include "actors/kv/core/attempt.h"
 #include "actors/kv/core/catchup.h"
+#include "actors/kv/core/donate.h"
+#include "actors/kv/core/fill.h"
 #include "actors/kv/core/group.h"
 #include "actors/kv/core/list.h"
 #include "actors/kv/core/mend.h"
@@ -349,6 +351,12 @@ static void take_peer(struct batch *batch, enum dkv_route route, size_t index)
     case DKV_ROUTE_ADMIN:
         handled->err =
             dkv_operator_handle(batch->env, &batch->config, &batch->group, message, &handled->diag);
+        break;
+    case DKV_ROUTE_STATE:
+        handled->err = dkv_donate(batch->env, &batch->config, message, &handled->diag);
+        break;
+    case DKV_ROUTE_FILL:
+        handled->err = dkv_fill(batch->env, &batch->config, message, &handled->diag);
         break;
     case DKV_ROUTE_TICK:
         handled->err = dkv_catchup_tick(batch->env, &batch->config, &batch->group, &handled->diag);

@@ -1,6 +1,7 @@
 /* Cutting of the feed. */
 #include "actors/kv/core/feed.h"
 
+#include "actors/kv/core/floor.h"
 #include "actors/kv/core/text.h"
 
 /* Check and write of another origin's v/. */
@@ -37,7 +38,8 @@ static enum hr_err begin_after(struct dkv_attempt *attempt, dkv_origin origin, u
     if (seq >= progress.prefix && !attempt->site.grouped) {
         return dkv_txn_delete(&attempt->txn, name);
     }
-    progress.trunc_below = seq + 1;
+    /* What a state transfer has left of older entries is not in the feed any more (close.h). */
+    progress.trunc_below = seq + 1 > progress.trunc_below ? seq + 1 : progress.trunc_below;
     err = dkv_progress_encode(&progress, attempt->arena, &bytes);
     return err ? err : dkv_txn_put(&attempt->txn, name, bytes);
 }
@@ -82,8 +84,8 @@ static bool before_end(struct dkv_attempt *attempt, const struct dkv_pair *pair,
            change.stamp.hlc <= end->hlc;
 }
 
-/* Cuts from the front of @page while there is too much, with @ops operations at most. */
-static enum hr_err cut_page(struct dkv_attempt *attempt, const struct dkv_page *page, size_t ops,
+/* Cuts from the front of @page while there is too much, with @ops operations at most, which it uses up. */
+static enum hr_err cut_page(struct dkv_attempt *attempt, const struct dkv_page *page, size_t *ops,
                             const struct end *end, struct hr_diag *diag)
 {
     dkv_origin last = attempt->ctr.origin;
@@ -100,10 +102,10 @@ static enum hr_err cut_page(struct dkv_attempt *attempt, const struct dkv_page *
             break;
         }
         size_t cost = origin == last || origin == attempt->ctr.origin ? 1 : 1 + ORIGIN_OPS;
-        if (cost > ops) {
+        if (cost > *ops) {
             break;
         }
-        ops -= cost;
+        *ops -= cost;
         last = origin;
         err = cut_one(attempt, &page->pairs[i], origin, seq, diag);
     }
@@ -164,7 +166,7 @@ static enum hr_err look_for_oldest(struct dkv_attempt *attempt, const struct dkv
 
 /* In a group: cuts the origin whose first entry is the oldest. Those of @attempt's own commit are not
  * looked at. */
-static enum hr_err cut_oldest(struct dkv_attempt *attempt, uint32_t limit, size_t ops,
+static enum hr_err cut_oldest(struct dkv_attempt *attempt, uint32_t limit, size_t *ops,
                               struct hr_diag *diag)
 {
     const struct dkv_env *env = attempt->env;
@@ -194,6 +196,41 @@ static enum hr_err cut_oldest(struct dkv_attempt *attempt, uint32_t limit, size_
     return err ? err : cut_page(attempt, &page, ops, &end, diag);
 }
 
+/* What the gathered up origins of one site have left in the feed. They have no v/. */
+static enum hr_err cut_retired_of(struct dkv_attempt *attempt, const struct dkv_retired *retired,
+                                  uint32_t limit, size_t *ops, struct hr_diag *diag)
+{
+    struct dkv_page page;
+    dkv_origin last = dkv_origin_of(retired->site, retired->inc);
+    struct hr_str name = dkv_key_change(attempt->arena, last, 0);
+    if (!name.ptr) {
+        return HR_NO_MEMORY;
+    }
+    enum hr_err err =
+        attempt->env->scan(attempt->env->arg, hr_str_of(name.ptr, DKV_CHANGE_SITE_BYTES),
+                           (struct hr_str){0}, limit, attempt->arena, &page, diag);
+    for (size_t i = 0; !err && i < page.count; i++) {
+        dkv_origin origin;
+        uint64_t seq;
+        if (dkv_key_change_parse(page.pairs[i].key, &origin, &seq) && origin > last) {
+            page.count = i;
+        }
+    }
+    return err ? err : cut_page(attempt, &page, ops, &no_end, diag);
+}
+
+/* In a group: first what is left of origins that everybody has gathered up, then the oldest. */
+static enum hr_err cut_of_group(struct dkv_attempt *attempt, uint32_t limit, size_t ops,
+                                struct hr_diag *diag)
+{
+    struct dkv_floor floor;
+    enum hr_err err = dkv_floor_load(attempt, &floor, diag);
+    for (size_t i = 0; !err && i < floor.retired_count && too_long(attempt, 0); i++) {
+        err = cut_retired_of(attempt, &floor.retired[i], limit, &ops, diag);
+    }
+    return err || !too_long(attempt, 0) ? err : cut_oldest(attempt, limit, &ops, diag);
+}
+
 enum hr_err dkv_feed_cut(struct dkv_attempt *attempt, struct hr_diag *diag)
 {
     size_t ops;
@@ -208,9 +245,9 @@ enum hr_err dkv_feed_cut(struct dkv_attempt *attempt, struct hr_diag *diag)
     size_t count = bytes / ENTRY_BYTES_MAX < ops ? bytes / ENTRY_BYTES_MAX : ops;
     uint32_t limit = count < DKV_SCAN_LIMIT_MAX ? (uint32_t)count : DKV_SCAN_LIMIT_MAX;
     if (attempt->site.grouped) {
-        return cut_oldest(attempt, limit, ops, diag);
+        return cut_of_group(attempt, limit, ops, diag);
     }
     enum hr_err err = attempt->env->scan(attempt->env->arg, DKV_KEYS_FEED, (struct hr_str){0},
                                          limit, attempt->arena, &page, diag);
-    return err ? err : cut_page(attempt, &page, ops, &no_end, diag);
+    return err ? err : cut_page(attempt, &page, &ops, &no_end, diag);
 }

@@ -2,9 +2,10 @@
  * with and for whoever wants to know what happened; a site that is alone needs none of them.
  *
  * Of a site that is alone the oldest go first in the order of names, because its later incarnations
- * are higher; an origin of an earlier boot whose entries are all gone is forgotten. In a group the
- * origin goes first whose first entry has the oldest clock, up to where another's is older; nothing of
- * an origin goes that came before an earlier change of it, and no origin is forgotten.
+ * are higher; an origin of an earlier boot whose entries are all gone is forgotten. In a group
+ * what is left of origins that are gathered up (retire.h) goes first; then the origin goes whose first entry has
+ * the oldest clock, up to where another's is older, so that what the group's floor has passed goes before what it
+ * has not. Nothing of an origin goes that came before an earlier change of it, and no origin is forgotten.
  * Must not know: what the changes are. */
 #ifndef DKV_FEED_H
 #define DKV_FEED_H

@@ -88,6 +88,31 @@ const struct dkv_have_row *dkv_holdings_row(const struct dkv_have *have, size_t 
     return *at < have->count && have->rows[*at].origin == origin ? &have->rows[*at] : NULL;
 }
 
+static bool has_list(const struct dkv_holdings *holdings, uint16_t site)
+{
+    for (size_t i = 0; i < holdings->count; i++) {
+        if (holdings->lists[i].site == site) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool dkv_holdings_complete(const struct dkv_holdings *holdings, const struct dkv_cfg *cfg)
+{
+    for (size_t i = 0; i < cfg->member_count; i++) {
+        if (!has_list(holdings, cfg->members[i])) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < holdings->count; i++) {
+        if (holdings->lists[i].more) {
+            return false;
+        }
+    }
+    return true;
+}
+
 dkv_origin dkv_holdings_end(const struct dkv_holdings *holdings)
 {
     dkv_origin end = UINT64_MAX;

@@ -22,6 +22,9 @@ HR_MUST_CHECK enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin aft
  * is none. */
 const struct dkv_have_row *dkv_holdings_row(const struct dkv_have *have, size_t *at,
                                             dkv_origin origin);
+/* Whether every other member of the group has a list here, and each list is whole: what is in none of them is
+ * nowhere. */
+bool dkv_holdings_complete(const struct dkv_holdings *holdings, const struct dkv_cfg *cfg);
 /* The last origin that all lists go up to; UINT64_MAX if none ends early. */
 dkv_origin dkv_holdings_end(const struct dkv_holdings *holdings);
 

@@ -94,6 +94,17 @@ bool dkv_key_progress_parse(struct hr_str name, dkv_origin *ret_origin)
            dkv_text_from_hex(hr_str_from(name, 2), ret_origin);
 }
 
+struct hr_str dkv_key_cover(struct hr_arena *arena, dkv_origin origin)
+{
+    return named(numbered(arena, 's', origin, HEX64, 0), 2 + HEX64);
+}
+
+bool dkv_key_cover_parse(struct hr_str name, dkv_origin *ret_origin)
+{
+    return name.len == 2 + HEX64 && hr_str_starts(name, DKV_KEYS_COVER) &&
+           dkv_text_from_hex(hr_str_from(name, 2), ret_origin);
+}
+
 struct hr_str dkv_key_names(struct hr_arena *arena, uint32_t leaf)
 {
     return named(numbered(arena, 'k', leaf, LEAF_DIGITS, 0), 2 + LEAF_DIGITS);

@@ -1,10 +1,11 @@
 /* Names in the store. They are text, and numbers in them are lower-case hexadecimal digits of a
  * fixed width, so that their bytewise order is the numbers' order:
  *
- *   m/self  m/ctr  m/cfg  m/tally  m/S  b/clear
+ *   m/self  m/ctr  m/cfg  m/tally  m/S  m/sync  m/wipe  b/clear
  *   r/<key>                       a record
  *   f/<origin 16>/<seq 16>        a change of the feed
  *   v/<origin 16>                 how far an origin's changes are applied here
+ *   s/<origin 16>                 how far the donor of a state transfer had them applied at its beginning
  *   k/<leaf 4>                    the names in a leaf of the index
  *   g/<leaf 4>                    a leaf's generation
  *   q/<opid 32>                   the outcome of a request with an id
@@ -32,14 +33,19 @@
 #define DKV_KEY_CFG HR_STR("m/cfg")
 #define DKV_KEY_TALLY HR_STR("m/tally")
 #define DKV_KEY_FLOOR HR_STR("m/S")
+#define DKV_KEY_SYNC HR_STR("m/sync")
+#define DKV_KEY_WIPE HR_STR("m/wipe")
 #define DKV_KEY_CLEAR HR_STR("b/clear")
 #define DKV_KEYS_RECORDS HR_STR("r/")
 #define DKV_KEYS_FEED HR_STR("f/")
 #define DKV_KEYS_PROGRESS HR_STR("v/")
+#define DKV_KEYS_COVER HR_STR("s/")
 #define DKV_KEYS_TIMES HR_STR("t/")
 
 /* Of a f/ name, as much as all changes of one origin share. */
 #define DKV_CHANGE_ORIGIN_BYTES 19u
+/* Of a f/ name, as much as all origins of one site share. */
+#define DKV_CHANGE_SITE_BYTES 6u
 /* Of a v/ name, as much as all origins of one site share. */
 #define DKV_PROGRESS_SITE_BYTES 6u
 
@@ -60,6 +66,9 @@ bool dkv_key_change_parse(struct hr_str name, dkv_origin *ret_origin, uint64_t *
 struct hr_str dkv_key_progress(struct hr_arena *arena, dkv_origin origin);
 /* Reads what dkv_key_progress made; false on anything else. */
 bool dkv_key_progress_parse(struct hr_str name, dkv_origin *ret_origin);
+struct hr_str dkv_key_cover(struct hr_arena *arena, dkv_origin origin);
+/* Reads what dkv_key_cover made; false on anything else. */
+bool dkv_key_cover_parse(struct hr_str name, dkv_origin *ret_origin);
 struct hr_str dkv_key_names(struct hr_arena *arena, uint32_t leaf);
 struct hr_str dkv_key_generation(struct hr_arena *arena, uint32_t leaf);
 struct hr_str dkv_key_result(struct hr_arena *arena, const struct dkv_opid *opid);

@@ -10,8 +10,6 @@
 #include "actors/kv/core/siphash.h"
 #include "actors/kv/core/text.h"
 
-/* A record has to go into a commit twice, as it was and as it will be. */
-#define RECORD_BYTES_MAX ((size_t)3 << 20)
 #define OLD_KEY_BITS ((size_t)1 << 16)
 
 static const unsigned char old_key_hash[DKV_SIPHASH_KEY_BYTES] = "hedgerow old v1";
@@ -32,11 +30,13 @@ static enum hr_err look(struct dkv_attempt *attempt, dkv_origin origin, uint64_t
                    : HR_NO_MEMORY;
 }
 
+/* ret_known: there is a v/ of the origin. */
 static enum hr_err load(struct dkv_attempt *attempt, struct hr_str name,
-                        struct dkv_progress *ret_progress, struct hr_diag *diag)
+                        struct dkv_progress *ret_progress, bool *ret_known, struct hr_diag *diag)
 {
     struct dkv_value value;
     enum hr_err err = dkv_txn_get(&attempt->txn, name, &value, diag);
+    *ret_known = !err && value.present;
     if (!err && !value.present) {
         *ret_progress = (struct dkv_progress){.trunc_below = 1};
         return HR_OK;
@@ -109,7 +109,7 @@ static enum hr_err store(struct dkv_attempt *attempt, struct hr_str key,
         return err ? err : dkv_index_remove(attempt, key, diag);
     }
     enum hr_err err = dkv_record_encode(merged, attempt->arena, &bytes);
-    if (!err && bytes.len > RECORD_BYTES_MAX) {
+    if (!err && bytes.len > DKV_RECORD_BYTES_MAX) {
         err = HR_TOO_BIG;
     }
     if (err) {
@@ -125,12 +125,13 @@ static enum hr_err store(struct dkv_attempt *attempt, struct hr_str key,
     return err;
 }
 
-/* Merges @news into the key's record. */
-static enum hr_err merge_record(struct dkv_attempt *attempt, struct hr_str key,
+/* Merges @news, which are those of @change, into its key's record. */
+static enum hr_err merge_record(struct dkv_attempt *attempt, const struct dkv_change *change,
                                 const struct dkv_record *news, struct dkv_record *ret_merged,
                                 struct dkv_stamp *ret_clear, struct hr_diag *diag)
 {
     struct dkv_found found;
+    struct hr_str key = change->key;
     enum hr_err err = dkv_found_read(attempt, key, &found, diag);
     if (!err) {
         err = dkv_record_merge(&found.record, news, attempt->arena, ret_merged, diag);
@@ -144,8 +145,9 @@ static enum hr_err merge_record(struct dkv_attempt *attempt, struct hr_str key,
     }
     *ret_clear = found.clear;
     dkv_attempt_count(attempt, found.visible, dkv_record_visible(ret_merged, found.clear));
-    if (!dkv_record_empty(ret_merged) && dkv_record_littered(ret_merged, found.clear)) {
-        dkv_attempt_litter(attempt, attempt->ctr.hlc);
+    if (!dkv_record_empty(ret_merged) && dkv_record_littered(ret_merged, found.clear) &&
+        dkv_stamp_cmp(change->stamp, found.clear) > 0) {
+        dkv_attempt_litter(attempt, change->stamp.hlc);
     }
     return HR_OK;
 }
@@ -180,7 +182,7 @@ static enum hr_err perform(struct dkv_attempt *attempt, const struct dkv_change 
     enum hr_err err = HR_OK;
     if (change->op == DKV_CHANGE_SET || change->op == DKV_CHANGE_DEL) {
         struct dkv_record news = dkv_change_record(change);
-        err = merge_record(attempt, change->key, &news, &merged, &clear, diag);
+        err = merge_record(attempt, change, &news, &merged, &clear, diag);
     } else if (change->op == DKV_CHANGE_CLEAR) {
         err = dkv_clear_merge(attempt, change, diag);
     }
@@ -225,11 +227,13 @@ static bool in_order(const struct dkv_change *change, const struct dkv_progress 
 }
 
 enum hr_err dkv_merge_change(struct dkv_attempt *attempt, struct dkv_incoming *incoming,
-                             struct dkv_merged *merged, struct hr_diag *diag)
+                             const struct dkv_floor *floor, struct dkv_merged *merged,
+                             struct hr_diag *diag)
 {
     const struct dkv_change *change = &incoming->change;
     struct hr_str name = dkv_key_progress(attempt->arena, change->stamp.origin);
     struct dkv_progress progress;
+    bool known;
     bool held;
     if (!dkv_site_member(&attempt->site.cfg, dkv_origin_site(change->stamp.origin))) {
         return DKV_FAIL(diag, HR_CORRUPT, HR_STR("the group has no room for another site"));
@@ -238,7 +242,11 @@ enum hr_err dkv_merge_change(struct dkv_attempt *attempt, struct dkv_incoming *i
         incoming->fate = DKV_FATE_PARKED;
         return HR_OK;
     }
-    enum hr_err err = load(attempt, name, &progress, diag);
+    enum hr_err err = load(attempt, name, &progress, &known, diag);
+    if (!err && !known && dkv_floor_retired(floor, change->stamp.origin)) {
+        incoming->fate = DKV_FATE_LATE;
+        return HR_OK;
+    }
     if (!err) {
         err = look_for(attempt, incoming, &progress, &held, diag);
     }
@@ -259,6 +267,7 @@ enum hr_err dkv_merge_change(struct dkv_attempt *attempt, struct dkv_incoming *i
     if (!err && !held) {
         err = dkv_attempt_log_foreign(attempt, change, incoming->bytes);
         merged->changed = true;
+        merged->below += change->stamp.hlc <= floor->group;
     }
     if (!err) {
         err = count_in(attempt, change, name, &progress, merged, diag);
@@ -269,7 +278,7 @@ enum hr_err dkv_merge_change(struct dkv_attempt *attempt, struct dkv_incoming *i
     return err;
 }
 
-/* Keys of changes that are not newer than the floor, as bits of their hashes: what has no bit is not one
+/* Keys of changes that are not newer than what is collected, as bits of their hashes: what has no bit is not one
  * of them. */
 struct old_keys {
     dkv_hlc floor;
@@ -370,15 +379,17 @@ enum hr_err dkv_merge_recall(const struct dkv_env *env, const struct dkv_incomin
 {
     const struct hr_str floor_key = DKV_KEY_FLOOR;
     struct dkv_value value;
+    struct dkv_floor floor;
     struct old_keys old = {0};
     struct dkv_page page = {.more = true};
     struct hr_str after = {0};
     struct dkv_memory memory = {0};
     enum hr_err err = env->get_many(env->arg, &floor_key, 1, arena, &value, diag);
     if (!err) {
-        err = dkv_floor_decode(value, &old.floor, diag);
+        err = dkv_floor_decode(value, &floor, diag);
     }
     if (!err) {
+        old.floor = memory.collected = floor.collected;
         note_old(&old, incoming, count);
     }
     while (!err && old.any && page.more) {
@@ -428,7 +439,7 @@ enum hr_err dkv_merge_remember(struct dkv_attempt *attempt, const struct dkv_inc
             struct dkv_record merged;
             struct dkv_stamp clear;
             struct dkv_record news = dkv_change_record(deletion);
-            err = merge_record(attempt, deletion->key, &news, &merged, &clear, diag);
+            err = merge_record(attempt, deletion, &news, &merged, &clear, diag);
         }
     }
     return err;

@@ -8,15 +8,19 @@
 #define DKV_MERGE_H
 
 #include "actors/kv/core/attempt.h"
+#include "actors/kv/core/floor.h"
 
 /* Changes that came out of order, passed in one commit when the gap before them is filled. */
 #define DKV_ADVANCE_MAX 128u
+/* Of a record that merging makes: it has to go into a commit twice, as it was and as it will be. */
+#define DKV_RECORD_BYTES_MAX ((size_t)3 << 20)
 
 enum dkv_fate {
     DKV_FATE_OPEN,    /* nothing was decided: memory or the store failed, or nobody came to it */
     DKV_FATE_HELD,    /* it is in this site's feed, or was */
     DKV_FATE_PARKED,  /* its clock is too far ahead of this site's wall */
     DKV_FATE_REFUSED, /* it cannot be right */
+    DKV_FATE_LATE, /* its origin is gathered up: it was applied long ago, and may be gone since */
 };
 
 /* A change as it came. */
@@ -26,21 +30,25 @@ struct dkv_incoming {
     enum dkv_fate fate;
 };
 
-/* What merging did; both only go from false to true. */
+/* What merging did; all of it only grows. */
 struct dkv_merged {
     bool changed; /* there is something to commit */
     bool more;    /* v/ could go on further than DKV_ADVANCE_MAX allows */
+    size_t below; /* changes that were new here, and not above the group's floor */
 };
 
-/* Merges @incoming and sets its fate: HELD is true once the attempt is committed.
+/* Merges @incoming and sets its fate: HELD is true once the attempt is committed. @floor: m/S as the attempt
+ * has loaded it.
  * Errors: HR_CORRUPT and HR_TOO_BIG: this change cannot be merged here, @diag says why, and what was
  * written is to be undone; HR_UNSUPPORTED likewise; others are the store's or HR_NO_MEMORY. */
 HR_MUST_CHECK enum hr_err dkv_merge_change(struct dkv_attempt *attempt,
-                                           struct dkv_incoming *incoming, struct dkv_merged *merged,
+                                           struct dkv_incoming *incoming,
+                                           const struct dkv_floor *floor, struct dkv_merged *merged,
                                            struct hr_diag *diag);
-/* Deletions that changes not newer than m/S must not get around: a site that was alone has collected them
- * from its records, the feed still has them. */
+/* Deletions that changes not newer than what m/S says is collected must not get around: they are collected from
+ * the records, the feed still has them. */
 struct dkv_memory {
+    dkv_hlc collected;            /* as m/S said */
     struct dkv_change *deletions; /* with the fields that they delete, and no others */
     size_t count;
     size_t cap;

@@ -2,6 +2,8 @@
 #include "actors/kv/core/pull.h"
 
 #include "actors/kv/core/batch.h"
+#include "actors/kv/core/change.h"
+#include "actors/kv/core/donor.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/parcel.h"
 #include "actors/kv/core/route.h"
@@ -13,6 +15,8 @@ struct lacking {
     uint16_t home; /* the site to ask: its own one, or the one without gaps, or any */
     uint64_t home_high;
     uint64_t prefix; /* the highest of the others' */
+    dkv_hlc floor;   /* of @home */
+    uint64_t cut;    /* @home's feed has nothing up to this */
     bool own;        /* @home is the origin's own site */
     bool whole;      /* @home has cut off nothing that is wanted */
     bool done;       /* for this tick */
@@ -58,6 +62,8 @@ static void weigh(const struct dkv_tick *tick, struct lacking *lacking, const st
     if (better) {
         lacking->home = have->site;
         lacking->home_high = row->high;
+        lacking->floor = have->floor;
+        lacking->cut = row->trunc_below - 1;
         lacking->own = own;
         lacking->whole = whole;
     }
@@ -78,7 +84,8 @@ static void compare(const struct dkv_tick *tick, const struct dkv_have *mine,
         uint64_t prefix = own ? own->prefix : 0;
         bool past_page = mine->more && mine->count > 0 && !own &&
                          row->origin > mine->rows[mine->count - 1].origin;
-        if (row->high <= prefix || past_page || row->origin == mine->origin) {
+        bool retired = !own && row->hlc <= mine->floor && row->prefix == row->high;
+        if (row->high <= prefix || past_page || retired || row->origin == mine->origin) {
             continue;
         }
         struct lacking *lacking = find_lacking(list, *count, row->origin);
@@ -156,12 +163,11 @@ enum hr_err dkv_pull_apply(const struct dkv_tick *tick, struct hr_str parcel,
     return err;
 }
 
-static enum hr_err fetch(const struct dkv_tick *tick, const struct lacking *lacking,
-                         const struct dkv_pull *pull, struct hr_arena *arena,
-                         struct dkv_log *ret_log, struct hr_diag *diag)
+static enum hr_err fetch(const struct dkv_tick *tick, uint16_t home, const struct dkv_pull *pull,
+                         struct hr_arena *arena, struct dkv_log *ret_log, struct hr_diag *diag)
 {
     const struct dkv_env *env = tick->env;
-    const struct dkv_peer *peer = dkv_group_find(tick->group, lacking->home);
+    const struct dkv_peer *peer = dkv_group_find(tick->group, home);
     struct hr_str body;
     struct hr_str reply;
     struct hr_str subject = peer ? dkv_route_subject(DKV_ROUTE_LOG, tick->config, peer->name, arena)
@@ -173,13 +179,34 @@ static enum hr_err fetch(const struct dkv_tick *tick, const struct lacking *lack
     return err ? err : dkv_log_decode(reply, ret_log, diag);
 }
 
-static void tell_truncated(struct dkv_tick *tick, dkv_origin origin)
+static void lose(struct dkv_tick *tick, dkv_origin origin, const char *why)
 {
-    if (!tick->told_truncated) {
-        tick->told_truncated = true;
-        dkv_tick_tell(tick, DKV_LOG_ERROR, HR_STR("changes-gone"), origin,
-                      "the others have cut off changes that this site lacks; it stays behind");
+    if (!tick->lost) {
+        tick->lost = why;
+        dkv_tick_tell(tick, DKV_LOG_WARN, HR_STR("state-lost"), origin, why);
     }
+}
+
+/* Whether one of the changes in @log, which are not above the floor of who sent them, is not here. */
+static enum hr_err look_below_floor(const struct dkv_tick *tick, const struct lacking *lacking,
+                                    const struct dkv_log *log, struct hr_arena *arena,
+                                    bool *ret_lost, struct hr_diag *diag)
+{
+    const struct dkv_env *env = tick->env;
+    struct dkv_parcel parcel;
+    enum hr_err err = dkv_parcel_decode(log->changes, arena, &parcel, diag);
+    *ret_lost = false;
+    for (size_t i = 0; !err && !*ret_lost && i < parcel.count; i++) {
+        struct dkv_change change;
+        err = dkv_change_decode(parcel.changes[i], arena, &change, diag);
+        if (!err && change.stamp.hlc <= lacking->floor) {
+            struct dkv_value value;
+            struct hr_str key = dkv_key_change(arena, change.stamp.origin, change.seq);
+            err = key.ptr ? env->get_many(env->arg, &key, 1, arena, &value, diag) : HR_NO_MEMORY;
+            *ret_lost = !err && !value.present;
+        }
+    }
+    return err;
 }
 
 /* One piece. ret_more: there may be others after it. */
@@ -189,16 +216,22 @@ static enum hr_err pull_piece(struct dkv_tick *tick, const struct lacking *lacki
 {
     struct dkv_log log;
     bool held = false;
-    enum hr_err err = fetch(tick, lacking, pull, arena, &log, diag);
+    bool lost = false;
+    enum hr_err err = fetch(tick, lacking->home, pull, arena, &log, diag);
     *ret_more = false;
-    if (!err && log.truncated) {
-        tell_truncated(tick, lacking->origin);
+    if (err || log.truncated || log.number <= pull->after) {
+        return err; /* if it was cut off just now, the next tick knows */
+    }
+    if (lacking->floor > 0) {
+        err = look_below_floor(tick, lacking, &log, arena, &lost, diag);
+    }
+    if (!err && lost) {
+        lose(tick, lacking->origin, "a change that every site had is not here");
         return HR_OK;
     }
-    if (err || log.number <= pull->after) {
-        return err;
+    if (!err) {
+        err = dkv_pull_apply(tick, log.changes, arena, &held, diag);
     }
-    err = dkv_pull_apply(tick, log.changes, arena, &held, diag);
     if (!err && !held && !tick->told_not_held) {
         tick->told_not_held = true;
         dkv_tick_tell(tick, DKV_LOG_WARN, HR_STR("not-held"), lacking->origin,
@@ -208,6 +241,38 @@ static enum hr_err pull_piece(struct dkv_tick *tick, const struct lacking *lacki
         pull->after = log.number;
         *ret_more = log.more;
     }
+    return err;
+}
+
+enum hr_err dkv_pull_range(struct dkv_tick *tick, struct dkv_pull_range *range,
+                           struct hr_diag *diag)
+{
+    enum hr_err err = HR_OK;
+    struct hr_arena arena;
+    bool stuck = false;
+    hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+    range->whole = range->pull.after >= range->pull.upto;
+    range->gone = false;
+    range->silent = false;
+    while (!err && !stuck && !range->whole && !range->gone && !dkv_tick_over(tick)) {
+        struct dkv_log log;
+        bool held = true;
+        hr_arena_release(&arena);
+        err = fetch(tick, range->site, &range->pull, &arena, &log, diag);
+        range->silent = err != HR_OK;
+        range->gone = !err && log.truncated;
+        bool any = !err && !log.truncated && log.number > range->pull.after;
+        if (any) {
+            err = dkv_pull_apply(tick, log.changes, &arena, &held, diag);
+        }
+        if (!err && any && held) {
+            range->pull.after = log.number;
+        }
+        stuck = !err && any && !held;
+        range->whole = !err && !range->gone && !stuck &&
+                       (!any || !log.more || range->pull.after >= range->pull.upto);
+    }
+    hr_arena_release(&arena);
     return err;
 }
 
@@ -231,7 +296,10 @@ static bool pull_some(struct dkv_tick *tick, struct lacking *lacking)
     bool more = true;
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     enum hr_err err = read_gap(tick, lacking->origin, &arena, &gap, &diag);
-    if (!err && gap.end == 0) {
+    if (!err && !lacking->whole && gap.progress.prefix < lacking->cut) {
+        lose(tick, lacking->origin, "the others have cut off changes that this site lacks");
+        more = false;
+    } else if (!err && gap.end == 0) {
         err = nudge(tick, gap.first, &arena, &diag);
         more = false;
     } else if (!err) {
@@ -263,9 +331,9 @@ static bool pull_some(struct dkv_tick *tick, struct lacking *lacking)
 static void pull_listed(struct dkv_tick *tick, struct lacking *list, size_t count)
 {
     bool further = true;
-    while (further && !dkv_tick_over(tick)) {
+    while (further && !tick->lost && !dkv_tick_over(tick)) {
         further = false;
-        for (size_t i = 0; i < count && !dkv_tick_over(tick); i++) {
+        for (size_t i = 0; i < count && !tick->lost && !dkv_tick_over(tick); i++) {
             list[i].done = list[i].done || !pull_some(tick, &list[i]);
             further = further || !list[i].done;
         }
@@ -276,9 +344,21 @@ enum hr_err dkv_pull_all(struct dkv_tick *tick, const struct dkv_holdings *holdi
                          struct hr_arena *arena)
 {
     size_t count = 0;
+    struct hr_diag diag = {0};
+    struct dkv_donors donors;
+    enum hr_err err = dkv_donors_init(&donors, tick, holdings, false, arena, &diag);
+    const struct dkv_have *uncounted = err ? NULL : dkv_donors_uncounted(&donors);
     struct lacking *list = hr_arena_alloc(arena, DKV_LACKING_MAX * sizeof *list);
     if (!list) {
         return HR_NO_MEMORY;
+    }
+    if (err) {
+        dkv_tick_tell(tick, DKV_LOG_WARN, HR_STR("nothing-pulled"), 0, diag.text);
+        return err == HR_NO_MEMORY ? err : HR_OK;
+    }
+    if (uncounted) {
+        lose(tick, uncounted->origin, "a site's floor was worked out without this store");
+        return HR_OK;
     }
     for (size_t i = 1; i < holdings->count; i++) {
         compare(tick, &holdings->lists[0], &holdings->lists[i], list, &count);

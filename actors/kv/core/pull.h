@@ -3,6 +3,12 @@
  *
  * An origin's changes come from its own site if that is alive, else from who has them without a gap up
  * to the highest number, else, if all have a gap in the same place, from any that has later ones.
+ *
+ * Three things say that this store lacks what nobody will send it: a change that all who had it have cut off; one
+ * that is not above the floor of a site which has it, for the floor says that this site had it too, and whoever
+ * merged it now might bring back what was deleted and forgotten since; and a floor that was worked out without
+ * this store, below which there may be what no list tells of. Then nothing is pulled any more, and a state transfer is
+ * asked for (transfer.h).
  * Must not know: how changes are merged. */
 #ifndef DKV_PULL_H
 #define DKV_PULL_H
@@ -17,9 +23,22 @@
 #define DKV_LACKING_MAX 1024u
 
 /* Gets what the first of @holdings lacks, until it has all, nobody gets further or the tick is over. What goes
- * wrong with others is logged. Errors: HR_NO_MEMORY. */
+ * wrong with others is logged; tick->lost says that a state transfer is needed. Errors: HR_NO_MEMORY. */
 HR_MUST_CHECK enum hr_err dkv_pull_all(struct dkv_tick *tick, const struct dkv_holdings *holdings,
                                        struct hr_arena *arena);
+/* A range of an origin's changes that is wanted of one site, whatever its floor is. */
+struct dkv_pull_range {
+    uint16_t site;
+    struct dkv_pull pull; /* goes along: after it, what is left */
+    bool gone;            /* some of them are not in that site's feed any more */
+    bool whole;           /* all that the site has of them is here now */
+    bool silent;          /* the site did not answer, as opposed to the own lane */
+};
+
+/* Gets @range, until it is whole or gone, something cannot be applied or the tick is over. Errors: HR_NO_MEMORY, the
+ * bus', of answers that are not sound HR_CORRUPT. */
+HR_MUST_CHECK enum hr_err dkv_pull_range(struct dkv_tick *tick, struct dkv_pull_range *range,
+                                         struct hr_diag *diag);
 /* Hands an encoded parcel to the lane that applies it. ret_held: all of it is here now. Errors: the bus', of
  * an answer that is not sound HR_CORRUPT. */
 HR_MUST_CHECK enum hr_err dkv_pull_apply(const struct dkv_tick *tick, struct hr_str parcel,

@@ -16,7 +16,8 @@ static const struct tail {
     {{".log.", 5}, DKV_ROUTE_LOG, false, true},    {{".dig.", 5}, DKV_ROUTE_DIG, false, true},
     {{".apply", 6}, DKV_ROUTE_APPLY, true, false}, {{".ship", 5}, DKV_ROUTE_SHIP, true, false},
     {{".tick", 5}, DKV_ROUTE_TICK, true, false},   {{".mend", 5}, DKV_ROUTE_MEND, true, false},
-    {{".admin", 6}, DKV_ROUTE_ADMIN, true, false},
+    {{".admin", 6}, DKV_ROUTE_ADMIN, true, false}, {{".st.", 4}, DKV_ROUTE_STATE, false, true},
+    {{".fill", 5}, DKV_ROUTE_FILL, true, false},
 };
 
 enum dkv_route dkv_route_of(struct hr_str subject, const struct dkv_config *config)

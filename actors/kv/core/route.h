@@ -6,6 +6,8 @@
  *   wasmkv.peer.<bucket>.have          HAVE: what this site holds
  *   wasmkv.peer.<bucket>.log.<site>    LOG: a piece of what this site holds
  *   wasmkv.peer.<bucket>.dig.<site>    DIG: a comparison of records
+ *   wasmkv.peer.<bucket>.st.<site>     STATE: a piece of the records that this site has
+ *   _LOCAL.wasmkv.<bucket>.fill        FILL: a piece of another site's records, for this store
  *   _LOCAL.wasmkv.<bucket>.tick        TICK: it is time to look what is missing
  *   _LOCAL.wasmkv.<bucket>.mend        MEND: a record or a piece of the index to be put right
  *   _LOCAL.wasmkv.<bucket>.admin       ADMIN: the operator's, through the host
@@ -24,6 +26,8 @@ enum dkv_route {
     DKV_ROUTE_HAVE,
     DKV_ROUTE_LOG,
     DKV_ROUTE_DIG,
+    DKV_ROUTE_STATE,
+    DKV_ROUTE_FILL,
     DKV_ROUTE_TICK,
     DKV_ROUTE_MEND,
     DKV_ROUTE_ADMIN,

@@ -2,6 +2,7 @@
 #include "actors/kv/core/serve.h"
 
 #include "actors/kv/core/batch.h"
+#include "actors/kv/core/floor.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/parcel.h"
 #include "actors/kv/core/site.h"
@@ -32,6 +33,24 @@ static enum hr_err take_row(struct dkv_have *have, const struct dkv_pair *pair,
     return HR_OK;
 }
 
+/* What this site says of itself, and of the group. A site that takes in what it may lack says nothing. */
+static enum hr_err take_floor(const struct dkv_env *env, const struct dkv_site *site,
+                              struct hr_arena *arena, struct dkv_have *have, struct hr_diag *diag)
+{
+    const struct hr_str key = DKV_KEY_FLOOR;
+    struct dkv_value value;
+    struct dkv_floor floor;
+    enum hr_err err = env->get_many(env->arg, &key, 1, arena, &value, diag);
+    if (!err) {
+        err = dkv_floor_decode(value, &floor, diag);
+    }
+    if (!err) {
+        have->low = site->state == DKV_SITE_ACTIVE ? floor.low : 0;
+        have->floor = floor.group;
+    }
+    return err;
+}
+
 enum hr_err dkv_serve_read(const struct dkv_env *env, const struct dkv_config *config,
                            dkv_origin after, struct hr_arena *arena, struct dkv_have *ret_have,
                            struct hr_diag *diag)
@@ -44,6 +63,9 @@ enum hr_err dkv_serve_read(const struct dkv_env *env, const struct dkv_config *c
     have.rows = hr_arena_alloc(arena, DKV_HAVE_MAX * sizeof *have.rows);
     if (!have.rows || (after > 0 && !name.ptr)) {
         return HR_NO_MEMORY;
+    }
+    if (!err) {
+        err = take_floor(env, &site, arena, &have, diag);
     }
     while (!err && page.more && have.count < DKV_HAVE_MAX) {
         size_t room = DKV_HAVE_MAX - have.count;

@@ -12,10 +12,17 @@
 /* What a leaf's names may weigh before somebody weighs them. */
 #define LEAF_BYTES_GUESS ((size_t)8192)
 
-struct step {
-    struct dkv_attempt *attempt;
+/* Up to where something may go. */
+struct reach {
     struct dkv_stamp clear;
     dkv_hlc floor;
+    bool grouped;
+    dkv_wall_ms wall;
+};
+
+struct step {
+    struct dkv_attempt *attempt;
+    struct reach reach;
     size_t ops_left; /* a guess that is too low rather than too high */
     size_t bytes_left;
 };
@@ -72,14 +79,14 @@ static enum hr_err collect(struct step *step, const struct dkv_pair *pair, struc
     struct dkv_record record;
     struct dkv_attempt *attempt = step->attempt;
     enum hr_err err = dkv_record_decode(pair->value, attempt->arena, &record, diag);
-    if (err || !dkv_record_collect(&record, step->clear, step->floor)) {
+    if (err || !dkv_record_collect(&record, step->reach.clear, step->reach.floor)) {
         return err;
     }
     if (!has_room(step, pair)) {
         return HR_BUSY;
     }
     err = replace(step, pair, &record, diag);
-    return err ? err : dkv_floor_keep(attempt, step->floor, diag);
+    return err ? err : dkv_floor_keep(attempt, step->reach.floor, diag);
 }
 
 /* As collect; what cannot be read is said and passed over, so that it does not hold up the rest. It is
@@ -125,23 +132,46 @@ static bool idle(const struct dkv_tally *tally)
     return tally->began == 0 && tally->made <= tally->done;
 }
 
-static bool worth_it(const struct step *step, const struct dkv_tally *tally, dkv_hlc reach)
+static dkv_hlc end_of(const struct reach *reach)
 {
-    bool cleared = step->clear.hlc > tally->done;
+    return reach->floor > reach->clear.hlc ? reach->floor : reach->clear.hlc;
+}
+
+/* Whether a pass may begin: it would find something, and enough of it. A group's floor stands still while nobody
+ * writes, so there the time is the wall's. */
+static bool worth_it(const struct reach *reach, const struct dkv_tally *tally)
+{
+    bool cleared = reach->clear.hlc > tally->done;
     bool enough = tally->litter >= tally->visible / DKV_SWEEP_VALUES_PER_LITTER;
-    return cleared || enough ||
-           dkv_clock_ahead_ms(reach, dkv_clock_ms(tally->done)) >= DKV_SWEEP_PAUSE_MS;
+    dkv_wall_ms now = reach->grouped ? reach->wall : dkv_clock_ms(end_of(reach));
+    return end_of(reach) > tally->done &&
+           (cleared || enough || now >= dkv_clock_ms(tally->done) + DKV_SWEEP_PAUSE_MS);
 }
 
 /* Whether a pass is under way or begins. */
-static bool under_way(const struct step *step, struct dkv_tally *tally)
+static bool under_way(const struct reach *reach, struct dkv_tally *tally)
 {
-    dkv_hlc reach = step->floor > step->clear.hlc ? step->floor : step->clear.hlc;
-    if (tally->began == 0 && reach > tally->done && worth_it(step, tally, reach)) {
-        tally->began = reach;
+    if (tally->began == 0 && worth_it(reach, tally)) {
+        tally->began = end_of(reach);
         tally->litter = 0;
     }
     return tally->began > 0;
+}
+
+/* Whether commits of nothing else should go on with it. A site that is alone collects with its writes. */
+static bool due(const struct reach *reach, const struct dkv_tally *tally)
+{
+    bool cleared = reach->clear.hlc > tally->done;
+    return !idle(tally) &&
+           (cleared || (reach->grouped && (tally->began > 0 || worth_it(reach, tally))));
+}
+
+static enum hr_err read_reach(struct dkv_attempt *attempt, struct reach *ret_reach,
+                              struct hr_diag *diag)
+{
+    *ret_reach = (struct reach){.grouped = attempt->site.grouped, .wall = attempt->site.wall};
+    enum hr_err err = dkv_attempt_clear(attempt, &ret_reach->clear, diag);
+    return err ? err : dkv_floor_read(attempt, &ret_reach->floor, diag);
 }
 
 static enum hr_err step_on(struct dkv_attempt *attempt, struct hr_diag *diag)
@@ -149,15 +179,12 @@ static enum hr_err step_on(struct dkv_attempt *attempt, struct hr_diag *diag)
     struct step step = {.attempt = attempt};
     struct dkv_tally *tally = &attempt->tally;
     struct dkv_page page;
-    enum hr_err err = dkv_attempt_clear(attempt, &step.clear, diag);
-    if (!err) {
-        err = dkv_floor_read(attempt, &step.floor, diag);
-    }
-    if (err || !under_way(&step, tally)) {
+    enum hr_err err = read_reach(attempt, &step.reach, diag);
+    if (err || !under_way(&step.reach, tally)) {
         return err;
     }
-    uint32_t limit =
-        step.clear.hlc > tally->done ? DKV_SWEEP_EAGER_RECORDS_MAX : DKV_SWEEP_RECORDS_MAX;
+    bool many = step.reach.clear.hlc > tally->done || attempt->logged_count == 0;
+    uint32_t limit = many ? DKV_SWEEP_EAGER_RECORDS_MAX : DKV_SWEEP_RECORDS_MAX;
     err = attempt->env->scan(attempt->env->arg, DKV_KEYS_RECORDS, tally->cursor, limit,
                              attempt->arena, &page, diag);
     if (!err && page.more && page.count == 0) {
@@ -191,24 +218,44 @@ bool dkv_sweep_eager(struct dkv_attempt *attempt)
 }
 
 enum hr_err dkv_sweep_waits(const struct dkv_env *env, struct hr_arena *arena, bool *ret_waits,
-                            uint32_t *ret_mark, struct hr_diag *diag)
+                            bool *ret_eager, uint32_t *ret_mark, struct hr_diag *diag)
 {
-    const struct hr_str keys[2] = {DKV_KEY_TALLY, DKV_KEY_CLEAR};
-    struct dkv_value values[2];
+    const struct hr_str keys[4] = {DKV_KEY_TALLY, DKV_KEY_CLEAR, DKV_KEY_FLOOR, DKV_KEY_CFG};
+    struct dkv_value values[4];
     struct dkv_tally tally = {0};
-    struct dkv_stamp clear;
-    enum hr_err err = env->get_many(env->arg, keys, 2, arena, values, diag);
+    struct dkv_floor floor = {0};
+    struct dkv_cfg cfg = {0};
+    struct reach reach = {.wall = env->wall(env->arg)};
+    enum hr_err err = env->get_many(env->arg, keys, 4, arena, values, diag);
     if (!err && values[0].present) {
         err = dkv_tally_decode(values[0].bytes, &tally, diag);
     }
     if (!err) {
-        err = dkv_clear_decode(values[1], &clear, diag);
+        err = dkv_clear_decode(values[1], &reach.clear, diag);
     }
     if (!err) {
+        err = dkv_floor_decode(values[2], &floor, diag);
+    }
+    if (!err && values[3].present) {
+        err = dkv_cfg_decode(values[3].bytes, &cfg, diag);
+    }
+    if (!err) {
+        reach.grouped = cfg.member_count > 1;
+        reach.floor = reach.grouped ? floor.group : 0;
         *ret_mark = hr_crc32c(values[0].bytes);
-        *ret_waits = !idle(&tally) && clear.hlc > tally.done;
+        *ret_waits = due(&reach, &tally);
+        *ret_eager = reach.clear.hlc > tally.done;
     }
     return err;
+}
+
+/* Whether @attempt is for nothing but sweeping. */
+static bool wanted(struct dkv_attempt *attempt)
+{
+    struct reach reach;
+    struct hr_diag diag;
+    return !idle(&attempt->tally) && !read_reach(attempt, &reach, &diag) &&
+           due(&reach, &attempt->tally);
 }
 
 /* One commit of nothing else. Returns whether there may be a point in another. */
@@ -218,7 +265,7 @@ static bool round_on(const struct dkv_env *env, const struct dkv_config *config,
     struct dkv_attempt attempt;
     struct hr_diag diag = {0};
     enum hr_err err = dkv_attempt_begin(&attempt, env, config, NULL, 0, arena, &diag);
-    if (!err && !dkv_sweep_eager(&attempt)) {
+    if (!err && !wanted(&attempt)) {
         return false;
     }
     if (!err) {

@@ -1,6 +1,7 @@
 /* Decoding, encoding and retaking of the tally. */
 #include "actors/kv/core/tally.h"
 
+#include "actors/kv/core/floor.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/state.h"
 #include "actors/kv/core/text.h"
@@ -52,15 +53,27 @@ enum hr_err dkv_tally_encode(const struct dkv_tally *tally, struct hr_arena *are
     return dkv_out_take(&out, ret_bytes);
 }
 
-/* Counts the entries of one origin that came before earlier ones. */
-static enum hr_err count_beyond(const struct dkv_env *env, struct hr_arena *arena,
-                                dkv_origin origin, uint64_t prefix, uint64_t *count,
-                                struct hr_diag *diag)
+/* How many names of the page are of origins up to @last; the rest is not wanted. */
+static size_t count_upto(struct dkv_page *page, dkv_origin last)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        dkv_origin origin;
+        uint64_t seq;
+        if (dkv_key_change_parse(page->pairs[i].key, &origin, &seq) && origin > last) {
+            page->more = false;
+            return i;
+        }
+    }
+    return page->count;
+}
+
+/* Counts the entries whose names begin with @entries and come after @after, of origins up to @last. */
+static enum hr_err count_entries(const struct dkv_env *env, struct hr_arena *arena,
+                                 struct hr_str entries, struct hr_str after, dkv_origin last,
+                                 uint64_t *count, struct hr_diag *diag)
 {
     struct dkv_page page = {.more = true};
-    struct hr_str after = dkv_key_change(arena, origin, prefix);
-    struct hr_str entries = hr_str_of(after.ptr, DKV_CHANGE_ORIGIN_BYTES);
-    enum hr_err err = after.ptr ? HR_OK : HR_NO_MEMORY;
+    enum hr_err err = entries.ptr ? HR_OK : HR_NO_MEMORY;
     while (!err && page.more) {
         struct hr_arena page_arena;
         hr_arena_init(&page_arena, 0);
@@ -69,7 +82,7 @@ static enum hr_err count_beyond(const struct dkv_env *env, struct hr_arena *aren
             err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
         }
         if (!err && page.count > 0) {
-            *count += page.count;
+            *count += count_upto(&page, last);
             after = hr_arena_copy(arena, page.pairs[page.count - 1].key);
             err = after.ptr ? HR_OK : HR_NO_MEMORY;
         }
@@ -89,9 +102,32 @@ static enum hr_err count_origin(const struct dkv_env *env, struct hr_arena *aren
         return err;
     }
     tally->feed_count += progress.prefix + 1 - progress.trunc_below;
-    bool gaps = progress.high > progress.prefix && dkv_key_progress_parse(pair->key, &origin);
-    return gaps ? count_beyond(env, arena, origin, progress.prefix, &tally->feed_count, diag)
-                : HR_OK;
+    if (progress.high == progress.prefix || !dkv_key_progress_parse(pair->key, &origin)) {
+        return HR_OK;
+    }
+    struct hr_str after = dkv_key_change(arena, origin, progress.prefix);
+    return count_entries(env, arena, hr_str_of(after.ptr, DKV_CHANGE_ORIGIN_BYTES), after, origin,
+                         &tally->feed_count, diag);
+}
+
+/* What origins that are gathered up have left. */
+static enum hr_err count_retired(const struct dkv_env *env, struct hr_arena *arena,
+                                 struct dkv_tally *tally, struct hr_diag *diag)
+{
+    const struct hr_str key = DKV_KEY_FLOOR;
+    struct dkv_value value;
+    struct dkv_floor floor;
+    enum hr_err err = env->get_many(env->arg, &key, 1, arena, &value, diag);
+    if (!err) {
+        err = dkv_floor_decode(value, &floor, diag);
+    }
+    for (size_t i = 0; !err && i < floor.retired_count; i++) {
+        dkv_origin last = dkv_origin_of(floor.retired[i].site, floor.retired[i].inc);
+        struct hr_str name = dkv_key_change(arena, last, 0);
+        err = count_entries(env, arena, hr_str_of(name.ptr, DKV_CHANGE_SITE_BYTES),
+                            (struct hr_str){0}, last, &tally->feed_count, diag);
+    }
+    return err;
 }
 
 /* Adds up what v/ says of the feed's lengths. */
@@ -120,6 +156,9 @@ enum hr_err dkv_tally_take(const struct dkv_env *env, struct hr_arena *arena,
     struct dkv_tally tally = {0};
     struct dkv_page page;
     enum hr_err err = count_feed(env, arena, &tally, diag);
+    if (!err) {
+        err = count_retired(env, arena, &tally, diag);
+    }
     if (!err) {
         err = env->scan(env->arg, DKV_KEYS_RECORDS, (struct hr_str){0}, 1, arena, &page, diag);
     }

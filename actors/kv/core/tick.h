@@ -13,9 +13,10 @@ struct dkv_tick {
     const struct dkv_config *config;
     const struct dkv_group *group;
     dkv_mono_ms start;
-    bool told_truncated; /* once a tick is enough */
-    bool told_not_held;
-    bool sibling; /* another host of this site answers what is asked of others */
+    bool told_not_held; /* once a tick is enough */
+    const char *lost;   /* why this site needs a state transfer, if that showed in this tick */
+    bool transferring;  /* one is wanted or under way, or was in this tick */
+    bool sibling;       /* another host of this site answers what is asked of others */
 };
 
 /* Whether the tick's time is up: what is left is the next one's. */

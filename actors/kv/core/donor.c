@@ -1,0 +1,138 @@
+/* The order of donors. */
+#include "actors/kv/core/donor.h"
+
+#include "actors/kv/core/keys.h"
+#include "actors/kv/core/stable.h"
+
+enum hr_err dkv_donors_init(struct dkv_donors *donors, const struct dkv_tick *tick,
+                            const struct dkv_holdings *holdings, bool forced,
+                            struct hr_arena *arena, struct hr_diag *diag)
+{
+    const struct dkv_env *env = tick->env;
+    const struct hr_str key = DKV_KEY_FLOOR;
+    struct dkv_value value;
+    *donors = (struct dkv_donors){.tick = tick, .holdings = holdings, .forced = forced};
+    enum hr_err err = env->get_many(env->arg, &key, 1, arena, &value, diag);
+    return err ? err : dkv_floor_decode(value, &donors->floor, diag);
+}
+
+/* Origins of which @theirs has more than @mine, without gaps. */
+static size_t more_of(const struct dkv_have *theirs, const struct dkv_have *mine)
+{
+    size_t count = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < theirs->count; i++) {
+        const struct dkv_have_row *row = dkv_holdings_row(mine, &at, theirs->rows[i].origin);
+        count += theirs->rows[i].origin != mine->origin &&
+                 theirs->rows[i].prefix > (row ? row->prefix : 0);
+    }
+    return count;
+}
+
+static bool counted(const struct dkv_have *have, dkv_hlc floor)
+{
+    return floor <= have->low || floor <= have->floor;
+}
+
+/* Of how many origins somebody has more than the list @index, and how many floors do not count on it. */
+static size_t lacks(const struct dkv_holdings *holdings, size_t index)
+{
+    const struct dkv_have *have = &holdings->lists[index];
+    size_t most = 0;
+    size_t uncounted = 0;
+    for (size_t i = 0; i < holdings->count; i++) {
+        size_t count = i == index ? 0 : more_of(&holdings->lists[i], have);
+        most = count > most ? count : most;
+        uncounted += !counted(have, holdings->lists[i].floor);
+    }
+    return most + uncounted;
+}
+
+/* A site that has not yet made good what its store lost, or that had none, is asked if nobody else is there, and
+ * only if it has everything. */
+static bool sound(const struct dkv_have *have)
+{
+    return have->state == DKV_SITE_ACTIVE || have->boot_class == DKV_BOOT_INTACT;
+}
+
+static bool has_something(const struct dkv_donors *donors, const struct dkv_have *have)
+{
+    return more_of(have, &donors->holdings->lists[0]) > 0 ||
+           !dkv_stable_counted(&donors->floor, have->floor);
+}
+
+static bool usable(const struct dkv_donors *donors, const struct dkv_have *have)
+{
+    const struct dkv_peer *peer = dkv_group_find(donors->tick->group, have->site);
+    return peer && peer->alive && (donors->forced || has_something(donors, have));
+}
+
+/* Whether @a is a better donor than @b; of equals the one that answered first is. */
+static bool better(const struct dkv_holdings *holdings, size_t a, size_t b)
+{
+    bool active_a = holdings->lists[a].state == DKV_SITE_ACTIVE;
+    bool active_b = holdings->lists[b].state == DKV_SITE_ACTIVE;
+    size_t lacks_a = lacks(holdings, a);
+    size_t lacks_b = lacks(holdings, b);
+    if (active_a != active_b) {
+        return active_a;
+    }
+    return lacks_a != lacks_b ? lacks_a < lacks_b : a < b;
+}
+
+static void insert(const struct dkv_holdings *holdings, size_t index, size_t *order, size_t *count)
+{
+    size_t at = (*count)++;
+    while (at > 0 && better(holdings, index, order[at - 1])) {
+        order[at] = order[at - 1];
+        at--;
+    }
+    order[at] = index;
+}
+
+size_t dkv_donors_order(const struct dkv_donors *donors, size_t *ret_order)
+{
+    const struct dkv_holdings *holdings = donors->holdings;
+    size_t count = 0;
+    for (size_t i = 1; i < holdings->count; i++) {
+        if (sound(&holdings->lists[i]) && usable(donors, &holdings->lists[i])) {
+            insert(holdings, i, ret_order, &count);
+        }
+    }
+    for (size_t i = 1; count == 0 && i < holdings->count; i++) {
+        if (usable(donors, &holdings->lists[i]) && lacks(holdings, i) == 0) {
+            insert(holdings, i, ret_order, &count);
+        }
+    }
+    return count;
+}
+
+bool dkv_donors_any(const struct dkv_donors *donors)
+{
+    bool any = false;
+    for (size_t i = 1; i < donors->holdings->count; i++) {
+        any = any || has_something(donors, &donors->holdings->lists[i]);
+    }
+    return any;
+}
+
+const struct dkv_have *dkv_donors_uncounted(const struct dkv_donors *donors)
+{
+    for (size_t i = 1; i < donors->holdings->count; i++) {
+        if (!dkv_stable_counted(&donors->floor, donors->holdings->lists[i].floor)) {
+            return &donors->holdings->lists[i];
+        }
+    }
+    return NULL;
+}
+
+dkv_hlc dkv_donors_floor(const struct dkv_donors *donors, size_t index)
+{
+    const struct dkv_holdings *holdings = donors->holdings;
+    dkv_hlc floor = 0;
+    for (size_t i = 0; i < holdings->count; i++) {
+        dkv_hlc other = holdings->lists[i].floor;
+        floor = other > floor && counted(&holdings->lists[index], other) ? other : floor;
+    }
+    return floor;
+}

@@ -1,0 +1,613 @@
+/* links: core_kv */
+/* The stability floor of a group: what goes once all sites have it, and that nothing goes before. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "actors/kv/core/floor.h"
+#include "actors/kv/core/low.h"
+#include "actors/kv/core/stable.h"
+#include "test_dkv_world.h"
+
+static struct world *world;
+
+static int setup(void **state)
+{
+    (void)state;
+    world = new_world(11, 3);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    unsigned failures = 0;
+    for (unsigned i = 0; i < world->count; i++) {
+        failures += check_failures(&world->sites[i].fake, false);
+    }
+    release_world(world);
+    return failures > 0 ? -1 : 0;
+}
+
+/* Lets time pass until nothing is on its way. */
+static void quiet(void)
+{
+    bool busy = true;
+    for (unsigned i = 0; busy && i < 2000; i++) {
+        go_on(world);
+        busy = false;
+        for (size_t j = 0; j < PACKETS_MAX; j++) {
+            busy = busy || world->packets[j].used;
+        }
+    }
+    assert_false(busy);
+}
+
+static void write_to(unsigned site, const char *subject, const char *body)
+{
+    fake_forget_replies(&world->sites[site].fake);
+    const struct dkv_message message = {hr_str_c(subject), hr_str_c(body), {0}};
+    handle(&world->sites[site], &message, 1);
+    quiet();
+}
+
+static void write_key(unsigned site, const char *verb, unsigned key, const char *body)
+{
+    char subject[48];
+    snprintf(subject, sizeof subject, "wasmkv.%s.k%u", verb, key);
+    write_to(site, subject, body);
+}
+
+/* Half a second, @count times, with a tick of every site in each. */
+static void ticks(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t next_ms = world->now_ms + 500;
+        for (unsigned j = 0; j < world->count; j++) {
+            tick(&world->sites[j]);
+        }
+        quiet();
+        world->now_ms = next_ms > world->now_ms ? next_ms : world->now_ms;
+    }
+}
+
+static struct dkv_floor floor_of(unsigned site)
+{
+    struct hr_diag diag;
+    struct dkv_floor floor;
+    struct hr_str bytes = fake_get(&world->sites[site].fake, "m/S");
+    const struct dkv_value value = {bytes, bytes.ptr != NULL};
+    assert_int_equal(dkv_floor_decode(value, &floor, &diag), HR_OK);
+    return floor;
+}
+
+static size_t litter_of(unsigned site)
+{
+    struct check check = check_store(&world->sites[site].fake, true);
+    size_t count = check.litter_count;
+    assert_int_equal(check.failures, 0);
+    check_release(&check);
+    return count;
+}
+
+static size_t litter(void)
+{
+    size_t count = 0;
+    for (unsigned i = 0; i < world->count; i++) {
+        count += litter_of(i);
+    }
+    return count;
+}
+
+static size_t origins_of(unsigned site)
+{
+    size_t count = 0;
+    const struct fake *fake = &world->sites[site].fake;
+    for (size_t i = 0; i < fake->count; i++) {
+        count += fake->pairs[i].key[0] == 'v';
+    }
+    return count;
+}
+
+static void agree_on_values(void)
+{
+    for (unsigned i = 1; i < world->count; i++) {
+        char *first = listing(&world->sites[0]);
+        char *other = listing(&world->sites[i]);
+        assert_string_equal(first, other);
+        free(first);
+        free(other);
+    }
+}
+
+static void agree(void)
+{
+    agree_on_values();
+    assert_true(settled(world));
+}
+
+static bool shows(unsigned site, const char *subject)
+{
+    return strstr(fake_send(&world->sites[site].fake, subject, ""), "\"value\":") != NULL;
+}
+
+/* Values of all sites, some deleted, some with fields removed. */
+static void make_litter(unsigned from)
+{
+    for (unsigned i = from; i < from + 12; i++) {
+        write_key(i % 3, "set", i, "{\"n\":1,\"m\":2}");
+    }
+    for (unsigned i = from; i < from + 6; i++) {
+        write_key((i + 1) % 3, "del", i, "");
+    }
+    for (unsigned i = from + 6; i < from + 9; i++) {
+        write_key((i + 2) % 3, "set", i, "{\"m\":null}");
+        write_key((i + 1) % 3, "set", i, "{\"n\":3}");
+    }
+}
+
+/* --- m/S ---------------------------------------------------------------------------------------------- */
+
+/* It comes back as it went; version 1 knows only what was collected; what is damaged is refused. */
+static void floor_is_stored(void **state)
+{
+    (void)state;
+    struct hr_arena arena;
+    struct hr_diag diag;
+    struct dkv_floor back;
+    struct dkv_floor floor = {.collected = 1,
+                              .group = 2,
+                              .low = 3,
+                              .pending = 4,
+                              .pending_at = 5,
+                              .pending_wall = 6,
+                              .waits_from = 7,
+                              .retired_count = DKV_RETIRED_MAX};
+    memset(floor.nonce.bytes, 9, sizeof floor.nonce.bytes);
+    for (size_t i = 0; i < DKV_RETIRED_MAX; i++) {
+        floor.retired[i] = (struct dkv_retired){(uint16_t)(i + 1), i + 100};
+    }
+    struct dkv_value value = {.present = true};
+    hr_arena_init(&arena, 0);
+    assert_int_equal(dkv_floor_encode(&floor, &arena, &value.bytes), HR_OK);
+    assert_int_equal(dkv_floor_decode(value, &back, &diag), HR_OK);
+    assert_memory_equal(&back, &floor, sizeof floor);
+    assert_true(dkv_floor_retired(&back, dkv_origin_of(3, 102)));
+    assert_false(dkv_floor_retired(&back, dkv_origin_of(3, 103)));
+    assert_false(dkv_floor_retired(&back, dkv_origin_of(DKV_RETIRED_MAX + 1, 1)));
+    for (size_t len = 0; len < value.bytes.len; len++) {
+        const struct dkv_value cut = {hr_str_of(value.bytes.ptr, len), true};
+        assert_int_not_equal(dkv_floor_decode(cut, &back, &diag), HR_OK);
+    }
+    unsigned char first[13] = {1, 0, 0, 0, 0, 0, 0, 0, 77};
+    uint32_t crc = hr_crc32c(hr_str_of(first, 9));
+    for (size_t i = 0; i < 4; i++) {
+        first[9 + i] = (unsigned char)(crc >> (24 - 8 * i));
+    }
+    const struct dkv_value old = {hr_str_of(first, sizeof first), true};
+    assert_int_equal(dkv_floor_decode(old, &back, &diag), HR_OK);
+    assert_int_equal(back.collected, 77);
+    assert_int_equal(back.group, 0);
+    assert_int_equal(back.low, 0);
+    hr_arena_release(&arena);
+}
+
+/* --- what lists allow --------------------------------------------------------------------------------- */
+
+/* Three sites; origins 1 and 2 of each, the second of which is present. All of it may be said up to 500. */
+struct lists {
+    struct dkv_have lists[3];
+    struct dkv_have_row rows[3][6];
+};
+
+static dkv_origin origin_at(size_t index)
+{
+    return dkv_origin_of((uint16_t)(index / 2 + 1), index % 2 + 1);
+}
+
+static struct lists whole_lists(void)
+{
+    struct lists lists = {0};
+    for (size_t i = 0; i < 3; i++) {
+        lists.lists[i] = (struct dkv_have){.site = (uint16_t)(i + 1),
+                                           .origin = origin_at(2 * i + 1),
+                                           .seq = 20,
+                                           .clock = 500 + i,
+                                           .state = DKV_SITE_ACTIVE,
+                                           .low = 100,
+                                           .floor = 100,
+                                           .count = 6};
+        for (size_t j = 0; j < 6; j++) {
+            bool sealed = j == 2 * i;
+            lists.rows[i][j] = (struct dkv_have_row){
+                origin_at(j), 20, 200 + 50 * j, 20, 1, sealed, sealed ? 20 : 0};
+        }
+    }
+    return lists;
+}
+
+static dkv_hlc low_of(struct lists *lists)
+{
+    struct hr_arena arena;
+    dkv_hlc low;
+    const struct dkv_holdings holdings = {lists->lists, 3};
+    for (size_t i = 0; i < 3; i++) {
+        lists->lists[i].rows = lists->rows[i];
+    }
+    hr_arena_init(&arena, 0);
+    assert_int_equal(dkv_low_of(&holdings, &arena, &low), HR_OK);
+    hr_arena_release(&arena);
+    return low;
+}
+
+/* Takes row @index out of list @list. */
+static void drop_row(struct lists *lists, size_t list, size_t index)
+{
+    struct dkv_have *have = &lists->lists[list];
+    for (size_t i = index; i + 1 < have->count; i++) {
+        lists->rows[list][i] = lists->rows[list][i + 1];
+    }
+    have->count--;
+}
+
+/* With everything here it is the lowest clock; what is missing of a present origin holds it. */
+static void low_is_held_by_present_origins(void **state)
+{
+    (void)state;
+    struct lists lists = whole_lists();
+    assert_int_equal(low_of(&lists), 500);
+    lists.lists[0].clock = 900;
+    assert_int_equal(low_of(&lists), 501);
+    lists.rows[0][5].prefix = 19; /* of the third site's present origin */
+    lists.rows[0][5].hlc = 440;
+    assert_int_equal(low_of(&lists), 440);
+    lists = whole_lists();
+    drop_row(&lists, 0, 3);
+    assert_int_equal(low_of(&lists), 0);
+    /* A site that has made nothing yet holds it by its clock alone. */
+    lists = whole_lists();
+    for (size_t i = 0; i < 3; i++) {
+        drop_row(&lists, i, 5);
+    }
+    lists.lists[2].seq = 0;
+    lists.lists[2].clock = 77;
+    assert_int_equal(low_of(&lists), 77);
+    /* Somebody holds more of an origin than its own site, which has lost it: its clock does not count. */
+    lists = whole_lists();
+    lists.rows[1][5].prefix = lists.rows[1][5].high = 21;
+    assert_int_equal(low_of(&lists), 450);
+}
+
+/* An older origin holds it until its site says that it is over, and it is here up to there. */
+static void low_is_held_by_older_origins(void **state)
+{
+    (void)state;
+    struct lists lists = whole_lists();
+    lists.rows[1][2].sealed = false;
+    lists.rows[1][2].last = 0;
+    assert_int_equal(low_of(&lists), 300);
+    lists = whole_lists();
+    lists.rows[0][2].prefix = 19;
+    lists.rows[0][2].hlc = 290;
+    assert_int_equal(low_of(&lists), 290);
+    lists = whole_lists();
+    lists.rows[2][2].high = 21; /* beyond the seal */
+    assert_int_equal(low_of(&lists), 300);
+    lists.rows[0][2].prefix = lists.rows[0][2].high = 21;
+    assert_int_equal(low_of(&lists), 300); /* its own site has not got it yet */
+    lists = whole_lists();
+    drop_row(&lists, 0, 2);
+    assert_int_equal(low_of(&lists), 0);
+    /* Its own site has no entry of it any more: it gathered it up, if its floor says so. */
+    lists = whole_lists();
+    drop_row(&lists, 1, 2);
+    assert_int_equal(low_of(&lists), 300);
+    lists.lists[1].floor = 300;
+    assert_int_equal(low_of(&lists), 500);
+    lists.lists[1].state = DKV_SITE_SYNC;
+    assert_int_equal(low_of(&lists), 300);
+    /* This site has gathered it up, others have not yet. */
+    lists = whole_lists();
+    drop_row(&lists, 0, 2);
+    lists.lists[0].floor = 300;
+    assert_int_equal(low_of(&lists), 500);
+    lists.rows[2][2].high = 21;
+    assert_int_equal(low_of(&lists), 0);
+}
+
+/* Origins of a site that was taken out hold it only while somebody has more of them. */
+static void low_is_not_held_by_sites_that_were_taken_out(void **state)
+{
+    (void)state;
+    struct lists lists = whole_lists();
+    drop_row(&lists, 2, 5);
+    drop_row(&lists, 2, 4);
+    lists.lists[2].origin = dkv_origin_of(9, 1);
+    lists.lists[2].site = 9;
+    lists.lists[2].seq = 0;
+    assert_int_equal(low_of(&lists),
+                     400); /* the third site's are known, and nobody says they are over */
+    lists.lists[0].removed_count = 1;
+    lists.lists[0].removed[0] = (struct dkv_removed){3, 2};
+    assert_int_equal(low_of(&lists), 500);
+    lists.rows[1][4].high = 21;
+    assert_int_equal(low_of(&lists), 400);
+}
+
+/* --- collection --------------------------------------------------------------------------------------- */
+
+/* In a healthy group everything that was deleted is gone after a few seconds without a write, everywhere;
+ * then nothing is committed any more. */
+static void floor_lets_an_idle_group_forget(void **state)
+{
+    (void)state;
+    uint64_t commits[3];
+    make_litter(0);
+    assert_true(litter() > 0);
+    ticks(20);
+    assert_int_equal(litter(), 0);
+    agree();
+    for (unsigned i = 0; i < 3; i++) {
+        assert_null(fake_get(&world->sites[i].fake, "r/k1").ptr);
+        assert_true(shows(i, "wasmkv.get.k9"));
+        commits[i] = world->sites[i].fake.commits;
+    }
+    ticks(40);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(world->sites[i].fake.commits, commits[i]);
+        assert_int_equal(world->sites[i].fake.errors, 0);
+        assert_int_equal(floor_of(i).waits_from, 0);
+    }
+}
+
+/* While a site is away nothing goes, however long, and hardly anything is committed; when it is back, all of
+ * it does. Once an hour the one who holds it up is named. */
+static void floor_waits_for_a_site_that_is_away(void **state)
+{
+    (void)state;
+    ticks(10);
+    world->sites[2].up = false;
+    for (unsigned i = 0; i < 12; i++) {
+        write_key(i % 2, "set", i, "{\"n\":1}");
+        write_key((i + 1) % 2, "del", i, "");
+    }
+    uint64_t commits = world->sites[0].fake.commits;
+    ticks(200);
+    assert_int_equal(litter_of(0), 12);
+    assert_int_equal(litter_of(1), 12);
+    assert_in_range(world->sites[0].fake.commits - commits, 0, 4);
+    unsigned warnings = world->sites[0].fake.warnings;
+    world->now_ms += DKV_FLOOR_HELD_MS;
+    ticks(20);
+    assert_int_equal(world->sites[0].fake.warnings, warnings + 1);
+    assert_non_null(
+        strstr(world->sites[0].fake.logged, "event=floor-held reason=\"site site2 is away"));
+    world->now_ms += DKV_FLOOR_HELD_MS;
+    ticks(20);
+    assert_int_equal(world->sites[0].fake.warnings, warnings + 2);
+    assert_int_equal(litter_of(0), 12);
+    start_site(&world->sites[2]);
+    ticks(20);
+    assert_int_equal(litter(), 0);
+    agree();
+    assert_int_equal(world->sites[0].fake.warnings, warnings + 2);
+}
+
+/* A site that is alive and does not get the changes holds the floor as well. */
+static void floor_waits_for_a_site_that_hears_nothing(void **state)
+{
+    (void)state;
+    ticks(4);
+    world->cut[0][2] = world->cut[1][2] = true; /* it is heard, and answers nobody's questions */
+    make_litter(0);
+    ticks(40);
+    assert_true(litter_of(0) > 0);
+    memset(world->cut, 0, sizeof world->cut);
+    ticks(24);
+    assert_int_equal(litter(), 0);
+    agree();
+}
+
+/* With several hosts on one store each finds another host's number to wait for; the floor grows all the same. */
+static void floor_grows_with_two_hosts_on_a_store(void **state)
+{
+    (void)state;
+    char nonces[2][33];
+    struct site *site = &world->sites[1];
+    ticks(1);
+    memcpy(nonces[0], site->nonce, sizeof nonces[0]);
+    start_site(site);
+    memcpy(nonces[1], site->nonce, sizeof nonces[1]);
+    make_litter(0);
+    for (unsigned i = 0; i < 30; i++) {
+        site->fake.nonce = nonces[i % 2];
+        ticks(1);
+    }
+    assert_int_equal(litter(), 0);
+    /* The one whose number waits ends. */
+    make_litter(20);
+    site->fake.nonce = nonces[1];
+    ticks(1);
+    site->fake.nonce = nonces[0];
+    ticks(50);
+    assert_int_equal(litter(), 0);
+    agree();
+}
+
+/* A change that is repeated long after what it did was deleted and forgotten does nothing. */
+static void floor_keeps_the_dead_dead(void **state)
+{
+    (void)state;
+    char *bytes = NULL;
+    size_t len = 0;
+    struct site *site = &world->sites[1];
+    write_to(0, "wasmkv.set.gone", "{\"n\":1}");
+    struct fake *fake = &world->sites[0].fake;
+    for (size_t i = 0; i < fake->count; i++) {
+        if (fake->pairs[i].key[0] == 'f') {
+            bytes = fake_copy(fake->pairs[i].value, fake->pairs[i].value_len);
+            len = fake->pairs[i].value_len;
+        }
+    }
+    assert_non_null(bytes);
+    write_to(2, "wasmkv.del.gone", "");
+    ticks(20);
+    assert_null(fake_get(&site->fake, "r/gone").ptr);
+    for (unsigned i = 0; i < 3; i++) {
+        struct hr_arena arena;
+        struct hr_str change = hr_str_of(bytes, len);
+        struct hr_str body;
+        const struct dkv_parcel parcel = {.changes = &change, .count = 1};
+        hr_arena_init(&arena, 0);
+        assert_int_equal(dkv_parcel_encode(&parcel, &arena, &body), HR_OK);
+        const struct dkv_message message = {HR_STR("wasmkv.peer.default.w"), body, {0}};
+        handle(site, &message, 1);
+        assert_null(fake_get(&site->fake, "r/gone").ptr);
+        hr_arena_release(&arena);
+        /* The second time its origin is over and gathered up, the third time the feed is empty too. */
+        if (i == 0) {
+            start_site(&world->sites[0]);
+            ticks(20);
+            assert_int_equal(origins_of(1), 2); /* site0 has made nothing since */
+        } else {
+            while (fake_at(&site->fake, HR_STR("f/")) < site->fake.count &&
+                   site->fake.pairs[fake_at(&site->fake, HR_STR("f/"))].key[0] == 'f') {
+                struct fake_pair *pair = &site->fake.pairs[fake_at(&site->fake, HR_STR("f/"))];
+                fake_delete(&site->fake, hr_str_of(pair->key, pair->key_len));
+            }
+            fake_delete(&site->fake, HR_STR("m/tally"));
+        }
+    }
+    assert_false(shows(1, "wasmkv.get.gone"));
+    free(bytes);
+}
+
+/* A site that comes late with a change older than what was collected: the deletion is found in the feed. */
+static void floor_remembers_deletions_for_who_comes_late(void **state)
+{
+    (void)state;
+    struct hr_arena arena;
+    struct hr_diag diag;
+    struct hr_str bytes;
+    struct hr_str body;
+    struct dkv_field fields[2] = {{.type = DKV_FIELD_BYTES},
+                                  {.name = HR_STR("n"), .value = HR_STR("\"old\"")}};
+    struct dkv_change change = {.op = DKV_CHANGE_SET,
+                                .stamp = {world->now_ms << 16, dkv_origin_of(7, 1)},
+                                .seq = 1,
+                                .key = HR_STR("gone"),
+                                .fields = fields,
+                                .count = 2};
+    world->now_ms += 100;
+    write_to(0, "wasmkv.set.gone", "{\"n\":1}");
+    write_to(1, "wasmkv.del.gone", "");
+    ticks(20);
+    assert_null(fake_get(&world->sites[1].fake, "r/gone").ptr);
+    assert_true(floor_of(1).collected > change.stamp.hlc);
+    hr_arena_init(&arena, 0);
+    assert_int_equal(dkv_change_encode(&change, &arena, &bytes, &diag), HR_OK);
+    const struct dkv_parcel parcel = {.changes = &bytes, .count = 1};
+    assert_int_equal(dkv_parcel_encode(&parcel, &arena, &body), HR_OK);
+    const struct dkv_message message = {HR_STR("wasmkv.peer.default.w"), body, {0}};
+    unsigned warnings = world->sites[1].fake.warnings;
+    handle(&world->sites[1], &message, 1);
+    assert_false(shows(1, "wasmkv.get.gone"));
+    assert_int_equal(world->sites[1].fake.warnings, warnings + 1);
+    assert_non_null(strstr(world->sites[1].fake.logged, "event=below-floor count=1"));
+    hr_arena_release(&arena);
+}
+
+/* A store that the floor was never worked out with takes over what lies below it. */
+static void floor_does_not_count_on_a_new_store(void **state)
+{
+    (void)state;
+    make_litter(0);
+    ticks(20);
+    struct fake *fake = &world->sites[2].fake;
+    while (fake->count > 0) {
+        fake_delete(fake, hr_str_of(fake->pairs[0].key, fake->pairs[0].key_len));
+    }
+    start_site(&world->sites[2]);
+    dkv_hlc before = floor_of(0).group;
+    write_key(0, "set", 50, "{\"n\":1}");
+    ticks(20);
+    assert_true(floor_of(2).group >= before);
+    char *first = listing(&world->sites[0]);
+    char *other = listing(&world->sites[2]);
+    assert_string_equal(first, other);
+    free(first);
+    free(other);
+}
+
+/* --- origins ------------------------------------------------------------------------------------------ */
+
+/* Starts of hosts leave no v/ behind once all have what they made; what they made stays in the feed. */
+static void floor_gathers_origins_up(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 60; i++) {
+        start_site(&world->sites[i % 3]);
+        write_key(i % 3, "set", i, "{\"n\":1}");
+    }
+    assert_true(origins_of(0) > 40);
+    ticks(30);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(origins_of(i), 3);
+        assert_int_equal(check_failures(&world->sites[i].fake, true), 0);
+    }
+    agree();
+    /* They are not pulled again, and hold nothing up. */
+    uint64_t commits = world->sites[0].fake.commits;
+    ticks(10);
+    assert_int_equal(world->sites[0].fake.commits, commits);
+    make_litter(100);
+    ticks(20);
+    assert_int_equal(litter(), 0);
+    /* The feed is counted anew with what they left, and loses that first. */
+    struct hr_arena arena;
+    struct hr_diag diag;
+    struct dkv_tally tally;
+    struct dkv_env env = fake_env(&world->sites[0].fake);
+    hr_arena_init(&arena, 0);
+    assert_int_equal(dkv_tally_take(&env, &arena, &tally, &diag), HR_OK);
+    hr_arena_release(&arena);
+    assert_int_equal(tally.feed_count, 60 + 12 + 6 + 6);
+    world->sites[1].fake.feed_max = "1024";
+    for (unsigned i = 0; i < 1200; i++) {
+        write_key(1, "set", i % 10, "{\"n\":3}");
+    }
+    size_t left = 0;
+    const struct fake *fake = &world->sites[1].fake;
+    for (size_t i = fake_at(fake, HR_STR("f/")); i < fake->count && fake->pairs[i].key[0] == 'f';
+         i++) {
+        char name[32];
+        snprintf(name, sizeof name, "v/%.16s", fake->pairs[i].key + 2);
+        left += fake_get(fake, name).ptr == NULL;
+    }
+    assert_int_equal(left, 0);
+    ticks(2);
+    agree_on_values();
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(floor_is_stored),
+        cmocka_unit_test(low_is_held_by_present_origins),
+        cmocka_unit_test(low_is_held_by_older_origins),
+        cmocka_unit_test(low_is_not_held_by_sites_that_were_taken_out),
+        CASE(floor_lets_an_idle_group_forget),
+        CASE(floor_waits_for_a_site_that_is_away),
+        CASE(floor_waits_for_a_site_that_hears_nothing),
+        CASE(floor_grows_with_two_hosts_on_a_store),
+        CASE(floor_keeps_the_dead_dead),
+        CASE(floor_remembers_deletions_for_who_comes_late),
+        CASE(floor_does_not_count_on_a_new_store),
+        CASE(floor_gathers_origins_up),
+    };
+    return cmocka_run_group_tests_name("dkv_floor", tests, NULL, NULL);
+}
