@@ -5,6 +5,7 @@
 #include "actors/kv/core/operator_impl.h"
 #include "actors/kv/core/reply.h"
 #include "actors/kv/core/text.h"
+#include "actors/kv/core/transfer.h"
 
 static void *json_alloc(void *arg, size_t size)
 {
@@ -62,7 +63,9 @@ static enum hr_err do_verb(struct dkv_operator *op)
         return dkv_operator_verify(op, false);
     }
     if (hr_str_eq(verb, HR_STR("repair"))) {
-        return dkv_operator_verify(op, true);
+        return yyjson_is_true(yyjson_obj_get(op->body, "rebuild"))
+                   ? dkv_transfer_want(op->tick.env, op->tick.config, true, op->diag)
+                   : dkv_operator_verify(op, true);
     }
     if (hr_str_eq(verb, HR_STR("export"))) {
         return dkv_operator_export(op);

@@ -4,7 +4,8 @@
  *   status   {"digest": bool}: what is known of each site; with "digest" all records are compared by digests
  *   verify   {"cursor": "..."}: a piece of the comparison of all sites key by key; "next" is the next
  *            cursor, null at the end
- *   repair   the same, and what differs is repaired, at every site that is active
+ *   repair   the same, and what differs is repaired, at every site that is active; with "rebuild": true this
+ *            site takes everything anew from another one (transfer.h), and nothing else happens
  *   export   {"after": "<key>", "limit": n}: values; "next" is what to pass as "after", null at the end
  *   import   {"items": [{"key", "value"}, ...]}: each is written as wasmkv.set does it
  *   member-remove {"name": "<site>"}: the site is out of the group
