@@ -257,6 +257,23 @@ static struct hr_str kind_of(const struct dkv_dig_row *own, const struct dkv_dig
                                               : HR_STR("contents");
 }
 
+/* What the store is to hold, and how that looks to others. A record of which nothing would be left is none: what
+ * it remembers may be collected. */
+static enum hr_err shape(struct bench *bench, struct hr_str key, const struct dkv_record *record,
+                         struct dkv_value *ret_after, struct dkv_dig_row *ret_row)
+{
+    struct dkv_value after = {.present = !dkv_record_empty(record)};
+    enum hr_err err =
+        after.present ? dkv_record_encode(record, bench->arena, &after.bytes) : HR_OK;
+    if (!err) {
+        err = dkv_digest_row(&bench->lens, key, after, bench->arena, ret_row);
+    }
+    if (!err) {
+        *ret_after = ret_row->state == DKV_DIG_ABSENT ? (struct dkv_value){0} : after;
+    }
+    return err;
+}
+
 /* Does what was decided, if this site's record is not that already. */
 static enum hr_err carry_out(struct bench *bench, size_t key, struct dkv_value value,
                              const struct dkv_verdict *verdict)
@@ -264,15 +281,9 @@ static enum hr_err carry_out(struct bench *bench, size_t key, struct dkv_value v
     struct dkv_repair *repair = bench->repair;
     const struct dkv_dig_row *own = row_of(bench, 0, key);
     struct dkv_dig_row becomes;
-    struct dkv_value after = {.present = !dkv_record_empty(&verdict->record)};
+    struct dkv_value after;
     enum dkv_mend_outcome outcome = DKV_MEND_NOTHING;
-    enum hr_err err = HR_OK;
-    if (after.present) {
-        err = dkv_record_encode(&verdict->record, bench->arena, &after.bytes);
-    }
-    if (!err) {
-        err = dkv_digest_row(&bench->lens, bench->keys[key], after, bench->arena, &becomes);
-    }
+    enum hr_err err = shape(bench, bench->keys[key], &verdict->record, &after, &becomes);
     if (!err && verdict->undecided) {
         repair->undecided++;
         tell(repair, DKV_LOG_ERROR, HR_STR("divergence-undecided"), bench->keys[key],
