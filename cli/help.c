@@ -17,7 +17,7 @@ int cli_help(int argc, char **argv)
           "  hedgerow clouds up|status|kill|cut|heal|down\n"
           "                                five sites on this machine: docs/clouds.md\n"
           "  hedgerow kv status|verify|repair|export|import|member\n"
-          "                                what the sites hold, compared and put right: `hedgerow kv help`\n"
+          "                                what the sites hold: `hedgerow kv help`\n"
           "  hedgerow version              print versions\n"
           "  hedgerow help                 print this\n"
           "\n"
