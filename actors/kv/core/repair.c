@@ -263,8 +263,7 @@ static enum hr_err shape(struct bench *bench, struct hr_str key, const struct dk
                          struct dkv_value *ret_after, struct dkv_dig_row *ret_row)
 {
     struct dkv_value after = {.present = !dkv_record_empty(record)};
-    enum hr_err err =
-        after.present ? dkv_record_encode(record, bench->arena, &after.bytes) : HR_OK;
+    enum hr_err err = after.present ? dkv_record_encode(record, bench->arena, &after.bytes) : HR_OK;
     if (!err) {
         err = dkv_digest_row(&bench->lens, key, after, bench->arena, ret_row);
     }
