@@ -21,6 +21,7 @@
     X(HR_CONFLICT, "changed by another since it was read", 409, true) \
     X(HR_BUSY, "too busy", 503, true)                                 \
     X(HR_AGAIN, "would have to wait", 503, true)                      \
+    X(HR_NOT_READY, "not ready yet", 503, true)                       \
     X(HR_TIMEOUT, "timed out", 504, true)                             \
     X(HR_CANCELED, "canceled", 503, true)                             \
     X(HR_NO_RESPONDERS, "nobody answers there", 503, true)            \

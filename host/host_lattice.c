@@ -206,6 +206,9 @@ struct hr_lattice *hr_host_lattice_members(const struct hr_host_lattice *lattice
 
 bool hr_host_lattice_ready(struct hr_host_lattice *lattice)
 {
+    if (!hr_lattice_settled(lattice->members)) {
+        return false; /* a new store does not serve before */
+    }
     if (lattice->connected) {
         return hr_bus_nats_live(lattice->nats);
     }

@@ -39,7 +39,8 @@ HR_MUST_CHECK enum hr_err hr_host_lattice_open(const struct hr_host_lattice_opti
 /* The bus for the workers; its ports are closed before hr_host_lattice_close. */
 struct hr_bus *hr_host_lattice_bus(const struct hr_host_lattice *lattice);
 struct hr_lattice *hr_host_lattice_members(const struct hr_host_lattice *lattice);
-/* Whether everything that this host subscribed to is proved to be with the servers, or NATS has been away for
+/* Whether the others have had the time to be heard of, and everything that this host subscribed to is proved to be with
+ * the servers, or NATS has been away for
  * so long that others cannot be waited for. On the loop. */
 bool hr_host_lattice_ready(struct hr_host_lattice *lattice);
 /* Tells the others to ask this host nothing more. On the loop. */

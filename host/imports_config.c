@@ -1,6 +1,7 @@
 /* wasi:config/store: the values of the actor's config link.
  *
- * One of them changes while the host runs: `boot-nonce`, when the actor's store may have lost commits that
+ * Two of them follow the actor's store, if it has one. `store-durability` is "lazy" if the store may lack its newest
+ * commits, as it was opened or since then, else "sync". And one changes while the host runs: `boot-nonce`, when the actor's store may have lost commits that
  * it had acknowledged. What the actor wrote since its boot may then be undone, which is as if the host had
  * been started anew. */
 #include <inttypes.h>
@@ -23,11 +24,21 @@ static uint64_t losses_of(const struct hr_fiber *fiber)
                                    : 0;
 }
 
+static bool has_lost(const struct hr_fiber *fiber)
+{
+    const struct hr_actor_links *links = &fiber->actor->links;
+    return losses_of(fiber) > 0 || (links->bucket_count > 0 &&
+                                    fiber->worker->stores[links->store]->kv->past == HR_KV_LOSSY);
+}
+
 /* The value as it is now; @scratch has room for one that had to be made. */
 static struct hr_str present_value(const struct hr_fiber *fiber,
                                    const struct hr_actor_config *config,
                                    char scratch[NONCE_DIGITS + 1])
 {
+    if (hr_str_eq(config->key, HR_STR("store-durability")) && has_lost(fiber)) {
+        return HR_STR("lazy");
+    }
     bool is_nonce =
         hr_str_eq(config->key, HR_STR("boot-nonce")) && config->value.len == NONCE_DIGITS;
     uint64_t losses = is_nonce ? losses_of(fiber) : 0;

@@ -47,8 +47,16 @@ static enum hr_err sites(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
     return out.err ? out.err : hr_abi_out_end(&items);
 }
 
+static enum hr_err settled(struct hr_fiber *fiber, wasmtime_val_raw_t *values)
+{
+    const struct hr_worker *worker = fiber->worker;
+    values[0].i32 = !worker->lattice || hr_lattice_settled(worker->lattice);
+    return HR_OK;
+}
+
 static const struct hr_import imports[] = {
     {"hedgerow:lattice/members", "0.1", "sites", "i>", sites},
+    {"hedgerow:lattice/members", "0.1", "settled", ">i", settled},
 };
 
 const struct hr_imports_table hr_imports_lattice = HR_IMPORTS_TABLE(imports);

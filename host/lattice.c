@@ -304,6 +304,9 @@ static void on_poke(void *arg)
 void hr_lattice_set_connected(struct hr_lattice *lattice, bool connected)
 {
     uv_mutex_lock(&lattice->lock);
+    lattice->connected_ns = connected && lattice->connected_now && lattice->connected_ns > 0
+                                ? lattice->connected_ns
+                                : hr_now_ns();
     lattice->connected_now = connected;
     if (!lattice->poked) {
         lattice->poked = true;
@@ -376,6 +379,7 @@ static struct hr_lattice *new_lattice(const struct hr_lattice_options *options)
     lattice->hello_ms = options->hello_ms ? options->hello_ms : HR_LATTICE_HELLO_MS;
     lattice->connected = true;
     lattice->connected_now = true;
+    lattice->opened_ns = hr_now_ns();
     hr_timer_init(&lattice->announce_timer, on_announce_time, lattice);
     hr_timer_init(&lattice->check_timer, on_check_time, lattice);
     hr_timer_init(&lattice->join_timer, on_join_time, lattice);

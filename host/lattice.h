@@ -39,6 +39,9 @@
 #define HR_LATTICE_SILENT_MS 3000u
 #define HR_LATTICE_HELLO_MS 1000u /* the longest that joining waits for answers */
 #define HR_LATTICE_WHY_BYTES_MAX 512u
+/* After so long with a connection, or since it was opened, the lattice has heard of whom there is. */
+#define HR_LATTICE_SETTLED_CONNECTED_MS 1500u
+#define HR_LATTICE_SETTLED_MS 3000u
 
 struct hr_lattice;
 
@@ -128,6 +131,10 @@ struct hr_bus_port *hr_lattice_port(struct hr_lattice *lattice);
 /* Whether NATS is connected; true when the lattice is opened. While it is not, nobody else can be asked
  * anything. Any thread. */
 void hr_lattice_set_connected(struct hr_lattice *lattice, bool connected);
+/* Whether the others have had the time to be heard of: NATS has been connected for
+ * HR_LATTICE_SETTLED_CONNECTED_MS, another site was heard of, or the lattice was opened HR_LATTICE_SETTLED_MS ago.
+ * Any thread. */
+bool hr_lattice_settled(struct hr_lattice *lattice);
 /* Before hr_lattice_join. Keeps @arg until hr_lattice_close. */
 void hr_lattice_set_load(struct hr_lattice *lattice, hr_lattice_load_cb cb, void *arg);
 

@@ -113,6 +113,8 @@ struct hr_lattice {
     bool poked;          /* it is posted */
     bool served_changed;
     bool connected_now;
+    uint64_t connected_ns; /* since when, if it is */
+    uint64_t opened_ns;
     char text[]; /* the lattice's name */
 };
 

@@ -26,6 +26,18 @@ static bool is_alive(const struct hr_lattice_member *member)
     return member->presence == HR_LATTICE_MEMBER_ALIVE && !member->refused;
 }
 
+bool hr_lattice_settled(struct hr_lattice *lattice)
+{
+    uint64_t now_ns = hr_now_ns();
+    uv_mutex_lock(&lattice->lock);
+    bool heard = lattice->site_count > 1;
+    bool connected = lattice->connected_now && lattice->connected_ns > 0 &&
+                     since_ms(lattice->connected_ns, now_ns) >= HR_LATTICE_SETTLED_CONNECTED_MS;
+    bool old = since_ms(lattice->opened_ns, now_ns) >= HR_LATTICE_SETTLED_MS;
+    uv_mutex_unlock(&lattice->lock);
+    return heard || connected || old;
+}
+
 /* Under the lock, as all below. */
 static struct hr_lattice_site site_at(const struct hr_lattice *lattice, uint32_t at,
                                       uint64_t now_ns)

@@ -14,7 +14,7 @@
 #include "host/module.h"
 
 /* What the host itself puts into every config link, besides the manifest's own values. */
-#define HOST_VALUES 5u
+#define HOST_VALUES 6u
 #define NONCE_BYTES 16u
 #define HOST_ID_BYTES 8u
 
@@ -106,6 +106,8 @@ static enum hr_err expand_config(struct making *making, const struct hr_manifest
         {HR_STR("site-id"), making->site_id},
         {HR_STR("write-acks"), making->manifest->write_acks},
         {HR_STR("boot-nonce"), making->boot_nonce},
+        {HR_STR("store-durability"),
+         HR_STR("sync")}, /* as far as the store has not lost anything */
     };
     memcpy(values + count, own, sizeof own);
     links->config = values;

@@ -412,6 +412,12 @@ static enum hr_err env_sites(void *arg, struct hr_arena *arena, struct dkv_peer 
     return err;
 }
 
+static bool env_settled(void *arg)
+{
+    (void)arg;
+    return hedgerow_lattice_members_settled();
+}
+
 /* A reply that says no, by one of the two imports for that. */
 static enum hr_err say_no(bool (*import)(kv_string_t *to, kv_string_t *why, kv_list_u8_t *body,
                                          kv_string_t *ret_error),
@@ -468,6 +474,7 @@ static struct dkv_env env_of(struct guest *guest)
         .request = env_request,
         .gather = env_gather,
         .sites = env_sites,
+        .settled = env_settled,
         .refuse = env_refuse,
         .judge = env_judge,
         .log = env_log,

@@ -118,6 +118,10 @@ export class Site {
     return todos.map(({ url, ...todo }) => todo);
   }
 
+  async serves(limitMs = SETTLE_LIMIT_MS) {
+    await until(`${this.name} serves`, () => this.list().then(() => true, () => false), limitMs);
+  }
+
   // One number out of the metrics: the sum of all series of this name.
   async metric(name) {
     const { text } = await request("GET", `${this.adminUrl}/metrics`, { agent: false });
@@ -181,6 +185,7 @@ export class Lattice {
     await this.meshed();
     await Promise.all(this.sites.map((site) => site.startHost()));
     await this.settled();
+    await this.serving();
   }
 
   site(name) {
@@ -215,6 +220,11 @@ export class Lattice {
       const seen = await Promise.all(this.sites.map((site) => site.aliveSites()));
       return seen.every((alive) => alive.join() === all);
     }, limitMs);
+  }
+
+  // Every site answers out of its own store: it has caught up since it was started.
+  async serving(limitMs = SETTLE_LIMIT_MS) {
+    for (const site of this.sites) await site.serves(limitMs);
   }
 
   // Waits until all sites answer the same list, each out of its own store; {list, ms}.

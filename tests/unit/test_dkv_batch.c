@@ -406,6 +406,7 @@ static void batch_replies_tell_the_sites(void **state)
 {
     (void)state;
     fake.sites = "3";
+    fake_serve(&fake);
     assert_non_null(strstr(fake_send(&fake, "wasmkv.set.a", "{}"), "\"acks\":1,\"sites\":3}"));
 }
 
@@ -460,10 +461,11 @@ static void batch_of_a_group_fails_without_its_ships(void **state)
     const struct dkv_message message = {HR_STR("wasmkv.set.a"), HR_STR("{\"n\":1}"),
                                         HR_STR("_INBOX.1")};
     fake.sites = "3";
+    fake_serve(&fake);
     fake_send(&fake, "wasmkv.set.b", "{}");
     fake_forget_replies(&fake);
     fake.fault = FAKE_REFUSED;
-    fake.fault_at = fake.calls + 14;
+    fake.fault_at = fake.calls + 16;
     dkv_batch_handle(&env, &message, 1, &outcome);
     assert_int_equal(outcome.err, HR_IO);
     assert_int_equal(fake.reply_count, 0);

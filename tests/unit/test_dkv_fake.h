@@ -13,6 +13,8 @@
 
 #include "actors/kv/core/batch.h"
 #include "actors/kv/core/env.h"
+#include "actors/kv/core/group.h"
+#include "actors/kv/core/site.h"
 
 #define FAKE_WALL 1700000000000u
 #define FAKE_NONCE "000102030405060708090a0b0c0d0e0f"
@@ -68,12 +70,19 @@ struct fake {
     const char *feed_max;
     const char *write_acks;
     const char *ack_timeout_ms;
+    const char *join;
+    const char *durability;
+    bool unsettled;
     size_t page_max; /* entries of one page at most */
     struct fake_reply *replies;
     size_t reply_count;
     unsigned warnings;
     unsigned errors;
-    char logged[512]; /* the newest warning or error */
+    char logged[512];  /* the newest warning or error */
+    char lost[4][200]; /* the first lines of the event writes-lost */
+    unsigned lost_count;
+    const char *watch; /* what to look for in all of them */
+    unsigned watched;  /* how many had it */
     /* faults */
     uint64_t calls;
     uint64_t commits; /* that were done */
@@ -568,17 +577,28 @@ static inline void fake_log(void *arg, enum dkv_log_level level, struct hr_str t
     fake->errors += level == DKV_LOG_ERROR;
     if (level == DKV_LOG_WARN || level == DKV_LOG_ERROR) {
         snprintf(fake->logged, sizeof fake->logged, "%.*s", HR_STR_ARG(text));
+        fake->watched += fake->watch && strstr(fake->logged, fake->watch) != NULL;
     }
+    if (hr_str_starts(text, HR_STR("event=writes-lost"))) {
+        size_t at = fake->lost_count < 4 ? fake->lost_count : 3;
+        snprintf(fake->lost[at], sizeof fake->lost[at], "%.*s", HR_STR_ARG(text));
+        fake->lost_count++;
+    }
+}
+
+static inline bool fake_settled(void *arg)
+{
+    return !((struct fake *)arg)->unsettled;
 }
 
 static inline enum hr_err fake_config(void *arg, struct hr_str key, struct hr_arena *arena,
                                       struct hr_str *ret_value, struct hr_diag *diag)
 {
     struct fake *fake = arg;
-    const char *names[] = {"site",     "site-id",    "boot-nonce",
-                           "feed-max", "write-acks", "ack-timeout-ms"};
-    const char *values[] = {fake->site,     fake->site_id,    fake->nonce,
-                            fake->feed_max, fake->write_acks, fake->ack_timeout_ms};
+    const char *names[] = {"site",       "site-id",        "boot-nonce", "feed-max",
+                           "write-acks", "ack-timeout-ms", "join",       "store-durability"};
+    const char *values[] = {fake->site,       fake->site_id,        fake->nonce, fake->feed_max,
+                            fake->write_acks, fake->ack_timeout_ms, fake->join,  fake->durability};
     if (fake_fails(fake_begin(fake))) {
         return hr_diag_set(diag, HR_IO, "fake: config failed");
     }
@@ -605,6 +625,7 @@ static inline struct dkv_env fake_env(struct fake *fake)
                             .request = fake_request,
                             .gather = fake_gather,
                             .sites = fake_sites,
+                            .settled = fake_settled,
                             .refuse = fake_refuse,
                             .judge = fake_judge,
                             .log = fake_log,
@@ -671,6 +692,32 @@ static inline void fake_tick(struct fake *fake)
     struct dkv_handled handled;
     const struct dkv_message message = {HR_STR("_LOCAL.wasmkv.default.tick"), {0}, {0}};
     dkv_batch_handle(&env, &message, 1, &handled);
+}
+
+/* Boots the site, if need be, and lets it serve clients, whatever the others have: those of a fake are silent. */
+static inline void fake_serve(struct fake *fake)
+{
+    struct dkv_env env = fake_env(fake);
+    struct dkv_config config;
+    struct dkv_group group;
+    struct dkv_site site;
+    struct hr_diag diag;
+    struct hr_arena arena;
+    hr_arena_init(&arena, 0);
+    enum hr_err err = dkv_config_read(&env, &arena, &config, &diag);
+    err = err ? err : dkv_group_read(&env, &config, &arena, &group, &diag);
+    for (size_t i = 0; !err && i < group.count; i++) {
+        dkv_group_note(&config, group.peers[i].id);
+    }
+    err = err ? err : dkv_site_open(&env, &config, &arena, &site, &diag);
+    if (!err && site.state != DKV_SITE_ACTIVE) {
+        err = dkv_site_enter(&env, &config, site.ctr.origin, DKV_SITE_ACTIVE, 0, &arena, &diag);
+    }
+    if (err) {
+        fprintf(stderr, "fake: the site does not serve: %s\n", diag.text);
+        abort();
+    }
+    hr_arena_release(&arena);
 }
 
 /* Sends one message and gives the reply's body, NULL if there was none; it lives until the next

@@ -9,6 +9,7 @@
 #include "actors/kv/core/floor.h"
 #include "actors/kv/core/low.h"
 #include "actors/kv/core/stable.h"
+#include "actors/kv/core/sweep.h"
 #include "test_dkv_world.h"
 
 static struct world *world;
@@ -16,7 +17,7 @@ static struct world *world;
 static int setup(void **state)
 {
     (void)state;
-    world = new_world(11, 3);
+    world = new_serving_world(11, 3);
     return 0;
 }
 
@@ -200,6 +201,7 @@ static void floor_is_stored(void **state)
 struct lists {
     struct dkv_have lists[3];
     struct dkv_have_row rows[3][6];
+    struct dkv_floor floor; /* of the first */
 };
 
 static dkv_origin origin_at(size_t index)
@@ -232,7 +234,7 @@ static dkv_hlc low_of(struct lists *lists)
 {
     struct hr_arena arena;
     dkv_hlc low;
-    const struct dkv_holdings holdings = {lists->lists, 3};
+    const struct dkv_holdings holdings = {.lists = lists->lists, .count = 3, .floor = lists->floor};
     for (size_t i = 0; i < 3; i++) {
         lists->lists[i].rows = lists->rows[i];
     }
@@ -311,10 +313,12 @@ static void low_is_held_by_older_origins(void **state)
     /* This site has gathered it up, others have not yet. */
     lists = whole_lists();
     drop_row(&lists, 0, 2);
-    lists.lists[0].floor = 300;
+    lists.lists[0].floor = 900;
+    assert_int_equal(low_of(&lists),
+                     0); /* that its floor is higher does not say that it ever had it */
+    lists.floor.retired_count = 1;
+    lists.floor.retired[0] = (struct dkv_retired){2, 1};
     assert_int_equal(low_of(&lists), 500);
-    lists.rows[2][2].high = 21;
-    assert_int_equal(low_of(&lists), 0);
 }
 
 /* Origins of a site that was taken out hold it only while somebody has more of them. */
@@ -516,10 +520,118 @@ static void floor_remembers_deletions_for_who_comes_late(void **state)
     assert_false(shows(1, "wasmkv.get.gone"));
     assert_int_equal(world->sites[1].fake.warnings, warnings + 1);
     assert_non_null(strstr(world->sites[1].fake.logged, "event=below-floor count=1"));
+    /* What it remembered again it forgets again, though no pass would look for anything so old. */
+    assert_non_null(fake_get(&world->sites[1].fake, "r/gone").ptr);
+    ticks(2);
+    assert_null(fake_get(&world->sites[1].fake, "r/gone").ptr);
     hr_arena_release(&arena);
 }
 
-/* A store that the floor was never worked out with takes over what lies below it. */
+/* What is found true is told after some time, which the clock of another start of the host cannot measure. */
+static void floor_is_told_after_a_while(void **state)
+{
+    (void)state;
+    make_litter(0);
+    ticks(2);
+    assert_true(floor_of(1).pending > 0);
+    for (unsigned i = 0; i < 4; i++) {
+        start_site(&world->sites[1]);
+        world->sites[1].mono_base_ms += 1000000;
+        ticks(4);
+        assert_int_equal(floor_of(1).low, 0);
+        assert_int_equal(floor_of(0).group, 0);
+    }
+    ticks(4);
+    assert_true(floor_of(1).low > 0);
+}
+
+static void sweep_first(struct fake *fake)
+{
+    struct dkv_env env = fake_env(fake);
+    struct dkv_config config;
+    struct hr_arena arena;
+    struct hr_diag diag;
+    hr_arena_init(&arena, 0);
+    assert_int_equal(dkv_config_read(&env, &arena, &config, &diag), HR_OK);
+    dkv_sweep_on(&env, &config);
+    hr_arena_release(&arena);
+}
+
+/* Another host on the store collects a deletion at any moment while a change that is older is taken in. */
+static void floor_remembers_what_is_collected_meanwhile(void **state)
+{
+    (void)state;
+    bool reached = true;
+    struct hr_str bytes;
+    struct hr_str body;
+    struct hr_arena arena;
+    struct hr_diag diag;
+    struct dkv_field fields[2] = {{.type = DKV_FIELD_BYTES},
+                                  {.name = HR_STR("n"), .value = HR_STR("\"old\"")}};
+    struct dkv_change change = {.op = DKV_CHANGE_SET,
+                                .stamp = {world->now_ms << 16, dkv_origin_of(3, 1)},
+                                .seq = 1,
+                                .key = HR_STR("gone"),
+                                .fields = fields,
+                                .count = 2};
+    hr_arena_init(&arena, 0);
+    assert_int_equal(dkv_change_encode(&change, &arena, &bytes, &diag), HR_OK);
+    const struct dkv_parcel parcel = {.changes = &bytes, .count = 1};
+    assert_int_equal(dkv_parcel_encode(&parcel, &arena, &body), HR_OK);
+    const struct dkv_message message = {HR_STR("wasmkv.peer.default.w"), body, {0}};
+    for (uint64_t call = 1; reached; call++) {
+        release_world(world);
+        world = new_serving_world(11, 3);
+        struct site *site = &world->sites[1];
+        world->now_ms += 100;
+        write_to(0, "wasmkv.set.gone", "{\"n\":1}");
+        write_to(0, "wasmkv.del.gone", "");
+        struct dkv_floor floor = {.group = (world->now_ms + 1000) << 16};
+        struct hr_str stored;
+        assert_int_equal(dkv_floor_encode(&floor, &arena, &stored), HR_OK);
+        fake_put(&site->fake, HR_STR("m/S"), stored);
+        site->fake.intruder = sweep_first;
+        site->fake.fault = FAKE_INTRUDER;
+        site->fake.fault_at = site->fake.calls + call;
+        handle(site, &message, 1);
+        reached = site->fake.calls >= site->fake.fault_at;
+        site->fake.fault_at = 0;
+        assert_false(shows(1, "wasmkv.get.gone"));
+    }
+    hr_arena_release(&arena);
+}
+
+/* A site that comes late with all that it made, older than the floor as it may be, is asked for it. */
+static void floor_takes_in_who_comes_late(void **state)
+{
+    (void)state;
+    release_world(world);
+    world = new_world(11, 4);
+    for (unsigned i = 0; i < 3; i++) {
+        world->seen[i][3] = world->seen[3][i] = false;
+    }
+    let_serve(world);
+    write_to(3, "wasmkv.set.late", "{\"n\":1}");
+    world->now_ms += 1000;
+    make_litter(0);
+    ticks(20);
+    assert_true(floor_of(0).group >> 16 > world->now_ms - 15000);
+    memset(world->seen, 1, sizeof world->seen);
+    ticks(4);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(shows(i, "wasmkv.get.late"));
+    }
+    /* Feeds differ: who comes late takes over records. */
+    for (unsigned i = 1; i < 4; i++) {
+        char *first = listing(&world->sites[0]);
+        char *other = listing(&world->sites[i]);
+        assert_string_equal(first, other);
+        free(first);
+        free(other);
+    }
+}
+
+/* A store that the floor was never worked out with says so, and says nothing of itself. */
 static void floor_does_not_count_on_a_new_store(void **state)
 {
     (void)state;
@@ -549,9 +661,17 @@ static void floor_gathers_origins_up(void **state)
     (void)state;
     for (unsigned i = 0; i < 60; i++) {
         start_site(&world->sites[i % 3]);
+        let_serve(world);
         write_key(i % 3, "set", i, "{\"n\":1}");
     }
     assert_true(origins_of(0) > 40);
+    char name[32];
+    struct fake_pair *first =
+        &world->sites[1].fake.pairs[fake_at(&world->sites[1].fake, HR_STR("v/"))];
+    snprintf(name, sizeof name, "%s", first->key);
+    struct hr_arena kept;
+    hr_arena_init(&kept, 0);
+    struct hr_str progress = hr_arena_copy(&kept, hr_str_of(first->value, first->value_len));
     ticks(30);
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(origins_of(i), 3);
@@ -565,6 +685,14 @@ static void floor_gathers_origins_up(void **state)
     make_litter(100);
     ticks(20);
     assert_int_equal(litter(), 0);
+    /* A site that is not so far yet is not asked for them. */
+    fake_put(&world->sites[1].fake, hr_str_c(name), progress);
+    unsigned warnings = world->sites[0].fake.warnings;
+    tick(&world->sites[0]);
+    assert_int_equal(world->sites[0].fake.warnings, warnings);
+    assert_null(fake_get(&world->sites[0].fake, name).ptr);
+    ticks(1);
+    assert_null(fake_get(&world->sites[1].fake, name).ptr);
     /* The feed is counted anew with what they left, and loses that first. */
     struct hr_arena arena;
     struct hr_diag diag;
@@ -582,13 +710,14 @@ static void floor_gathers_origins_up(void **state)
     const struct fake *fake = &world->sites[1].fake;
     for (size_t i = fake_at(fake, HR_STR("f/")); i < fake->count && fake->pairs[i].key[0] == 'f';
          i++) {
-        char name[32];
-        snprintf(name, sizeof name, "v/%.16s", fake->pairs[i].key + 2);
-        left += fake_get(fake, name).ptr == NULL;
+        char row[32];
+        snprintf(row, sizeof row, "v/%.16s", fake->pairs[i].key + 2);
+        left += fake_get(fake, row).ptr == NULL;
     }
     assert_int_equal(left, 0);
     ticks(2);
     agree_on_values();
+    hr_arena_release(&kept);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -606,6 +735,9 @@ int main(void)
         CASE(floor_grows_with_two_hosts_on_a_store),
         CASE(floor_keeps_the_dead_dead),
         CASE(floor_remembers_deletions_for_who_comes_late),
+        CASE(floor_remembers_what_is_collected_meanwhile),
+        CASE(floor_is_told_after_a_while),
+        CASE(floor_takes_in_who_comes_late),
         CASE(floor_does_not_count_on_a_new_store),
         CASE(floor_gathers_origins_up),
     };

@@ -169,6 +169,7 @@ static void list_looks_at_so_many_records(void **state)
     struct hr_str record;
     char name[32];
     fake.sites = "2"; /* so that nothing is collected */
+    fake_serve(&fake);
     set("k");
     del("k");
     record = fake_get(&fake, "r/k");

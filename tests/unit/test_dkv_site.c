@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "actors/kv/core/group.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/site.h"
 #include "test_dkv_check.h"
@@ -37,7 +38,12 @@ static enum hr_err open_site(void)
 {
     struct dkv_env env = fake_env(&fake);
     struct dkv_config config;
+    struct dkv_group group;
     assert_int_equal(dkv_config_read(&env, &arena, &config, &diag), HR_OK);
+    assert_int_equal(dkv_group_read(&env, &config, &arena, &group, &diag), HR_OK);
+    for (size_t i = 0; i < group.count; i++) {
+        dkv_group_note(&config, group.peers[i].id);
+    }
     return dkv_site_open(&env, &config, &arena, &site, &diag);
 }
 
@@ -118,8 +124,10 @@ static void site_is_shared_by_its_hosts(void **state)
 {
     (void)state;
     fake.sites = "3";
+    fake_serve(&fake);
     fake_send(&fake, "wasmkv.set.a", "{\"n\":1}");
     fake.nonce = OTHER_NONCE;
+    fake_serve(&fake);
     fake_send(&fake, "wasmkv.set.a", "{\"n\":2}");
     assert_int_equal(open_site(), HR_OK);
     dkv_origin origin = site.ctr.origin;
@@ -139,6 +147,7 @@ static void take_over(struct fake *other)
     struct dkv_handled ignored;
     const struct dkv_message message = {HR_STR("wasmkv.set.b"), HR_STR("{\"b\":1}"), {0}};
     other->nonce = OTHER_NONCE;
+    fake_serve(other);
     dkv_batch_handle(&env, &message, 1, &ignored);
     other->nonce = nonce;
 }
@@ -147,6 +156,7 @@ static void site_is_shared_within_an_invocation(void **state)
 {
     (void)state;
     fake.sites = "3";
+    fake_serve(&fake);
     for (uint64_t at = 1; at < 16; at++) {
         fake_send(&fake, "wasmkv.set.a", "{\"n\":1}");
         fake.intruder = take_over;
@@ -191,6 +201,7 @@ static void site_stays_in_its_group(void **state)
     fake.nonce = OTHER_NONCE;
     assert_int_equal(open_site(), HR_OK);
     assert_true(site.grouped);
+    fake_serve(&fake);
     assert_non_null(strstr(fake_send(&fake, "wasmkv.set.a", "{}"), "\"acks\":1,\"sites\":3}"));
 }
 
@@ -211,6 +222,95 @@ static void site_is_renewed_once(void **state)
     assert_int_equal(fake.commits, commits);
     assert_int_equal(open_site(), HR_OK);
     assert_true(site.ctr.origin > origin);
+}
+
+/* Who has others starts by catching up, serves again when told to, and has its clock lifted then. */
+static void site_enters_a_state(void **state)
+{
+    (void)state;
+    struct dkv_env env = fake_env(&fake);
+    struct dkv_config config;
+    fake.sites = "3";
+    assert_int_equal(open_site(), HR_OK);
+    assert_int_equal(site.state, DKV_SITE_SYNC);
+    assert_int_equal(site.boot_class, DKV_BOOT_FRESH);
+    assert_int_equal(site.since, FAKE_WALL);
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get.a", ""), "unavailable"));
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.set.a", "{\"n\":1}"), "catching up"));
+    assert_true(fake_sent(&fake, "_INBOX.1")->refused);
+    assert_int_equal(dkv_config_read(&env, &arena, &config, &diag), HR_OK);
+    dkv_hlc lift = ((uint64_t)FAKE_WALL + 300) << 16;
+    assert_int_equal(
+        dkv_site_enter(&env, &config, site.ctr.origin + 1, DKV_SITE_ACTIVE, lift, &arena, &diag),
+        HR_CONFLICT);
+    assert_int_equal(
+        dkv_site_enter(&env, &config, site.ctr.origin, DKV_SITE_ACTIVE, lift, &arena, &diag),
+        HR_OK);
+    assert_int_equal(open_site(), HR_OK);
+    assert_int_equal(site.state, DKV_SITE_ACTIVE);
+    assert_int_equal(site.boot_class, DKV_BOOT_INTACT);
+    assert_true(site.ctr.hlc > lift);
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get.a", ""), "not-found"));
+    assert_int_equal(dkv_site_doubt(&env, &config, site.ctr.origin, &arena, &diag), HR_OK);
+    assert_int_equal(open_site(), HR_OK);
+    assert_int_equal(site.state, DKV_SITE_SYNC);
+    assert_int_equal(site.boot_class, DKV_BOOT_LOSSY);
+}
+
+/* What a boot found wrong stays over later boots until the site serves; a store that lost its newest changes is
+ * lossy, any other one intact. */
+static void site_keeps_its_class_until_it_serves(void **state)
+{
+    (void)state;
+    struct dkv_env env = fake_env(&fake);
+    struct dkv_config config;
+    fake.sites = "3";
+    assert_int_equal(open_site(), HR_OK);
+    fake.nonce = OTHER_NONCE;
+    assert_int_equal(open_site(), HR_OK);
+    assert_int_equal(site.boot_class, DKV_BOOT_FRESH);
+    assert_int_equal(dkv_config_read(&env, &arena, &config, &diag), HR_OK);
+    assert_int_equal(
+        dkv_site_enter(&env, &config, site.ctr.origin, DKV_SITE_ACTIVE, 0, &arena, &diag), HR_OK);
+    fake.nonce = "00000000000000000000000000000001";
+    assert_int_equal(open_site(), HR_OK);
+    assert_int_equal(site.state, DKV_SITE_SYNC);
+    assert_int_equal(site.boot_class, DKV_BOOT_INTACT);
+    assert_int_equal(site.since, FAKE_WALL);
+    fake.nonce = "00000000000000000000000000000002";
+    fake.durability = "lazy";
+    assert_int_equal(open_site(), HR_OK);
+    assert_int_equal(site.boot_class, DKV_BOOT_LOSSY);
+    fake.nonce = "00000000000000000000000000000003";
+    fake.durability = "sync";
+    assert_int_equal(open_site(), HR_OK);
+    assert_int_equal(site.boot_class, DKV_BOOT_LOSSY);
+}
+
+/* A new store that was taken to be alone serves nothing more when it hears of others; one that is older goes on,
+ * and one that is new at all is not begun before the host knows who is there. */
+static void site_that_was_alone_hears_of_others(void **state)
+{
+    (void)state;
+    fake.unsettled = true;
+    assert_int_equal(open_site(), HR_NOT_READY);
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get", ""), "\"unavailable\""));
+    assert_int_equal(fake.commits, 0);
+    fake.unsettled = false;
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.set.a", "{\"n\":1}"), "\"acks\":1"));
+    fake.sites = "2";
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get.a", ""), "catching up"));
+    fake_release(&fake);
+    fake = fake_new(4);
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.set.a", "{\"n\":1}"), "\"acks\":1"));
+    fake.nonce = OTHER_NONCE;
+    fake.unsettled = true;
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get.a", ""), "\"n\":1"));
+    fake.sites = "2";
+    assert_non_null(strstr(fake_send(&fake, "wasmkv.get.a", ""), "\"n\":1"));
+    assert_int_equal(open_site(), HR_OK);
+    assert_int_equal(site.cfg.member_count, 2);
+    assert_int_equal(site.state, DKV_SITE_ACTIVE);
 }
 
 /* The nonces of the last 64 starts are remembered; the list does not grow beyond. */
@@ -369,6 +469,9 @@ int main(void)
         CASE(site_reads_again_between_two_incarnations),
         CASE(site_stays_in_its_group),
         CASE(site_is_renewed_once),
+        CASE(site_enters_a_state),
+        CASE(site_keeps_its_class_until_it_serves),
+        CASE(site_that_was_alone_hears_of_others),
         CASE(site_remembers_past_starts),
         CASE(site_is_shared_by_two_hosts),
         CASE(site_goes_on_when_overtaken_within_an_invocation),

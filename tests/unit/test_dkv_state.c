@@ -59,7 +59,7 @@ static enum hr_err decode_tally(struct hr_str bytes)
 
 static enum hr_err decode_floor(struct hr_str bytes)
 {
-    dkv_hlc floor;
+    struct dkv_floor floor;
     return dkv_floor_decode((struct dkv_value){bytes, true}, &floor, &diag);
 }
 
@@ -208,7 +208,7 @@ static void state_tally_round_trips(void **state)
 static void state_floor_is_read(void **state)
 {
     (void)state;
-    dkv_hlc floor = 1;
+    struct dkv_floor floor;
     struct hr_str bytes;
     struct dkv_out out = dkv_out_in(&arena, 16);
     dkv_out_uint(&out, 1, 1);
@@ -216,10 +216,11 @@ static void state_floor_is_read(void **state)
     dkv_out_seal(&out);
     assert_int_equal(dkv_out_take(&out, &bytes), HR_OK);
     assert_int_equal(dkv_floor_decode((struct dkv_value){bytes, true}, &floor, &diag), HR_OK);
-    assert_int_equal(floor, 77);
+    assert_int_equal(floor.collected, 77);
+    assert_int_equal(floor.group, 0);
     notices_every_bit(bytes, decode_floor);
     assert_int_equal(dkv_floor_decode((struct dkv_value){0}, &floor, &diag), HR_OK);
-    assert_int_equal(floor, 0);
+    assert_int_equal(floor.collected, 0);
 }
 
 int main(void)

@@ -28,6 +28,7 @@ struct site {
     char nonce[33];
     bool up;
     int64_t skew_ms;
+    uint64_t mono_base_ms; /* by which its host's monotonic clock is ahead of the world's time */
     struct hr_str handled; /* the body of the message that is being handled */
 };
 
@@ -102,7 +103,7 @@ static inline bool chance(struct world *world, unsigned per_mille)
 static inline void set_clock(struct site *site)
 {
     site->fake.wall = (uint64_t)((int64_t)site->world->now_ms + site->skew_ms);
-    site->fake.mono = site->world->now_ms;
+    site->fake.mono = site->world->now_ms + site->mono_base_ms;
 }
 
 static inline void start_site(struct site *site)
@@ -504,6 +505,39 @@ static inline struct world *new_world(uint64_t seed, unsigned count)
         site->fake.site_id = site->id;
         start_site(site);
     }
+    return world;
+}
+
+static inline bool serves(const struct site *site)
+{
+    struct dkv_self self;
+    struct hr_diag diag;
+    struct hr_str bytes = fake_get(&site->fake, "m/self");
+    return bytes.ptr && !dkv_self_decode(bytes, &self, &diag) && self.state == DKV_SITE_ACTIVE;
+}
+
+/* Lets time pass until all sites that are up serve clients. */
+static inline void let_serve(struct world *world)
+{
+    bool all = false;
+    for (unsigned round = 0; !all; round++) {
+        all = true;
+        for (unsigned i = 0; i < world->count; i++) {
+            tick(&world->sites[i]);
+            all = all && (!world->sites[i].up || serves(&world->sites[i]));
+        }
+        go_on(world);
+        if (round == 100) {
+            fail_msg("a site does not begin to serve");
+        }
+    }
+}
+
+/* The same, and all of them serve clients. */
+static inline struct world *new_serving_world(uint64_t seed, unsigned count)
+{
+    struct world *world = new_world(seed, count);
+    let_serve(world);
     return world;
 }
 

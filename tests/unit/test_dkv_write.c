@@ -265,6 +265,7 @@ static void write_bounds_what_a_record_remembers(void **state)
     char body[64];
     const char *reply = NULL;
     fake->sites = "2"; /* so that nothing is collected */
+    fake_serve(fake);
     fake_send(fake, "wasmkv.set.k", "{}");
     for (int i = 0; i < 1023; i++) {
         snprintf(body, sizeof body, "{\"f%d\":null}", i);

@@ -108,6 +108,9 @@ static void serve_read(struct batch *batch, const struct dkv_request *request)
     struct hr_arena arena;
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     answer.err = dkv_site_open(batch->env, &batch->config, &arena, &site, &answer.diag);
+    if (!answer.err) {
+        answer.err = dkv_site_serves(&site, &answer.diag);
+    }
     if (!answer.err && request->op == DKV_OP_GET) {
         dkv_read_value(batch->env, request, &arena, &answer);
     } else if (!answer.err) {
@@ -180,6 +183,9 @@ static enum hr_err attempt_once(struct batch *batch, const struct dkv_request *r
     }
     enum hr_err err =
         dkv_attempt_begin(&attempt, batch->env, &batch->config, requests, count, arena, diag);
+    if (!err) {
+        err = dkv_site_serves(&attempt.site, diag);
+    }
     if (err) {
         return err;
     }

@@ -2,13 +2,16 @@
 #include "actors/kv/core/catchup.h"
 
 #include "actors/kv/core/batch.h"
+#include "actors/kv/core/join.h"
 #include "actors/kv/core/parcel.h"
 #include "actors/kv/core/pull.h"
 #include "actors/kv/core/round.h"
+#include "actors/kv/core/seal.h"
 #include "actors/kv/core/site.h"
 #include "actors/kv/core/stable.h"
 #include "actors/kv/core/sweep.h"
 #include "actors/kv/core/transfer.h"
+#include "actors/kv/core/wipe.h"
 
 /* If others have more of this incarnation than its store, the store has lost the newest changes: they
  * would be made again, different ones under their numbers. */
@@ -34,11 +37,12 @@ static enum hr_err watch_tail(const struct dkv_tick *tick, const struct dkv_hold
 }
 
 /* Goes on with a state transfer, or else pulls; and begins one if that shows that it is needed. What was pulled for a
- * transfer is not in @holdings, so nothing else is pulled in its last tick either. */
-static enum hr_err pull(struct dkv_tick *tick, const struct dkv_holdings *holdings,
+ * transfer is not in @holdings, so nothing else is pulled in its last round either. */
+static enum hr_err pull(struct dkv_tick *tick, const struct dkv_holdings *holdings, bool first,
                         struct hr_arena *arena, struct hr_diag *diag)
 {
-    enum hr_err err = dkv_transfer_step(tick, holdings, diag);
+    /* Donors are chosen by the first page of the lists. */
+    enum hr_err err = first ? dkv_transfer_step(tick, holdings, diag) : HR_OK;
     if (!err && !tick->transferring) {
         err = dkv_pull_all(tick, holdings, arena);
     }
@@ -51,19 +55,96 @@ static enum hr_err pull(struct dkv_tick *tick, const struct dkv_holdings *holdin
     return err;
 }
 
+/* Whether @row of another's list shows that this store lacks what it once had: more of an older incarnation than
+ * this site sealed it with, or an incarnation that is not known here, though it was after the store's
+ * beginning. */
+static bool shows_loss(const struct dkv_holdings *holdings, const struct dkv_have_row *row,
+                       uint64_t since)
+{
+    const struct dkv_have *mine = &holdings->lists[0];
+    size_t at = 0;
+    const struct dkv_have_row *own = dkv_holdings_row(mine, &at, row->origin);
+    bool older = dkv_origin_site(row->origin) == mine->site && row->origin < holdings->asked_as &&
+                 dkv_origin_inc(row->origin) >= since && row->high > 0;
+    bool beyond = mine->more && mine->count > 0 && row->origin > mine->rows[mine->count - 1].origin;
+    if (!older || beyond || dkv_holdings_retired(holdings, row)) {
+        return false;
+    }
+    return own ? own->sealed && row->high > own->last : true;
+}
+
+/* A store that was taken for intact, and is not: an old copy of it was put in its place, for example. The
+ * site is not to serve what it lacks. */
+static enum hr_err watch_store(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
+                               struct hr_arena *arena, struct hr_diag *diag)
+{
+    struct dkv_site site;
+    dkv_origin lost = 0;
+    enum hr_err err = dkv_site_open(tick->env, tick->config, arena, &site, diag);
+    for (size_t i = 1; !err && i < holdings->count; i++) {
+        for (size_t j = 0; j < holdings->lists[i].count; j++) {
+            const struct dkv_have_row *row = &holdings->lists[i].rows[j];
+            lost = shows_loss(holdings, row, site.since) ? row->origin : lost;
+        }
+    }
+    if (err || lost == 0 || site.boot_class != DKV_BOOT_INTACT) {
+        return err;
+    }
+    dkv_tick_tell(
+        tick, DKV_LOG_ERROR, HR_STR("store-behind"), lost,
+        "other sites hold changes of this one that its store has not; it catches up first");
+    return dkv_site_doubt(tick->env, tick->config, site.ctr.origin, arena, diag);
+}
+
+/* What others know of sites that were taken out of the group. */
+static enum hr_err learn_removals(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
+                                  struct hr_arena *arena, struct hr_diag *diag)
+{
+    enum hr_err err = HR_OK;
+    for (size_t i = 1; i < holdings->count; i++) {
+        const struct dkv_have *have = &holdings->lists[i];
+        for (size_t j = 0; !err && j < have->removed_count; j++) {
+            const struct dkv_fence want = {.site = have->removed[j].site,
+                                           .removed = have->removed[j].inc};
+            if (dkv_fence_of(&holdings->fences, want.site).removed < want.removed) {
+                err = dkv_fence_raise(tick->env, tick->config, &want, arena, diag);
+            }
+        }
+    }
+    return err;
+}
+
 /* One page of everybody's lists. ret_after: where the next one begins; UINT64_MAX: there is none. */
-static enum hr_err catch_up(struct dkv_tick *tick, dkv_origin after, dkv_origin *ret_after,
-                            struct hr_diag *diag)
+static enum hr_err catch_up(struct dkv_tick *tick, struct dkv_join *join, dkv_origin after,
+                            dkv_origin *ret_after, struct hr_diag *diag)
 {
     struct hr_arena arena;
     struct dkv_holdings holdings;
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     enum hr_err err = dkv_holdings_ask(tick, after, &arena, &holdings, diag);
+    if (!err && after == 0) {
+        err = dkv_wipe_watch(tick, &holdings, diag);
+    }
+    if (err || tick->out) {
+        hr_arena_release(&arena);
+        *ret_after = UINT64_MAX;
+        return err;
+    }
+    err = learn_removals(tick, &holdings, &arena, diag);
     if (!err) {
         err = watch_tail(tick, &holdings, &arena, diag);
     }
     if (!err) {
-        err = pull(tick, &holdings, &arena, diag);
+        err = watch_store(tick, &holdings, &arena, diag);
+    }
+    if (!err) {
+        err = pull(tick, &holdings, after == 0, &arena, diag);
+    }
+    if (!err && !tick->transferring && !dkv_tick_over(tick)) {
+        err = dkv_seal_origins(tick, &holdings, diag);
+    }
+    if (!err && !tick->transferring && holdings.lists[0].state == DKV_SITE_SYNC) {
+        err = dkv_join_weigh(tick, join, &holdings, diag);
     }
     if (!err && after == 0 && !tick->transferring && !dkv_tick_over(tick)) {
         err = dkv_stable_tick(tick, &holdings, &arena, diag);
@@ -122,12 +203,60 @@ static void let_sweep(const struct dkv_tick *tick)
     }
 }
 
-static enum hr_err boot(const struct dkv_tick *tick, struct hr_diag *diag)
+/* ret_state: of the site. */
+static enum hr_err boot(const struct dkv_tick *tick, enum dkv_site_state *ret_state,
+                        struct hr_diag *diag)
 {
     struct hr_arena arena;
     struct dkv_site site;
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     enum hr_err err = dkv_site_open(tick->env, tick->config, &arena, &site, diag);
+    if (!err) {
+        *ret_state = site.state;
+    }
+    hr_arena_release(&arena);
+    return err;
+}
+
+/* All pages once. What another commit came before is done in the next round. */
+static enum hr_err go_round(struct dkv_tick *tick, enum dkv_site_state *ret_state,
+                            struct hr_diag *diag)
+{
+    struct dkv_join join = {0};
+    dkv_origin after = 0;
+    enum hr_err err = HR_OK;
+    tick->transferring = false;
+    tick->lost = NULL;
+    while (!err && after != UINT64_MAX && !dkv_tick_over(tick)) {
+        err = catch_up(tick, &join, after, &after, diag);
+    }
+    if (!err && after == UINT64_MAX && !tick->transferring && !tick->out) {
+        err = dkv_join_decide(tick, &join, ret_state, diag);
+    }
+    return err == HR_CONFLICT || err == HR_UNKNOWN_OUTCOME ? HR_OK : err;
+}
+
+/* The next round, with what the host knows of the others by now. */
+static enum hr_err go_round_anew(struct dkv_tick *tick, enum dkv_site_state *ret_state,
+                                 struct hr_diag *diag)
+{
+    struct dkv_tick now = *tick;
+    struct dkv_config config = *tick->config;
+    struct dkv_group group;
+    struct hr_arena arena;
+    hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+    enum hr_err err = dkv_group_read(tick->env, tick->config, &arena, &group, diag);
+    for (size_t i = 0; !err && i < group.count; i++) {
+        dkv_group_note(&config, group.peers[i].id);
+    }
+    now.config = &config;
+    now.group = &group;
+    if (!err) {
+        err = go_round(&now, ret_state, diag);
+    }
+    now.config = tick->config;
+    now.group = tick->group;
+    *tick = now; /* what it has told stays told */
     hr_arena_release(&arena);
     return err;
 }
@@ -137,14 +266,31 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
 {
     struct dkv_tick tick = {
         .env = env, .config = config, .group = group, .start = env->mono(env->arg)};
-    dkv_origin after = group->alive > 0 ? 0 : UINT64_MAX;
-    enum hr_err err = boot(&tick, diag);
+    enum dkv_site_state state = DKV_SITE_ACTIVE;
+    bool wiping;
+    enum hr_err err = dkv_wipe_step(&tick, &wiping, diag);
+    if (err || wiping) {
+        return err;
+    }
+    err = boot(&tick, &state, diag);
+    if (err == HR_NOT_READY) {
+        return HR_OK; /* the host does not know yet who is there: a later tick */
+    }
     if (group->id_taken) {
         env->log(env->arg, DKV_LOG_ERROR,
                  HR_STR("event=site-id-taken reason=\"another site has this one's id\""));
     }
-    while (!err && after != UINT64_MAX && !dkv_tick_over(&tick)) {
-        err = catch_up(&tick, after, &after, diag);
+    if (!err && (group->alive > 0 || state == DKV_SITE_SYNC)) {
+        err = go_round(&tick, &state, diag);
+    }
+    /* Who waits to serve clients does not wait for the next tick. */
+    while (!err && state == DKV_SITE_SYNC && group->alive > 0 && !tick.out &&
+           !dkv_tick_over(&tick)) {
+        env->sleep(env->arg, DKV_SYNC_PAUSE_MS);
+        err = go_round_anew(&tick, &state, diag);
+    }
+    if (err || tick.out) {
+        return err;
     }
     if (!err && group->alive == 0 && !dkv_tick_over(&tick)) {
         dkv_round_step(&tick, NULL);

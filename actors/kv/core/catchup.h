@@ -9,6 +9,8 @@
 #include "actors/kv/core/group.h"
 
 #define DKV_TICK_ROUNDS_MAX 256u
+/* Between two rounds of a site that is in SYNC. */
+#define DKV_SYNC_PAUSE_MS 50u
 
 /* Errors: those of opening the site, HR_NO_MEMORY. What goes wrong with others is logged. */
 HR_MUST_CHECK enum hr_err dkv_catchup_tick(const struct dkv_env *env,

@@ -95,12 +95,40 @@ static enum hr_err wants(const struct dkv_env *env, struct hr_arena *arena,
     return HR_OK;
 }
 
+/* One of two words; @ret_second keeps its default if the key is not set. */
+static enum hr_err choice(const struct dkv_env *env, struct hr_str key,
+                          const struct hr_str words[2], struct hr_arena *arena, bool *ret_second,
+                          struct hr_diag *diag)
+{
+    struct hr_str text;
+    enum hr_err err = env->config(env->arg, key, arena, &text, diag);
+    if (err) {
+        return err == HR_NOT_FOUND ? HR_OK : err;
+    }
+    bool second = hr_str_eq(text, words[1]);
+    if (!second && !hr_str_eq(text, words[0])) {
+        return DKV_FAIL(diag, HR_DENIED, HR_STR("configuration of the kv actor: "), key,
+                        HR_STR(" must be "), words[0], HR_STR(" or "), words[1]);
+    }
+    *ret_second = second;
+    return HR_OK;
+}
+
+enum hr_err dkv_config_lazy(const struct dkv_env *env, struct hr_arena *arena, bool *ret_lazy,
+                            struct hr_diag *diag)
+{
+    const struct hr_str words[2] = {HR_STR("sync"), HR_STR("lazy")};
+    *ret_lazy = false;
+    return choice(env, HR_STR("store-durability"), words, arena, ret_lazy, diag);
+}
+
 enum hr_err dkv_config_read(const struct dkv_env *env, struct hr_arena *arena,
                             struct dkv_config *ret_config, struct hr_diag *diag)
 {
     uint64_t site_id = 1;
     uint64_t feed_max = DKV_FEED_MAX_DEFAULT;
     uint64_t timeout_ms = DKV_ACK_TIMEOUT_MS_DEFAULT;
+    uint64_t join_ms = DKV_JOIN_TIMEOUT_MS_DEFAULT;
     *ret_config = (struct dkv_config){.bucket = HR_STR("default")};
     enum hr_err err = word(env, HR_STR("site"), arena, &ret_config->site, diag);
     if (!err) {
@@ -123,10 +151,20 @@ enum hr_err dkv_config_read(const struct dkv_env *env, struct hr_arena *arena,
                      &timeout_ms, diag);
     }
     if (!err) {
+        err = number(env, HR_STR("join-timeout-ms"),
+                     (const uint64_t[]){DKV_JOIN_TIMEOUT_MS_MIN, DKV_JOIN_TIMEOUT_MS_MAX}, arena,
+                     &join_ms, diag);
+    }
+    if (!err) {
+        const struct hr_str words[2] = {HR_STR("quorum"), HR_STR("any")};
+        err = choice(env, HR_STR("join"), words, arena, &ret_config->join_any, diag);
+    }
+    if (!err) {
         err = dkv_config_nonce(env, arena, &ret_config->nonce, diag);
     }
     ret_config->site_id = (uint16_t)site_id;
     ret_config->feed_max = feed_max;
     ret_config->ack_timeout_ms = (uint32_t)timeout_ms;
+    ret_config->join_timeout_ms = (uint32_t)join_ms;
     return err;
 }

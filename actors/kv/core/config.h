@@ -8,6 +8,11 @@
  *   write-acks      sites that have to hold a write before it is answered: 1 to 32, `majority` or
  *                   `all`; 2 if not set (acks.h)
  *   ack-timeout-ms  how long a write waits for them, 100 to 20000; 5000 if not set
+ *   join            when a site that was started serves clients again: `quorum`, once it has what enough others
+ *                   have, or `any`, after join-timeout-ms at the latest; quorum if not set (join.h)
+ *   join-timeout-ms how long it waits for others that are slow, 100 to 600000; 3000 if not set
+ *   store-durability  `sync`: the store has all that was ever committed, `lazy`: maybe not the newest; sync
+ *                   if not set. The host says so, and it is read anew at each boot of the site
  *
  * Which other sites there are is the host's to say, and comes beside it (group.h).
  * Must not know: the store. */
@@ -26,6 +31,9 @@
 #define DKV_ACK_TIMEOUT_MS_MIN 100u
 #define DKV_ACK_TIMEOUT_MS_MAX 20000u
 #define DKV_ACK_TIMEOUT_MS_DEFAULT 5000u
+#define DKV_JOIN_TIMEOUT_MS_MIN 100u
+#define DKV_JOIN_TIMEOUT_MS_MAX 600000u
+#define DKV_JOIN_TIMEOUT_MS_DEFAULT 3000u
 
 enum dkv_wants { DKV_WANTS_NUMBER, DKV_WANTS_MAJORITY, DKV_WANTS_ALL };
 
@@ -38,6 +46,8 @@ struct dkv_config {
     enum dkv_wants wants;
     uint32_t wanted_acks; /* of DKV_WANTS_NUMBER */
     uint32_t ack_timeout_ms;
+    bool join_any;
+    uint32_t join_timeout_ms;
     /* Other sites that are known to be there: m/cfg is to name them (site.h). */
     size_t other_count;
     uint16_t others[DKV_MEMBERS_MAX];
@@ -50,5 +60,8 @@ HR_MUST_CHECK enum hr_err dkv_config_read(const struct dkv_env *env, struct hr_a
 /* The nonce as it is now: the host draws another one when its store has lost its newest changes (site.h). */
 HR_MUST_CHECK enum hr_err dkv_config_nonce(const struct dkv_env *env, struct hr_arena *arena,
                                            struct dkv_nonce *ret_nonce, struct hr_diag *diag);
+/* Whether the store may lack its newest commits. */
+HR_MUST_CHECK enum hr_err dkv_config_lazy(const struct dkv_env *env, struct hr_arena *arena,
+                                          bool *ret_lazy, struct hr_diag *diag);
 
 #endif

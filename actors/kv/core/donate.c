@@ -108,6 +108,7 @@ static enum hr_err read_marks(const struct dkv_env *env, const struct dkv_config
     }
     if (!err) {
         state->floor = floor.group;
+        state->collected = floor.collected;
         state->retired_count = floor.retired_count;
         memcpy(state->retired, floor.retired, sizeof state->retired);
         state->have.clock = site.ctr.hlc;

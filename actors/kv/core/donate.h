@@ -3,8 +3,8 @@
  *
  * What is read first and what last is the point of it. Rows that begin a transfer are read before any
  * record, so whatever they cover is in the records; those of a page are read after its records, so
- * whatever is in the records is in them. Clear mark and floor are read after the rows: a row that is
- * not there because its origin was retired was retired by a floor that is not above the one told.
+ * whatever is in the records is in them. Clear mark, floor and what is gathered up are read after the
+ * rows: an origin that has no row because it was gathered up is told as such.
  *
  * A site that is being filled itself is no donor: its records are partly those of another site, of changes that
  * it does not claim to have. One that only wants to be filled is.

@@ -118,6 +118,9 @@ struct dkv_env {
      * only. Owns: they live in @arena. Errors: HR_NO_MEMORY. */
     enum hr_err (*sites)(void *arg, struct hr_arena *arena, struct dkv_peer **ret_sites,
                          size_t *ret_count, struct hr_diag *diag);
+    /* Whether the host has been around for long enough to have heard of the sites that there are. Without a
+     * lattice: at once. */
+    bool (*settled)(void *arg);
     /* Answers a request with a no that another responder may better: whoever asked asks the next one,
      * if there is one, and gets @body otherwise. */
     enum hr_err (*refuse)(void *arg, struct hr_str reply_to, struct hr_str reason,

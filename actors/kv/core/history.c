@@ -3,6 +3,7 @@
 
 #include "actors/kv/core/batch.h"
 #include "actors/kv/core/change.h"
+#include "actors/kv/core/floor.h"
 #include "actors/kv/core/state.h"
 #include "actors/kv/core/text.h"
 
@@ -73,6 +74,25 @@ static enum hr_err read_spans(struct dkv_history *history, const struct dkv_env 
             err = add_span(history, env, &page.pairs[i], arena, diag);
             after = page.pairs[i].key;
         }
+    }
+    return err;
+}
+
+/* Of origins that were gathered up nobody knows what of them was cut off, nor of what a site that was alone
+ * has forgotten. */
+static enum hr_err read_floor(struct dkv_history *history, const struct dkv_env *env,
+                              struct hr_arena *arena, struct hr_diag *diag)
+{
+    const struct hr_str name = DKV_KEY_FLOOR;
+    struct dkv_value value;
+    struct dkv_floor floor;
+    enum hr_err err = env->get_many(env->arg, &name, 1, arena, &value, diag);
+    if (!err) {
+        err = dkv_floor_decode(value, &floor, diag);
+    }
+    if (!err) {
+        dkv_hlc from = floor.retired_count > 0 ? UINT64_MAX : floor.collected;
+        history->whole_from = from > history->whole_from ? from : history->whole_from;
     }
     return err;
 }
@@ -218,6 +238,9 @@ enum hr_err dkv_history_read(const struct dkv_env *env, struct hr_str *keys, siz
     history.spans = hr_arena_alloc(arena, DKV_HISTORY_ORIGINS_MAX * sizeof *history.spans);
     enum hr_err err =
         history.records && history.spans ? read_spans(&history, env, arena, diag) : HR_NO_MEMORY;
+    if (!err) {
+        err = read_floor(&history, env, arena, diag);
+    }
     for (size_t i = 0; !err && i < count; i++) {
         history.records[i] = (struct dkv_record){0};
     }

@@ -1,9 +1,33 @@
 /* Questions to the others and their answers. */
 #include "actors/kv/core/holdings.h"
 
+#include "actors/kv/core/keys.h"
 #include "actors/kv/core/route.h"
 #include "actors/kv/core/serve.h"
 #include "actors/kv/core/site.h"
+
+/* Of a site that is back, what it made before it was taken out of the group counts as nothing: the members have
+ * what counts of that. */
+static void strip(const struct dkv_fences *fences, struct dkv_have *have)
+{
+    uint64_t removed = dkv_fence_of(fences, have->site).removed;
+    for (size_t i = 0; i < have->count; i++) {
+        struct dkv_have_row *row = &have->rows[i];
+        if (dkv_origin_site(row->origin) == have->site && dkv_origin_inc(row->origin) <= removed) {
+            *row = (struct dkv_have_row){.origin = row->origin, .trunc_below = 1};
+        }
+    }
+}
+
+static bool has_list(const struct dkv_holdings *holdings, uint16_t site)
+{
+    for (size_t i = 1; i < holdings->count; i++) {
+        if (holdings->lists[i].site == site) {
+            return true;
+        }
+    }
+    return false;
+}
 
 /* Reads the others' lists out of @replies. ret_sibling: another host of this site is among those who sent
  * them. */
@@ -18,7 +42,9 @@ static void take_lists(const struct dkv_tick *tick, const struct dkv_message *re
             dkv_tick_tell(tick, DKV_LOG_WARN, HR_STR("bad-have"), 0, why.text);
         } else if (have->site == tick->config->site_id) {
             *ret_sibling = true;
-        } else if (dkv_group_find(tick->group, have->site)) {
+        } else if (dkv_group_find(tick->group, have->site) && !has_list(holdings, have->site) &&
+                   !dkv_fence_is_out(&holdings->fences, have->site)) {
+            strip(&holdings->fences, have);
             holdings->count++;
         }
     }
@@ -36,7 +62,7 @@ static enum hr_err ask_others(const struct dkv_tick *tick, const struct dkv_ask 
     struct hr_str subject =
         dkv_route_subject(DKV_ROUTE_HAVE, tick->config, (struct hr_str){0}, arena);
     enum hr_err err = subject.ptr ? dkv_ask_encode(ask, arena, &body) : HR_NO_MEMORY;
-    if (!err) {
+    if (!err && want > 0) {
         err = env->gather(env->arg, subject, body, want, DKV_HAVE_TIMEOUT_MS, arena, &replies,
                           &count, diag);
     }
@@ -51,18 +77,31 @@ static enum hr_err ask_others(const struct dkv_tick *tick, const struct dkv_ask 
     return HR_OK;
 }
 
+static enum hr_err read_floor(const struct dkv_env *env, struct hr_arena *arena,
+                              struct dkv_floor *ret_floor, struct hr_diag *diag)
+{
+    const struct hr_str key = DKV_KEY_FLOOR;
+    struct dkv_value value;
+    enum hr_err err = env->get_many(env->arg, &key, 1, arena, &value, diag);
+    return err ? err : dkv_floor_decode(value, ret_floor, diag);
+}
+
 enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after, struct hr_arena *arena,
                              struct dkv_holdings *ret_holdings, struct hr_diag *diag)
 {
-    struct dkv_holdings holdings = {0};
+    struct dkv_holdings holdings = {.after = after};
     struct dkv_site site;
     bool expected = tick->sibling;
     uint32_t want = (uint32_t)tick->group->alive;
     enum hr_err err = dkv_site_open(tick->env, tick->config, arena, &site, diag);
+    if (!err) {
+        err = dkv_fence_read(tick->env, arena, &holdings.fences, diag);
+    }
     if (err) {
         return err;
     }
     const struct dkv_ask ask = {site.ctr.origin, site.state, after};
+    holdings.asked_as = site.ctr.origin;
     err = ask_others(tick, &ask, want + expected, arena, &holdings, &tick->sibling, diag);
     if (!err && tick->sibling && !expected) {
         /* It has taken another site's place: once more, with room for both. */
@@ -71,6 +110,9 @@ enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after, struct hr_
     if (!err) {
         /* This site's after the others', so that what has come meanwhile is not asked for. */
         err = dkv_serve_read(tick->env, tick->config, after, arena, &holdings.lists[0], diag);
+    }
+    if (!err) {
+        err = read_floor(tick->env, arena, &holdings.floor, diag);
     }
     if (!err) {
         *ret_holdings = holdings;
@@ -88,29 +130,40 @@ const struct dkv_have_row *dkv_holdings_row(const struct dkv_have *have, size_t 
     return *at < have->count && have->rows[*at].origin == origin ? &have->rows[*at] : NULL;
 }
 
-static bool has_list(const struct dkv_holdings *holdings, uint16_t site)
+const struct dkv_have *dkv_holdings_of(const struct dkv_holdings *holdings, uint16_t site)
 {
     for (size_t i = 0; i < holdings->count; i++) {
         if (holdings->lists[i].site == site) {
-            return true;
+            return &holdings->lists[i];
         }
     }
-    return false;
+    return NULL;
 }
 
 bool dkv_holdings_complete(const struct dkv_holdings *holdings, const struct dkv_cfg *cfg)
 {
-    for (size_t i = 0; i < cfg->member_count; i++) {
-        if (!has_list(holdings, cfg->members[i])) {
-            return false;
-        }
-    }
     for (size_t i = 0; i < holdings->count; i++) {
         if (holdings->lists[i].more) {
             return false;
         }
     }
+    return dkv_holdings_answered(holdings, cfg);
+}
+
+bool dkv_holdings_answered(const struct dkv_holdings *holdings, const struct dkv_cfg *cfg)
+{
+    for (size_t i = 0; i < cfg->member_count; i++) {
+        if (!dkv_fence_is_out(&holdings->fences, cfg->members[i]) &&
+            !dkv_holdings_of(holdings, cfg->members[i])) {
+            return false;
+        }
+    }
     return true;
+}
+
+bool dkv_holdings_retired(const struct dkv_holdings *holdings, const struct dkv_have_row *row)
+{
+    return row->hlc <= holdings->lists[0].floor && row->prefix == row->high;
 }
 
 dkv_origin dkv_holdings_end(const struct dkv_holdings *holdings)

@@ -3,6 +3,8 @@
 #ifndef DKV_HOLDINGS_H
 #define DKV_HOLDINGS_H
 
+#include "actors/kv/core/fence.h"
+#include "actors/kv/core/floor.h"
 #include "actors/kv/core/have.h"
 #include "actors/kv/core/tick.h"
 
@@ -11,9 +13,16 @@
 struct dkv_holdings {
     struct dkv_have *lists; /* of different sites; the first one is this site's */
     size_t count;
+    dkv_origin asked_as; /* this site's incarnation when it asked */
+    dkv_origin after;    /* the lists begin after that origin */
+    struct dkv_fences fences;
+    struct dkv_floor
+        floor; /* m/S, read after the first list: what is gathered up is in one of them */
 };
 
-/* Asks for the origins after @after. Sites that do not answer in time are not in it. Owns: it lives in @arena.
+/* Asks for the origins after @after. Sites that do not answer in time are not in it, nor are those that were
+ * taken out of the group; one that is back tells nothing of what it made before. If nobody is @alive, this site's list
+ * is the only one. Owns: it lives in @arena.
  * Errors: HR_NO_MEMORY, the store's, the bus'. */
 HR_MUST_CHECK enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after,
                                            struct hr_arena *arena,
@@ -22,9 +31,16 @@ HR_MUST_CHECK enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin aft
  * is none. */
 const struct dkv_have_row *dkv_holdings_row(const struct dkv_have *have, size_t *at,
                                             dkv_origin origin);
-/* Whether every other member of the group has a list here, and each list is whole: what is in none of them is
- * nowhere. */
+/* Whether every member but this site has a list, and each of the lists goes to the end. Members that were taken
+ * out do not count. */
 bool dkv_holdings_complete(const struct dkv_holdings *holdings, const struct dkv_cfg *cfg);
+/* Whether every member but this site has a list, as far as it goes. */
+bool dkv_holdings_answered(const struct dkv_holdings *holdings, const struct dkv_cfg *cfg);
+/* The list of @site; NULL if it has not answered. */
+const struct dkv_have *dkv_holdings_of(const struct dkv_holdings *holdings, uint16_t site);
+/* Whether @row, of another's list, is of an origin that is over and known everywhere, so that this site may
+ * have forgotten it. */
+bool dkv_holdings_retired(const struct dkv_holdings *holdings, const struct dkv_have_row *row);
 /* The last origin that all lists go up to; UINT64_MAX if none ends early. */
 dkv_origin dkv_holdings_end(const struct dkv_holdings *holdings);
 

@@ -5,6 +5,7 @@
 
 #define HEX64 16u
 #define LEAF_DIGITS 4u
+#define SITE_DIGITS 4u
 #define TIME_PREFIX_BYTES 2u
 #define TIME_BYTES (TIME_PREFIX_BYTES + HEX64 + 1 + 2 * HEX64)
 
@@ -103,6 +104,22 @@ bool dkv_key_cover_parse(struct hr_str name, dkv_origin *ret_origin)
 {
     return name.len == 2 + HEX64 && hr_str_starts(name, DKV_KEYS_COVER) &&
            dkv_text_from_hex(hr_str_from(name, 2), ret_origin);
+}
+
+struct hr_str dkv_key_fence(struct hr_arena *arena, uint16_t site)
+{
+    return named(numbered(arena, 'h', site, SITE_DIGITS, 0), 2 + SITE_DIGITS);
+}
+
+bool dkv_key_fence_parse(struct hr_str name, uint16_t *ret_site)
+{
+    uint64_t site;
+    bool valid = name.len == 2 + SITE_DIGITS && hr_str_starts(name, DKV_KEYS_FENCES) &&
+                 dkv_text_from_hex(hr_str_from(name, 2), &site);
+    if (valid) {
+        *ret_site = (uint16_t)site;
+    }
+    return valid;
 }
 
 struct hr_str dkv_key_names(struct hr_arena *arena, uint32_t leaf)

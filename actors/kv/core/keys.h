@@ -8,6 +8,7 @@
  *   s/<origin 16>                 how far the donor of a state transfer had them applied at its beginning
  *   k/<leaf 4>                    the names in a leaf of the index
  *   g/<leaf 4>                    a leaf's generation
+ *   h/<site 4>                    what of a site is out for good
  *   q/<opid 32>                   the outcome of a request with an id
  *   t/<wall ms 16>/<opid 32>      the same, by time
  *
@@ -33,7 +34,6 @@
 #define DKV_KEY_CFG HR_STR("m/cfg")
 #define DKV_KEY_TALLY HR_STR("m/tally")
 #define DKV_KEY_FLOOR HR_STR("m/S")
-#define DKV_KEY_SYNC HR_STR("m/sync")
 #define DKV_KEY_WIPE HR_STR("m/wipe")
 #define DKV_KEY_CLEAR HR_STR("b/clear")
 #define DKV_KEYS_RECORDS HR_STR("r/")
@@ -41,6 +41,8 @@
 #define DKV_KEYS_PROGRESS HR_STR("v/")
 #define DKV_KEYS_COVER HR_STR("s/")
 #define DKV_KEYS_TIMES HR_STR("t/")
+#define DKV_KEYS_FENCES HR_STR("h/")
+#define DKV_KEY_SYNC HR_STR("m/sync")
 
 /* Of a f/ name, as much as all changes of one origin share. */
 #define DKV_CHANGE_ORIGIN_BYTES 19u
@@ -69,6 +71,9 @@ bool dkv_key_progress_parse(struct hr_str name, dkv_origin *ret_origin);
 struct hr_str dkv_key_cover(struct hr_arena *arena, dkv_origin origin);
 /* Reads what dkv_key_cover made; false on anything else. */
 bool dkv_key_cover_parse(struct hr_str name, dkv_origin *ret_origin);
+struct hr_str dkv_key_fence(struct hr_arena *arena, uint16_t site);
+/* Reads what dkv_key_fence made; false on anything else. */
+bool dkv_key_fence_parse(struct hr_str name, uint16_t *ret_site);
 struct hr_str dkv_key_names(struct hr_arena *arena, uint32_t leaf);
 struct hr_str dkv_key_generation(struct hr_arena *arena, uint32_t leaf);
 struct hr_str dkv_key_result(struct hr_arena *arena, const struct dkv_opid *opid);

@@ -98,18 +98,10 @@ bool dkv_rows_over(const struct dkv_rows *rows)
     return taken_out(rows) || ended(rows, mine, top);
 }
 
-/* Whether this site has gathered the origin up, or was given what it made along with everything else: then
- * all that is held of it anywhere is not above the floor. */
+/* Whether this site has gathered the origin up. */
 static bool gathered_here(const struct dkv_rows *rows)
 {
-    dkv_hlc floor = rows->holdings->lists[0].floor;
-    for (size_t i = 0; i < rows->holdings->count; i++) {
-        const struct dkv_have_row *row = rows->rows[i];
-        if (row && (row->hlc > floor || row->prefix < row->high)) {
-            return false;
-        }
-    }
-    return !rows->rows[0];
+    return !rows->rows[0] && dkv_floor_retired(&rows->holdings->floor, rows->origin);
 }
 
 /* --- the lowest --------------------------------------------------------------------------------------- */

@@ -8,8 +8,8 @@
  *     its own site, with nothing beyond at anybody's, and complete here; or of a site that was taken out, with
  *     nothing beyond at anybody's.
  *
- * An origin below the group's floor that its own site has no list entry for is gathered up already (retire.h), and
- * holds nothing back. All of it is only true of lists from every member, each of them whole.
+ * An origin that is gathered up here (retire.h) holds nothing back, and that its own site has gathered up counts as
+ * sealed by it: such a site has no entry of it, and its floor has passed what is here. All of it is only true of lists from every member, each of them whole.
  * Stateless. Must not know: the store, time. */
 #ifndef DKV_LOW_H
 #define DKV_LOW_H

@@ -2,6 +2,7 @@
 #include "actors/kv/core/merge.h"
 
 #include "actors/kv/core/clear.h"
+#include "actors/kv/core/fence.h"
 #include "actors/kv/core/floor.h"
 #include "actors/kv/core/found.h"
 #include "actors/kv/core/index.h"
@@ -220,10 +221,34 @@ static enum hr_err look_for(struct dkv_attempt *attempt, const struct dkv_incomi
     return err;
 }
 
-/* Within an origin the clock grows with the numbers. */
+/* Within an origin the clock grows with the numbers; a number without a change has that of the one before it
+ * (seal.h). */
 static bool in_order(const struct dkv_change *change, const struct dkv_progress *progress)
 {
-    return change->seq != progress->prefix + 1 || change->stamp.hlc > progress->hlc;
+    return change->seq != progress->prefix + 1 || change->stamp.hlc > progress->hlc ||
+           (change->op == DKV_CHANGE_NOOP && change->stamp.hlc == progress->hlc);
+}
+
+/* Whether it comes too late, as it comes. What is read is checked by the commit. */
+static enum hr_err is_fenced(struct dkv_attempt *attempt, const struct dkv_incoming *incoming,
+                             bool *ret_fenced, struct hr_diag *diag)
+{
+    struct dkv_value value;
+    struct dkv_fence fence;
+    dkv_origin origin = incoming->change.stamp.origin;
+    uint16_t site = dkv_origin_site(origin);
+    *ret_fenced = false;
+    if (incoming->pulled) {
+        return HR_OK;
+    }
+    enum hr_err err = dkv_txn_get(&attempt->txn, dkv_key_fence(attempt->arena, site), &value, diag);
+    if (!err) {
+        err = dkv_fence_decode(value, site, &fence, diag);
+    }
+    if (!err) {
+        *ret_fenced = dkv_fence_bars(&fence, origin);
+    }
+    return err;
 }
 
 enum hr_err dkv_merge_change(struct dkv_attempt *attempt, struct dkv_incoming *incoming,
@@ -235,6 +260,7 @@ enum hr_err dkv_merge_change(struct dkv_attempt *attempt, struct dkv_incoming *i
     struct dkv_progress progress;
     bool known;
     bool held;
+    bool fenced = false;
     if (!dkv_site_member(&attempt->site.cfg, dkv_origin_site(change->stamp.origin))) {
         return DKV_FAIL(diag, HR_CORRUPT, HR_STR("the group has no room for another site"));
     }
@@ -256,6 +282,13 @@ enum hr_err dkv_merge_change(struct dkv_attempt *attempt, struct dkv_incoming *i
     if (held && change->seq <= progress.prefix && progress.high == progress.prefix) {
         incoming->fate = DKV_FATE_HELD;
         return HR_OK;
+    }
+    if (!held) {
+        err = is_fenced(attempt, incoming, &fenced, diag);
+    }
+    if (err || fenced) {
+        incoming->fate = fenced ? DKV_FATE_FENCED : incoming->fate;
+        return err;
     }
     if (change->stamp.origin == attempt->ctr.origin || !in_order(change, &progress)) {
         return DKV_FAIL(diag, HR_CORRUPT,

@@ -16,9 +16,10 @@
 #define DKV_RECORD_BYTES_MAX ((size_t)3 << 20)
 
 enum dkv_fate {
-    DKV_FATE_OPEN,    /* nothing was decided: memory or the store failed, or nobody came to it */
-    DKV_FATE_HELD,    /* it is in this site's feed, or was */
-    DKV_FATE_PARKED,  /* its clock is too far ahead of this site's wall */
+    DKV_FATE_OPEN,   /* nothing was decided: memory or the store failed, or nobody came to it */
+    DKV_FATE_HELD,   /* it is in this site's feed, or was */
+    DKV_FATE_FENCED, /* its origin is over: it is taken from whoever has it in its feed (fence.h) */
+    DKV_FATE_PARKED, /* its clock is too far ahead of this site's wall */
     DKV_FATE_REFUSED, /* it cannot be right */
     DKV_FATE_LATE, /* its origin is gathered up: it was applied long ago, and may be gone since */
 };
@@ -27,6 +28,7 @@ enum dkv_fate {
 struct dkv_incoming {
     struct hr_str bytes;
     struct dkv_change change;
+    bool pulled; /* out of a feed, as opposed to: as it happened */
     enum dkv_fate fate;
 };
 

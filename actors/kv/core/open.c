@@ -56,6 +56,7 @@ enum hr_err dkv_open_add(struct dkv_open *open, const struct dkv_state *state,
     open->clock = have->clock;
     open->clear = state->clear;
     open->floor = state->floor > open->floor ? state->floor : open->floor;
+    open->collected = state->collected > open->collected ? state->collected : open->collected;
     open->retired_count = state->retired_count;
     memcpy(open->retired, state->retired, sizeof open->retired);
     return HR_OK;

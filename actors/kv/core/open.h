@@ -17,6 +17,7 @@ struct dkv_open {
     uint16_t donor;
     dkv_origin donor_origin;
     dkv_hlc floor;
+    dkv_hlc collected;
     dkv_hlc clock;
     struct dkv_stamp clear;
     size_t retired_count;

@@ -2,7 +2,6 @@
 #include "actors/kv/core/pull.h"
 
 #include "actors/kv/core/batch.h"
-#include "actors/kv/core/change.h"
 #include "actors/kv/core/donor.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/parcel.h"
@@ -15,7 +14,6 @@ struct lacking {
     uint16_t home; /* the site to ask: its own one, or the one without gaps, or any */
     uint64_t home_high;
     uint64_t prefix; /* the highest of the others' */
-    dkv_hlc floor;   /* of @home */
     uint64_t cut;    /* @home's feed has nothing up to this */
     bool own;        /* @home is the origin's own site */
     bool whole;      /* @home has cut off nothing that is wanted */
@@ -62,7 +60,6 @@ static void weigh(const struct dkv_tick *tick, struct lacking *lacking, const st
     if (better) {
         lacking->home = have->site;
         lacking->home_high = row->high;
-        lacking->floor = have->floor;
         lacking->cut = row->trunc_below - 1;
         lacking->own = own;
         lacking->whole = whole;
@@ -71,9 +68,10 @@ static void weigh(const struct dkv_tick *tick, struct lacking *lacking, const st
 }
 
 /* What a site has that this one lacks. */
-static void compare(const struct dkv_tick *tick, const struct dkv_have *mine,
+static void compare(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
                     const struct dkv_have *theirs, struct lacking *list, size_t *count)
 {
+    const struct dkv_have *mine = &holdings->lists[0];
     size_t at = 0;
     if (!is_alive(tick, theirs->site)) {
         return;
@@ -84,7 +82,7 @@ static void compare(const struct dkv_tick *tick, const struct dkv_have *mine,
         uint64_t prefix = own ? own->prefix : 0;
         bool past_page = mine->more && mine->count > 0 && !own &&
                          row->origin > mine->rows[mine->count - 1].origin;
-        bool retired = !own && row->hlc <= mine->floor && row->prefix == row->high;
+        bool retired = !own && dkv_floor_retired(&holdings->floor, row->origin);
         if (row->high <= prefix || past_page || retired || row->origin == mine->origin) {
             continue;
         }
@@ -109,19 +107,27 @@ struct gap {
     struct hr_str first; /* then: the change that is there, though v/ does not count it */
 };
 
+enum hr_err dkv_pull_progress(const struct dkv_tick *tick, dkv_origin origin,
+                              struct hr_arena *arena, struct dkv_value *ret_value,
+                              struct dkv_progress *ret_progress, struct hr_diag *diag)
+{
+    const struct dkv_env *env = tick->env;
+    struct hr_str key = dkv_key_progress(arena, origin);
+    enum hr_err err =
+        key.ptr ? env->get_many(env->arg, &key, 1, arena, ret_value, diag) : HR_NO_MEMORY;
+    *ret_progress = (struct dkv_progress){.trunc_below = 1};
+    return err || !ret_value->present ? err
+                                      : dkv_progress_decode(ret_value->bytes, ret_progress, diag);
+}
+
 static enum hr_err read_gap(const struct dkv_tick *tick, dkv_origin origin, struct hr_arena *arena,
                             struct gap *ret_gap, struct hr_diag *diag)
 {
     const struct dkv_env *env = tick->env;
-    struct gap gap = {.progress = {.trunc_below = 1}, .end = UINT64_MAX};
+    struct gap gap = {.end = UINT64_MAX};
     struct dkv_value value;
     struct dkv_page page;
-    struct hr_str key = dkv_key_progress(arena, origin);
-    enum hr_err err =
-        key.ptr ? env->get_many(env->arg, &key, 1, arena, &value, diag) : HR_NO_MEMORY;
-    if (!err && value.present) {
-        err = dkv_progress_decode(value.bytes, &gap.progress, diag);
-    }
+    enum hr_err err = dkv_pull_progress(tick, origin, arena, &value, &gap.progress, diag);
     if (!err && gap.progress.high > gap.progress.prefix) {
         struct hr_str name = dkv_key_change(arena, origin, gap.progress.prefix);
         dkv_origin there;
@@ -187,28 +193,6 @@ static void lose(struct dkv_tick *tick, dkv_origin origin, const char *why)
     }
 }
 
-/* Whether one of the changes in @log, which are not above the floor of who sent them, is not here. */
-static enum hr_err look_below_floor(const struct dkv_tick *tick, const struct lacking *lacking,
-                                    const struct dkv_log *log, struct hr_arena *arena,
-                                    bool *ret_lost, struct hr_diag *diag)
-{
-    const struct dkv_env *env = tick->env;
-    struct dkv_parcel parcel;
-    enum hr_err err = dkv_parcel_decode(log->changes, arena, &parcel, diag);
-    *ret_lost = false;
-    for (size_t i = 0; !err && !*ret_lost && i < parcel.count; i++) {
-        struct dkv_change change;
-        err = dkv_change_decode(parcel.changes[i], arena, &change, diag);
-        if (!err && change.stamp.hlc <= lacking->floor) {
-            struct dkv_value value;
-            struct hr_str key = dkv_key_change(arena, change.stamp.origin, change.seq);
-            err = key.ptr ? env->get_many(env->arg, &key, 1, arena, &value, diag) : HR_NO_MEMORY;
-            *ret_lost = !err && !value.present;
-        }
-    }
-    return err;
-}
-
 /* One piece. ret_more: there may be others after it. */
 static enum hr_err pull_piece(struct dkv_tick *tick, const struct lacking *lacking,
                               struct dkv_pull *pull, struct hr_arena *arena, bool *ret_more,
@@ -216,22 +200,12 @@ static enum hr_err pull_piece(struct dkv_tick *tick, const struct lacking *lacki
 {
     struct dkv_log log;
     bool held = false;
-    bool lost = false;
     enum hr_err err = fetch(tick, lacking->home, pull, arena, &log, diag);
     *ret_more = false;
     if (err || log.truncated || log.number <= pull->after) {
         return err; /* if it was cut off just now, the next tick knows */
     }
-    if (lacking->floor > 0) {
-        err = look_below_floor(tick, lacking, &log, arena, &lost, diag);
-    }
-    if (!err && lost) {
-        lose(tick, lacking->origin, "a change that every site had is not here");
-        return HR_OK;
-    }
-    if (!err) {
-        err = dkv_pull_apply(tick, log.changes, arena, &held, diag);
-    }
+    err = dkv_pull_apply(tick, log.changes, arena, &held, diag);
     if (!err && !held && !tick->told_not_held) {
         tick->told_not_held = true;
         dkv_tick_tell(tick, DKV_LOG_WARN, HR_STR("not-held"), lacking->origin,
@@ -273,6 +247,31 @@ enum hr_err dkv_pull_range(struct dkv_tick *tick, struct dkv_pull_range *range,
                        (!any || !log.more || range->pull.after >= range->pull.upto);
     }
     hr_arena_release(&arena);
+    return err;
+}
+
+enum hr_err dkv_pull_from(struct dkv_tick *tick, uint16_t site, const struct dkv_pull *range,
+                          bool *ret_all, struct hr_diag *diag)
+{
+    struct dkv_pull pull = *range;
+    enum hr_err err = HR_OK;
+    bool more = true;
+    *ret_all = false;
+    while (!err && more && !dkv_tick_over(tick)) {
+        struct dkv_log log;
+        struct hr_arena arena;
+        bool held = true;
+        hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+        err = fetch(tick, site, &pull, &arena, &log, diag);
+        bool some = !err && !log.truncated && log.number > pull.after;
+        if (some) {
+            err = dkv_pull_apply(tick, log.changes, &arena, &held, diag);
+        }
+        *ret_all = !err && !log.truncated && held && !log.more;
+        more = some && held && log.more;
+        pull.after = some ? log.number : pull.after;
+        hr_arena_release(&arena);
+    }
     return err;
 }
 
@@ -361,7 +360,7 @@ enum hr_err dkv_pull_all(struct dkv_tick *tick, const struct dkv_holdings *holdi
         return HR_OK;
     }
     for (size_t i = 1; i < holdings->count; i++) {
-        compare(tick, &holdings->lists[0], &holdings->lists[i], list, &count);
+        compare(tick, holdings, &holdings->lists[i], list, &count);
     }
     pull_listed(tick, list, count);
     return HR_OK;

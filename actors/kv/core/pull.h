@@ -4,11 +4,10 @@
  * An origin's changes come from its own site if that is alive, else from who has them without a gap up
  * to the highest number, else, if all have a gap in the same place, from any that has later ones.
  *
- * Three things say that this store lacks what nobody will send it: a change that all who had it have cut off; one
- * that is not above the floor of a site which has it, for the floor says that this site had it too, and whoever
- * merged it now might bring back what was deleted and forgotten since; and a floor that was worked out without
- * this store, below which there may be what no list tells of. Then nothing is pulled any more, and a state transfer is
- * asked for (transfer.h).
+ * Two things say that this store lacks what nobody will send it: a change that all who had it have cut off, and a
+ * floor that was worked out without this store being counted on, below which there may be what no list
+ * tells of, and deletions that are forgotten everywhere. Then nothing is pulled any more, and a state transfer is asked
+ * for (transfer.h). A change below a floor that did count on this store is a latecomer's, and is merged.
  * Must not know: how changes are merged. */
 #ifndef DKV_PULL_H
 #define DKV_PULL_H
@@ -39,6 +38,17 @@ struct dkv_pull_range {
  * bus', of answers that are not sound HR_CORRUPT. */
 HR_MUST_CHECK enum hr_err dkv_pull_range(struct dkv_tick *tick, struct dkv_pull_range *range,
                                          struct hr_diag *diag);
+/* Gets whatever @site has of @origin beyond @after, up to @upto. ret_all: nothing of that is lacking here any
+ * more; false also if the site has cut some of it off, or something cannot be applied now.
+ * Errors: HR_NO_MEMORY, those of the bus and of the answers. */
+HR_MUST_CHECK enum hr_err dkv_pull_from(struct dkv_tick *tick, uint16_t site,
+                                        const struct dkv_pull *range, bool *ret_all,
+                                        struct hr_diag *diag);
+/* v/ of @origin as it is now; empty if there is none. Errors: HR_CORRUPT, HR_NO_MEMORY, the store's. */
+HR_MUST_CHECK enum hr_err dkv_pull_progress(const struct dkv_tick *tick, dkv_origin origin,
+                                            struct hr_arena *arena, struct dkv_value *ret_value,
+                                            struct dkv_progress *ret_progress,
+                                            struct hr_diag *diag);
 /* Hands an encoded parcel to the lane that applies it. ret_held: all of it is here now. Errors: the bus', of
  * an answer that is not sound HR_CORRUPT. */
 HR_MUST_CHECK enum hr_err dkv_pull_apply(const struct dkv_tick *tick, struct hr_str parcel,

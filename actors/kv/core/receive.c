@@ -3,6 +3,7 @@
 
 #include "actors/kv/core/apply.h"
 #include "actors/kv/core/parcel.h"
+#include "actors/kv/core/route.h"
 #include "actors/kv/core/text.h"
 
 /* Messages whose changes are applied together. */
@@ -29,11 +30,12 @@ static enum hr_err take(struct load *load, struct span *span, struct hr_diag *di
 {
     struct dkv_parcel parcel;
     const struct dkv_message *message = &load->messages[span->message];
+    bool pulled = dkv_route_of(message->subject, load->config) == DKV_ROUTE_APPLY;
     enum hr_err err = dkv_parcel_decode(message->body, &load->arena, &parcel, diag);
     span->first = load->count;
     for (size_t i = 0; !err && i < parcel.count; i++) {
         struct dkv_incoming *incoming = &load->incoming[load->count + i];
-        *incoming = (struct dkv_incoming){.bytes = parcel.changes[i]};
+        *incoming = (struct dkv_incoming){.bytes = parcel.changes[i], .pulled = pulled};
         err = dkv_change_decode(parcel.changes[i], &load->arena, &incoming->change, diag);
         if (!err && dkv_origin_site(incoming->change.stamp.origin) == 0) {
             err = DKV_FAIL(diag, HR_CORRUPT, HR_STR("change: there is no site 0"));

@@ -26,6 +26,8 @@ static struct code code_of(enum hr_err err)
     case HR_AGAIN:
     case HR_NO_MEMORY:
         return (struct code){HR_STR("busy"), true, false};
+    case HR_NOT_READY:
+        return (struct code){HR_STR("unavailable"), true, false};
     case HR_TIMEOUT:
     case HR_CANCELED:
     case HR_NO_RESPONDERS:
@@ -240,6 +242,7 @@ bool dkv_reply_is_refusal(const struct dkv_answer *answer, bool identified)
     case HR_DENIED:
     case HR_BUSY:
     case HR_AGAIN:
+    case HR_NOT_READY:
     case HR_TIMEOUT:
     case HR_CANCELED:
     case HR_NO_RESPONDERS:

@@ -2,6 +2,7 @@
 #include "actors/kv/core/serve.h"
 
 #include "actors/kv/core/batch.h"
+#include "actors/kv/core/fence.h"
 #include "actors/kv/core/floor.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/parcel.h"
@@ -51,6 +52,23 @@ static enum hr_err take_floor(const struct dkv_env *env, const struct dkv_site *
     return err;
 }
 
+/* Sites that were taken out, also if they are back. */
+static enum hr_err read_removed(const struct dkv_env *env, struct hr_arena *arena,
+                                struct dkv_have *have, struct hr_diag *diag)
+{
+    struct dkv_fences fences;
+    enum hr_err err = dkv_fence_read(env, arena, &fences, diag);
+    _Static_assert(DKV_FENCES_MAX <= DKV_REMOVED_MAX, "all of them go into one list");
+    for (size_t i = 0; !err && i < fences.count; i++) {
+        const struct dkv_fence *fence = &fences.rows[i];
+        if (fence->removed > 0) {
+            have->removed[have->removed_count++] =
+                (struct dkv_removed){fence->site, fence->removed};
+        }
+    }
+    return err;
+}
+
 enum hr_err dkv_serve_read(const struct dkv_env *env, const struct dkv_config *config,
                            dkv_origin after, struct hr_arena *arena, struct dkv_have *ret_have,
                            struct hr_diag *diag)
@@ -63,6 +81,9 @@ enum hr_err dkv_serve_read(const struct dkv_env *env, const struct dkv_config *c
     have.rows = hr_arena_alloc(arena, DKV_HAVE_MAX * sizeof *have.rows);
     if (!have.rows || (after > 0 && !name.ptr)) {
         return HR_NO_MEMORY;
+    }
+    if (!err) {
+        err = read_removed(env, arena, &have, diag);
     }
     if (!err) {
         err = take_floor(env, &site, arena, &have, diag);
@@ -107,6 +128,11 @@ enum hr_err dkv_serve_have(const struct dkv_env *env, const struct dkv_config *c
     struct hr_str body;
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     enum hr_err err = dkv_ask_decode(message->body, &ask, diag);
+    if (!err) {
+        const struct dkv_fence asker = {.site = dkv_origin_site(ask.origin),
+                                        .inc = dkv_origin_inc(ask.origin)};
+        err = dkv_fence_raise(env, config, &asker, &arena, diag);
+    }
     if (!err) {
         err = dkv_serve_read(env, config, ask.after, &arena, &have, diag);
     }

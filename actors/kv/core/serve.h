@@ -1,5 +1,5 @@
 /* Answers other sites' questions: what this site holds (HAVE), and a piece of it (LOG). Reads only, but
- * for the boot of the site. Must not know: what becomes of the answers. */
+ * for the boot of the site, and the fence that is put up before a HAVE is answered (fence.h). Must not know: what becomes of the answers. */
 #ifndef DKV_SERVE_H
 #define DKV_SERVE_H
 

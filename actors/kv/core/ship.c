@@ -3,6 +3,7 @@
 
 #include "actors/kv/core/acks.h"
 #include "actors/kv/core/batch.h"
+#include "actors/kv/core/fence.h"
 #include "actors/kv/core/group.h"
 #include "actors/kv/core/parcel.h"
 #include "actors/kv/core/reply.h"
@@ -100,7 +101,8 @@ struct delivery {
     uint32_t *held;
     bool sibling; /* another host of this site has answered, as it does every time */
     /* As of this round. */
-    uint32_t members; /* that m/cfg names */
+    uint32_t members; /* that m/cfg names, without those that were taken out */
+    struct dkv_fences fences;
     uint32_t known;
     uint32_t alive;
     enum hr_err err; /* the first of publishing */
@@ -124,11 +126,28 @@ static void look_around(struct delivery *delivery)
     struct hr_arena arena;
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     if (!dkv_group_read(delivery->env, delivery->config, &arena, &group, &diag)) {
-        uint32_t seen = 1 + (uint32_t)group.count;
+        uint32_t seen = 1;
+        uint32_t alive = 1;
+        for (size_t i = 0; i < group.count; i++) {
+            bool counts = !dkv_fence_is_out(&delivery->fences, group.peers[i].id);
+            seen += counts;
+            alive += counts && group.peers[i].alive;
+        }
         delivery->known = seen > delivery->members ? seen : delivery->members;
-        delivery->alive = 1 + (uint32_t)group.alive;
+        delivery->alive = alive;
     }
     hr_arena_release(&arena);
+}
+
+/* If the store is away now, everybody counts. */
+static void look_who_is_out(struct delivery *delivery, const struct dkv_site *site,
+                            struct hr_arena *arena)
+{
+    struct hr_diag diag;
+    if (dkv_fence_read(delivery->env, arena, &delivery->fences, &diag)) {
+        delivery->fences.count = 0;
+    }
+    delivery->members = (uint32_t)dkv_fence_members(&delivery->fences, &site->cfg);
 }
 
 static void answer(struct delivery *delivery, size_t index, bool enough)
@@ -183,6 +202,9 @@ static size_t place_of(struct delivery *delivery, uint16_t site)
 
 static void count_ack(struct delivery *delivery, const struct dkv_ack *ack)
 {
+    if (dkv_fence_is_out(&delivery->fences, ack->site)) {
+        return;
+    }
     if (ack->site == delivery->config->site_id) {
         delivery->sibling = true;
         return;
@@ -317,7 +339,7 @@ enum hr_err dkv_ship_deliver(const struct dkv_env *env, struct dkv_config *confi
     if (!err) {
         /* If the store is away now, those count that the host sees. */
         if (!dkv_site_open(env, config, &arena, &site, diag)) {
-            delivery.members = (uint32_t)site.cfg.member_count;
+            look_who_is_out(&delivery, &site, &arena);
         }
         look_around(&delivery);
         settle(&delivery, false);

@@ -110,9 +110,26 @@ static enum hr_err highest_inc(const struct dkv_env *env, const struct dkv_confi
     return err;
 }
 
+static bool is_alone(const struct stored *stored, const struct dkv_config *config)
+{
+    return config->other_count == 0 && stored->cfg.member_count <= 1;
+}
+
+/* What a boot finds. @lost: the store may lack its newest changes. */
+static enum dkv_boot_class class_of(const struct stored *stored, bool lost)
+{
+    if (!stored->values[SELF].present) {
+        return DKV_BOOT_FRESH;
+    }
+    if (stored->self.state == DKV_SITE_SYNC && stored->self.boot_class != DKV_BOOT_INTACT) {
+        return stored->self.boot_class;
+    }
+    return lost ? DKV_BOOT_LOSSY : DKV_BOOT_INTACT;
+}
+
 /* The state after this boot. */
 static enum hr_err mint(const struct dkv_env *env, const struct stored *stored,
-                        const struct dkv_config *config, struct hr_arena *arena,
+                        const struct dkv_config *config, bool lost, struct hr_arena *arena,
                         struct stored *ret_next, struct hr_diag *diag)
 {
     struct stored next = *stored;
@@ -131,8 +148,8 @@ static enum hr_err mint(const struct dkv_env *env, const struct stored *stored,
     inc = wall <= DKV_WALL_MS_MAX && wall > inc ? wall : inc + 1;
     next.self.origin = dkv_origin_of(config->site_id, inc);
     next.self.nonce = config->nonce;
-    next.self.state = DKV_SITE_ACTIVE;
-    next.self.boot_class = stored->values[SELF].present ? DKV_BOOT_INTACT : DKV_BOOT_FRESH;
+    next.self.state = is_alone(stored, config) ? DKV_SITE_ACTIVE : DKV_SITE_SYNC;
+    next.self.boot_class = class_of(stored, lost);
     if (stored->values[SELF].present) {
         next.self.past_count =
             stored->self.past_count < DKV_BOOTS_MAX ? stored->self.past_count + 1 : DKV_BOOTS_MAX;
@@ -163,13 +180,34 @@ struct ending {
     struct dkv_value after;
 };
 
+/* A v/ that does not fit with m/ctr. They are not read at one moment: if a commit came in between, the boot is
+ * begun anew. */
+static enum hr_err not_sealed(const struct dkv_env *env, const struct stored *stored,
+                              struct hr_arena *arena, struct hr_diag *diag)
+{
+    const struct hr_str key = DKV_KEY_CTR;
+    struct dkv_value now;
+    enum hr_err err = env->get_many(env->arg, &key, 1, arena, &now, diag);
+    if (!err && !(now.present && hr_str_eq(now.bytes, stored->values[CTR].bytes))) {
+        return HR_CONFLICT;
+    }
+    if (!err) {
+        env->log(env->arg, DKV_LOG_ERROR,
+                 HR_STR("event=not-sealed reason=\"v/ of the last boot's origin is damaged\""));
+    }
+    return err;
+}
+
 /* The origin before this boot makes no change after the one that m/ctr counts: every commit checks
- * m/ctr, and this boot's replaces it. So it is sealed; or forgotten, if it made no change at all, or
+ * m/ctr, and this boot's replaces it. So it is sealed, unless the store may have lost some of its changes, which
+ * others may have then; or forgotten, if it made no change at all, or
  * nothing of it is in the feed and nobody else is there who might ask. A v/ that is not as it should be stays as it is. */
 static enum hr_err end_origin(const struct dkv_env *env, const struct stored *stored,
-                              const struct dkv_config *config, struct hr_arena *arena,
-                              struct ending *ret_ending, struct hr_diag *diag)
+                              const struct dkv_config *config, enum dkv_boot_class boot_class,
+                              struct hr_arena *arena, struct ending *ret_ending,
+                              struct hr_diag *diag)
 {
+    bool grouped = !is_alone(stored, config);
     struct dkv_progress progress;
     struct ending ending = {.key = dkv_key_progress(arena, stored->ctr.origin)};
     *ret_ending = (struct ending){0};
@@ -186,14 +224,11 @@ static enum hr_err end_origin(const struct dkv_env *env, const struct stored *st
     err = dkv_progress_decode(ending.before.bytes, &progress, diag);
     if (err || progress.prefix != stored->ctr.seq) {
         /* Checked and put back, so that a wrong reading does not go through. */
-        env->log(env->arg, DKV_LOG_ERROR,
-                 HR_STR("event=not-sealed reason=\"v/ of the last boot's origin is damaged\""));
         *ret_ending = ending;
-        return HR_OK;
+        return not_sealed(env, stored, arena, diag);
     }
-    progress.sealed = true;
-    progress.last = progress.prefix;
-    bool grouped = config->other_count > 0 || stored->cfg.member_count > 1;
+    progress.sealed = !grouped || boot_class == DKV_BOOT_INTACT;
+    progress.last = progress.sealed ? progress.prefix : 0;
     ending.after.present =
         progress.prefix > 0 && (grouped || progress.trunc_below <= progress.prefix);
     if (ending.after.present) {
@@ -252,14 +287,25 @@ static enum hr_err commit(const struct dkv_env *env, const struct stored *stored
     return env->commit(env->arg, &all, &conflict, diag);
 }
 
+/* @lost: the store has lost its newest changes, as far as it is not the host that says so. */
 static enum hr_err boot(const struct dkv_env *env, const struct dkv_config *config,
-                        const struct stored *stored, struct hr_arena *arena, struct hr_diag *diag)
+                        const struct stored *stored, bool lost, struct hr_arena *arena,
+                        struct hr_diag *diag)
 {
     struct stored next;
     struct ending ending;
-    enum hr_err err = mint(env, stored, config, arena, &next, diag);
+    bool lazy;
+    enum hr_err err = dkv_config_lazy(env, arena, &lazy, diag);
+    if (!err && is_alone(stored, config) && class_of(stored, lost || lazy) != DKV_BOOT_INTACT &&
+        !env->settled(env->arg)) {
+        return DKV_FAIL(diag, HR_NOT_READY,
+                        HR_STR("this host does not know yet which other sites there are"));
+    }
     if (!err) {
-        err = end_origin(env, stored, config, arena, &ending, diag);
+        err = mint(env, stored, config, lost || lazy, arena, &next, diag);
+    }
+    if (!err) {
+        err = end_origin(env, stored, config, next.self.boot_class, arena, &ending, diag);
     }
     if (!err) {
         err = commit(env, stored, &next, &ending, arena, diag);
@@ -314,17 +360,30 @@ static enum hr_err look_for_cuts(const struct dkv_env *env, struct hr_arena *are
     return err;
 }
 
+/* Whether a site that was alone is to see first what the others have: its store was new at this boot, or has
+ * lost something. */
+static bool starts_to_sync(const struct stored *stored)
+{
+    return stored->cfg.member_count == 1 && stored->self.state == DKV_SITE_ACTIVE &&
+           stored->self.boot_class != DKV_BOOT_INTACT;
+}
+
 /* Adds members to m/cfg. It moves m/ctr as every commit does. */
 static enum hr_err join(const struct dkv_env *env, const struct stored *stored,
                         const struct dkv_cfg *cfg, struct hr_arena *arena, struct hr_diag *diag)
 {
     struct dkv_cfg next_cfg = *cfg;
     struct dkv_ctr next_ctr = stored->ctr;
-    struct dkv_pair puts[2] = {{.key = DKV_KEY_CTR}, {.key = DKV_KEY_CFG}};
-    const struct dkv_check checks[2] = {{DKV_KEY_CTR, stored->values[CTR]},
-                                        {DKV_KEY_CFG, stored->values[CFG]}};
+    struct dkv_self next_self = stored->self;
+    struct dkv_pair puts[STORED_COUNT];
+    struct dkv_check checks[STORED_COUNT];
     size_t conflict;
+    for (size_t i = 0; i < STORED_COUNT; i++) {
+        checks[i] = (struct dkv_check){stored->keys[i], stored->values[i]};
+        puts[i].key = stored->keys[i];
+    }
     next_cfg.epoch++;
+    next_self.state = starts_to_sync(stored) ? DKV_SITE_SYNC : stored->self.state;
     enum hr_err err = HR_OK;
     if (stored->cfg.member_count == 1) {
         err = look_for_cuts(env, arena, diag);
@@ -333,16 +392,19 @@ static enum hr_err join(const struct dkv_env *env, const struct stored *stored,
         err = dkv_clock_next(stored->ctr.hlc, 0, env->wall(env->arg), &next_ctr.hlc);
     }
     if (!err) {
-        err = dkv_ctr_encode(&next_ctr, arena, &puts[0].value);
+        err = dkv_self_encode(&next_self, arena, &puts[SELF].value);
     }
     if (!err) {
-        err = dkv_cfg_encode(&next_cfg, arena, &puts[1].value);
+        err = dkv_ctr_encode(&next_ctr, arena, &puts[CTR].value);
+    }
+    if (!err) {
+        err = dkv_cfg_encode(&next_cfg, arena, &puts[CFG].value);
     }
     if (err) {
         return err;
     }
     const struct dkv_commit commit = {
-        .checks = checks, .check_count = 2, .puts = puts, .put_count = 2};
+        .checks = checks, .check_count = STORED_COUNT, .puts = puts, .put_count = STORED_COUNT};
     return env->commit(env->arg, &commit, &conflict, diag);
 }
 
@@ -391,12 +453,16 @@ enum hr_err dkv_site_open(const struct dkv_env *env, const struct dkv_config *gi
         if (err) {
             return err;
         }
+        if (stored.values[SELF].present && !stored.values[CTR].present) {
+            /* Lost, or being taken away with all else (wipe.h): nothing begins on what is left. */
+            return DKV_FAIL(diag, HR_CORRUPT, HR_STR("m/self is there, but m/ctr is not"));
+        }
         struct dkv_cfg cfg;
         bool booted = stored.values[SELF].present &&
                       (nonce_eq(&stored.self.nonce, &config->nonce) || overtaken(&stored, config));
         if (!booted) {
             /* Whether it went through, was overtaken or nobody knows: the next reading tells. */
-            err = boot(env, config, &stored, arena, diag);
+            err = boot(env, config, &stored, false, arena, diag);
         } else if (stored.values[CTR].present && stored.values[CFG].present &&
                    add_members(&stored.cfg, config, &cfg)) {
             err = join(env, &stored, &cfg, arena, diag);
@@ -421,7 +487,83 @@ enum hr_err dkv_site_renew(const struct dkv_env *env, const struct dkv_config *c
     if (err || stored.self.origin != origin || stored.ctr.origin != origin) {
         return err;
     }
-    return boot(env, config, &stored, arena, diag);
+    return boot(env, config, &stored, true, arena, diag);
+}
+
+/* Stores state and class, and a clock above @lift, if @origin is in force and the host has not said meanwhile
+ * that the store lost something. */
+static enum hr_err turn(const struct dkv_env *env, const struct dkv_config *given,
+                        dkv_origin origin, const struct dkv_self *want, dkv_hlc lift,
+                        struct hr_arena *arena, struct hr_diag *diag)
+{
+    struct dkv_config config = *given;
+    struct stored stored;
+    struct dkv_pair puts[2] = {{.key = DKV_KEY_SELF}, {.key = DKV_KEY_CTR}};
+    size_t conflict;
+    enum hr_err err = load_now(env, &config, arena, &stored, diag);
+    if (err) {
+        return err;
+    }
+    bool booted = nonce_eq(&stored.self.nonce, &config.nonce) || overtaken(&stored, &config);
+    if (!booted || stored.self.origin != origin || stored.ctr.origin != origin) {
+        return HR_CONFLICT;
+    }
+    const struct dkv_check checks[2] = {{DKV_KEY_SELF, stored.values[SELF]},
+                                        {DKV_KEY_CTR, stored.values[CTR]}};
+    stored.self.state = want->state;
+    stored.self.boot_class = want->boot_class ? want->boot_class : stored.self.boot_class;
+    err = dkv_clock_next(stored.ctr.hlc, lift, env->wall(env->arg), &stored.ctr.hlc);
+    if (!err) {
+        err = dkv_self_encode(&stored.self, arena, &puts[0].value);
+    }
+    if (!err) {
+        err = dkv_ctr_encode(&stored.ctr, arena, &puts[1].value);
+    }
+    const struct dkv_commit commit = {
+        .checks = checks, .check_count = 2, .puts = puts, .put_count = 2};
+    return err ? err : env->commit(env->arg, &commit, &conflict, diag);
+}
+
+enum hr_err dkv_site_enter(const struct dkv_env *env, const struct dkv_config *config,
+                           dkv_origin origin, enum dkv_site_state state, dkv_hlc lift,
+                           struct hr_arena *arena, struct hr_diag *diag)
+{
+    struct dkv_self want = {.state = state};
+    if (state == DKV_SITE_ACTIVE) {
+        want.boot_class = DKV_BOOT_INTACT;
+    }
+    return turn(env, config, origin, &want, lift, arena, diag);
+}
+
+enum hr_err dkv_site_doubt(const struct dkv_env *env, const struct dkv_config *config,
+                           dkv_origin origin, struct hr_arena *arena, struct hr_diag *diag)
+{
+    const struct dkv_self want = {.state = DKV_SITE_SYNC, .boot_class = DKV_BOOT_LOSSY};
+    return turn(env, config, origin, &want, 0, arena, diag);
+}
+
+enum hr_err dkv_site_put(const struct dkv_env *env, const struct dkv_site *site,
+                         struct dkv_value before, struct dkv_pair pair, struct hr_arena *arena,
+                         struct hr_diag *diag)
+{
+    struct dkv_ctr ctr = site->ctr;
+    struct dkv_pair puts[2] = {{.key = DKV_KEY_CTR}, pair};
+    const struct dkv_check checks[2] = {{DKV_KEY_CTR, {site->ctr_bytes, true}}, {pair.key, before}};
+    const struct dkv_commit commit = {
+        .checks = checks, .check_count = 2, .puts = puts, .put_count = 2};
+    size_t conflict;
+    enum hr_err err = dkv_clock_next(ctr.hlc, 0, site->wall, &ctr.hlc);
+    if (!err) {
+        err = dkv_ctr_encode(&ctr, arena, &puts[0].value);
+    }
+    return err ? err : env->commit(env->arg, &commit, &conflict, diag);
+}
+
+enum hr_err dkv_site_serves(const struct dkv_site *site, struct hr_diag *diag)
+{
+    return site->state == DKV_SITE_ACTIVE
+               ? HR_OK
+               : DKV_FAIL(diag, HR_NOT_READY, HR_STR("this site is catching up"));
 }
 
 void dkv_site_watch_clock(const struct dkv_env *env, dkv_hlc hlc, dkv_wall_ms wall)

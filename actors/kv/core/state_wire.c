@@ -122,6 +122,7 @@ enum hr_err dkv_state_decode(struct hr_str bytes, struct hr_arena *arena,
     state.cursor = read_key(&in, &valid);
     state.clear = dkv_stamp_read(&in);
     state.floor = dkv_in_u64(&in);
+    state.collected = dkv_in_u64(&in);
     state.retired_count = dkv_retired_read(&in, state.retired, &valid);
     struct hr_str have = dkv_in_bytes(&in, dkv_in_u32(&in));
     uint8_t end = dkv_in_u8(&in);
@@ -158,6 +159,7 @@ enum hr_err dkv_state_encode(const struct dkv_state *state, struct hr_arena *are
     write_key(&out, state->cursor);
     dkv_stamp_write(&out, state->clear);
     dkv_out_uint(&out, state->floor, 8);
+    dkv_out_uint(&out, state->collected, 8);
     dkv_retired_write(&out, state->retired, state->retired_count);
     dkv_out_uint(&out, have.len, 4);
     dkv_out_bytes(&out, have);

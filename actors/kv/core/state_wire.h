@@ -6,7 +6,7 @@
  *               u16 length | key after which the records begin | crc
  *               what 0: rows alone. what 1: a page of records, and the rows
  *   state       u8 version | u8 what | u64 session | u16 length | key, both as they were asked |
- *               16 B clear mark | u64 floor | u8 count | count x (u16 site | u64 incarnation up to which
+ *               16 B clear mark | u64 floor | u64 collected (floor.h) | u8 count | count x (u16 site | u64 incarnation up to which
  *               its origins are gathered up, floor.h) | u32 length | have (have.h) |
  *               u8 end | u16 count | count x (u16 length | key | u32 length | record) | crc
  *               what 0 and 1: as it was asked. 2: the site is about to be filled itself. 3: and has begun
@@ -62,6 +62,7 @@ struct dkv_state {
     struct hr_str cursor;
     struct dkv_stamp clear;
     dkv_hlc floor;
+    dkv_hlc collected;
     size_t retired_count;
     struct dkv_retired retired[DKV_RETIRED_MAX];
     struct dkv_have have;

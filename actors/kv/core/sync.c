@@ -180,7 +180,7 @@ enum hr_err dkv_cover_read(const struct dkv_env *env, const struct dkv_sync *syn
                            struct hr_arena *arena, struct dkv_cover *ret_cover,
                            struct hr_diag *diag)
 {
-    struct dkv_cover cover = {.session = sync->session, .floor = sync->floor};
+    struct dkv_cover cover = {.session = sync->session, .sync = sync};
     struct dkv_page page = {.more = true};
     struct hr_str after = {0};
     size_t cap = 0;
@@ -218,7 +218,16 @@ const struct dkv_cover_row *dkv_cover_find(const struct dkv_cover *cover, dkv_or
 
 bool dkv_cover_has(const struct dkv_cover *cover, struct dkv_stamp stamp)
 {
+    const struct dkv_sync *sync = cover->sync;
     const struct dkv_cover_row *row = dkv_cover_find(cover, stamp.origin);
-    return stamp.hlc <= cover->floor ||
-           (row && row->session == cover->session && stamp.hlc <= row->hlc);
+    bool ours = row && row->session == cover->session && row->prefix > 0;
+    if (ours) {
+        return stamp.hlc <= row->hlc;
+    }
+    for (size_t i = 0; i < sync->retired_count; i++) {
+        if (sync->retired[i].site == dkv_origin_site(stamp.origin)) {
+            return dkv_origin_inc(stamp.origin) <= sync->retired[i].inc;
+        }
+    }
+    return false;
 }

@@ -60,7 +60,7 @@ struct dkv_cover_row {
 /* What the donor had. */
 struct dkv_cover {
     uint64_t session;
-    dkv_hlc floor;
+    const struct dkv_sync *sync;
     struct dkv_cover_row *rows; /* in the order of their origins, of all sessions */
     size_t count;
 };
@@ -86,13 +86,15 @@ HR_MUST_CHECK enum hr_err dkv_cover_row_encode(const struct dkv_cover_row *row,
 /* Reads m/sync. Owns: it lives in @arena. Errors: as above, the store's. */
 HR_MUST_CHECK enum hr_err dkv_sync_read(const struct dkv_env *env, struct hr_arena *arena,
                                         struct dkv_sync *ret_sync, struct hr_diag *diag);
-/* Reads all rows. Owns: they live in @arena. Errors: as above. */
+/* Reads all rows. Owns: they live in @arena; keeps @sync. Errors: as above. */
 HR_MUST_CHECK enum hr_err dkv_cover_read(const struct dkv_env *env, const struct dkv_sync *sync,
                                          struct hr_arena *arena, struct dkv_cover *ret_cover,
                                          struct hr_diag *diag);
 /* NULL: there is none, of whatever session. */
 const struct dkv_cover_row *dkv_cover_find(const struct dkv_cover *cover, dkv_origin origin);
-/* Whether the donor had applied the change that bears @stamp when the transfer began. */
+/* Whether the donor had applied the change that bears @stamp when the transfer began: its row says so, or its
+ * origin was gathered up, which only happens to what every site has. Below the donor's floor alone does not
+ * tell: there may be what a site made that the floor did not count on. */
 bool dkv_cover_has(const struct dkv_cover *cover, struct dkv_stamp stamp);
 
 #endif

@@ -7,6 +7,8 @@
 #include "actors/kv/core/group.h"
 
 #define DKV_TICK_MS_MAX ((dkv_mono_ms)2000)
+/* From one to the next, if the one before is over. */
+#define DKV_TICK_EVERY_MS 500u
 
 struct dkv_tick {
     const struct dkv_env *env;
@@ -15,8 +17,10 @@ struct dkv_tick {
     dkv_mono_ms start;
     bool told_not_held; /* once a tick is enough */
     const char *lost;   /* why this site needs a state transfer, if that showed in this tick */
+    bool out;           /* the others say that this site was taken out (wipe.h) */
     bool transferring;  /* one is wanted or under way, or was in this tick */
     bool sibling;       /* another host of this site answers what is asked of others */
+    bool told_joining;
 };
 
 /* Whether the tick's time is up: what is left is the next one's. */

@@ -124,6 +124,40 @@ static enum hr_err ask_rows(struct transfer *transfer, uint16_t site, uint64_t s
     return err;
 }
 
+/* Whether this site has changes of which the donor may have collected newer deletions. */
+static bool has_old_news(const struct transfer *transfer, const struct dkv_open *open)
+{
+    const struct dkv_have *mine = &transfer->holdings->lists[0];
+    size_t at = 0;
+    for (size_t i = 0; i < mine->count; i++) {
+        const struct dkv_have_row *row = &mine->rows[i];
+        while (at < open->count && open->rows[at].origin < row->origin) {
+            at++;
+        }
+        bool known = at < open->count && open->rows[at].origin == row->origin;
+        dkv_hlc after = known ? open->rows[at].hlc : 0;
+        bool retired = false;
+        for (size_t j = 0; !known && j < open->retired_count; j++) {
+            retired = retired || (open->retired[j].site == dkv_origin_site(row->origin) &&
+                                  dkv_origin_inc(row->origin) <= open->retired[j].inc);
+        }
+        if (!retired && row->high > (known ? open->rows[at].prefix : 0) &&
+            after < open->collected) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the donor is to have them first. */
+static bool waits_for_news(const struct transfer *transfer, const struct dkv_open *open)
+{
+    const struct dkv_env *env = transfer->tick->env;
+    dkv_wall_ms wall = env->wall(env->arg);
+    bool patient = wall >= transfer->sync.heard && wall - transfer->sync.heard < DKV_NEWS_MS_MAX;
+    return patient && has_old_news(transfer, open);
+}
+
 static uint64_t new_session(const struct dkv_env *env)
 {
     uint64_t session = 0;
@@ -149,6 +183,9 @@ static enum turn find_donor(struct transfer *transfer)
         struct dkv_sync sync;
         uint64_t session = new_session(tick->env);
         enum hr_err err = ask_rows(transfer, holdings->lists[order[i]].site, session, &open, &diag);
+        if (!err && waits_for_news(transfer, &open)) {
+            err = DKV_FAIL(&diag, HR_AGAIN, HR_STR("it has yet to get what is known here alone"));
+        }
         if (!err) {
             dkv_hlc floor = dkv_donors_floor(&transfer->donors, order[i]);
             open.floor = floor > open.floor ? floor : open.floor;

@@ -4,7 +4,9 @@
  *
  *   1. m/sync says durably that a transfer is wanted; with it the site is SYNC, and serves no clients.
  *   2. A donor is found among those who answered in the tick: ACTIVE before SYNC, then who lacks least, then
- *      who answered first. It tells what it has of each origin, which goes into s/ under a session number.
+ *      who answered first. It tells what it has of each origin, which goes into s/ under a session number. If this
+ *      site has changes that the donor has not, and that may be older than deletions which the donor has
+ *      collected, it waits a while for the donor to pull them: that finds those deletions in its feed.
  *   3. It is asked for a page of records after another, each with what it has of each origin after the page was
  *      read. Whatever of that is beyond s/ is pulled into the feed here before the page is
  *      applied, so that no record here bears what this site could not account for.
@@ -23,6 +25,8 @@
 #define DKV_FILL_TIMEOUT_MS 5000u
 /* Without news from the donor. */
 #define DKV_DONOR_MS_MAX ((dkv_wall_ms)5000)
+/* How long a donor may take to get what this site alone knows of the time before it forgot deletions. */
+#define DKV_NEWS_MS_MAX ((dkv_wall_ms)10000)
 /* Records of one message to the own lane, and about how long they are together: about one commit. */
 #define DKV_FILL_RECORDS_MAX 128u
 #define DKV_FILL_BYTES_GOAL ((size_t)512 << 10)

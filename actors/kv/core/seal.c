@@ -1,0 +1,245 @@
+/* Finding, filling and sealing of older incarnations. */
+#include "actors/kv/core/seal.h"
+
+#include "actors/kv/core/batch.h"
+#include "actors/kv/core/change.h"
+#include "actors/kv/core/keys.h"
+#include "actors/kv/core/parcel.h"
+#include "actors/kv/core/pull.h"
+#include "actors/kv/core/site.h"
+#include "actors/kv/core/text.h"
+
+/* --- which ones --------------------------------------------------------------------------------------- */
+
+/* The highest number of @origin that another site has. */
+static uint64_t highest(const struct dkv_holdings *holdings, dkv_origin origin)
+{
+    uint64_t high = 0;
+    for (size_t i = 1; i < holdings->count; i++) {
+        size_t at = 0;
+        const struct dkv_have_row *row = dkv_holdings_row(&holdings->lists[i], &at, origin);
+        high = row && row->high > high ? row->high : high;
+    }
+    return high;
+}
+
+static bool is_listed(const dkv_origin *list, size_t count, dkv_origin origin)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (list[i] == origin) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Incarnations of this site that are over, and open here or longer elsewhere. */
+static size_t find_open(const struct dkv_holdings *holdings, dkv_origin *list)
+{
+    const struct dkv_have *mine = &holdings->lists[0];
+    dkv_origin end = dkv_holdings_end(holdings);
+    size_t count = 0;
+    for (size_t i = 0; i < holdings->count; i++) {
+        for (size_t j = 0; j < holdings->lists[i].count && count < DKV_SEALS_MAX; j++) {
+            const struct dkv_have_row *row = &holdings->lists[i].rows[j];
+            size_t at = 0;
+            bool over = dkv_origin_site(row->origin) == mine->site && row->high > 0 &&
+                        row->origin < holdings->asked_as && row->origin <= end;
+            if (!over || is_listed(list, count, row->origin)) {
+                continue;
+            }
+            const struct dkv_have_row *own = dkv_holdings_row(mine, &at, row->origin);
+            bool done = own ? own->sealed && highest(holdings, row->origin) <= own->last
+                            : dkv_holdings_retired(holdings, row);
+            if (!done) {
+                list[count++] = row->origin;
+            }
+        }
+    }
+    return count;
+}
+
+/* --- filling and sealing ------------------------------------------------------------------------------ */
+
+/* One incarnation, as it is here now. */
+struct end {
+    struct dkv_tick *tick;
+    dkv_origin origin;
+    struct hr_arena *arena;
+    struct dkv_value stored;
+    struct dkv_progress progress;
+};
+
+static enum hr_err reload(struct end *end, struct hr_diag *diag)
+{
+    hr_arena_release(end->arena);
+    return dkv_pull_progress(end->tick, end->origin, end->arena, &end->stored, &end->progress,
+                             diag);
+}
+
+/* Gets whatever anybody has. ret_all: that is here now. */
+static enum hr_err collect(struct end *end, const struct dkv_holdings *holdings, bool *ret_all,
+                           struct hr_diag *diag)
+{
+    *ret_all = true;
+    for (size_t i = 1; *ret_all && i < holdings->count; i++) {
+        size_t at = 0;
+        struct hr_diag why;
+        const struct dkv_have_row *row = dkv_holdings_row(&holdings->lists[i], &at, end->origin);
+        if (!row || row->high <= end->progress.prefix) {
+            continue;
+        }
+        const struct dkv_pull pull = {end->origin, end->progress.prefix, row->high};
+        if (dkv_pull_from(end->tick, holdings->lists[i].site, &pull, ret_all, &why)) {
+            dkv_tick_tell(end->tick, DKV_LOG_DEBUG, HR_STR("pull-failed"), end->origin, why.text);
+            *ret_all = false;
+        }
+    }
+    return reload(end, diag);
+}
+
+/* The number of the first change that is here beyond the prefix. */
+static enum hr_err next_held(const struct end *end, uint64_t *ret_seq, struct hr_diag *diag)
+{
+    const struct dkv_env *env = end->tick->env;
+    struct dkv_page page;
+    dkv_origin origin;
+    struct hr_str name = dkv_key_change(end->arena, end->origin, end->progress.prefix);
+    enum hr_err err = name.ptr ? env->scan(env->arg, hr_str_of(name.ptr, DKV_CHANGE_ORIGIN_BYTES),
+                                           name, 1, end->arena, &page, diag)
+                               : HR_NO_MEMORY;
+    if (!err && (page.count == 0 || !dkv_key_change_parse(page.pairs[0].key, &origin, ret_seq))) {
+        err = DKV_FAIL(diag, HR_CORRUPT, HR_STR("f/ lacks what v/ says is there"));
+    }
+    return err;
+}
+
+static void tell_lost(const struct end *end, uint64_t first, uint64_t last)
+{
+    char origin[16];
+    char from[DKV_DEC_BYTES_MAX];
+    char to[DKV_DEC_BYTES_MAX];
+    struct hr_diag line;
+    const struct dkv_env *env = end->tick->env;
+    dkv_text_hex(origin, end->origin, sizeof origin);
+    HR_IGNORE(DKV_FAIL(&line, HR_OK, HR_STR("event=writes-lost origin="),
+                       hr_str_of(origin, sizeof origin), HR_STR(" first="),
+                       dkv_text_dec(from, first), HR_STR(" last="), dkv_text_dec(to, last),
+                       HR_STR(" keys=unknown"))); /* only put together here */
+    env->log(env->arg, DKV_LOG_ERROR, hr_str_c(line.text));
+}
+
+/* NOOPs for the numbers @first to @last, encoded. */
+static enum hr_err encode_noops(const struct end *end, uint64_t first, uint64_t last,
+                                struct hr_str *ret_body, struct hr_diag *diag)
+{
+    struct dkv_parcel parcel = {.count = 0};
+    struct dkv_change change = {
+        .op = DKV_CHANGE_NOOP,
+        .stamp = {end->progress.hlc > 0 ? end->progress.hlc : 1, end->origin}};
+    enum hr_err err = HR_OK;
+    parcel.changes = hr_arena_alloc(end->arena, DKV_SEAL_NOOPS_MAX * sizeof *parcel.changes);
+    if (!parcel.changes) {
+        return HR_NO_MEMORY;
+    }
+    for (uint64_t seq = first; !err && seq <= last; seq++) {
+        change.seq = seq;
+        err = dkv_change_encode(&change, end->arena, &parcel.changes[parcel.count++], diag);
+    }
+    return err ? err : dkv_parcel_encode(&parcel, end->arena, ret_body);
+}
+
+/* A piece of the first gap. It is told before it is filled, so that it is not filled and left untold. */
+static enum hr_err fill_some(struct end *end, struct hr_diag *diag)
+{
+    uint64_t first = end->progress.prefix + 1;
+    uint64_t next;
+    struct hr_str body;
+    bool held;
+    enum hr_err err = next_held(end, &next, diag);
+    if (!err && next > first) {
+        uint64_t last =
+            next - first > DKV_SEAL_NOOPS_MAX ? first + DKV_SEAL_NOOPS_MAX - 1 : next - 1;
+        tell_lost(end, first, last);
+        err = encode_noops(end, first, last, &body, diag);
+    } else if (!err) {
+        /* It is there, and v/ has not gone on over it yet: nothing is missing before it. */
+        return HR_AGAIN;
+    }
+    return err ? err : dkv_pull_apply(end->tick, body, end->arena, &held, diag);
+}
+
+static enum hr_err fill(struct end *end, struct hr_diag *diag)
+{
+    enum hr_err err = HR_OK;
+    uint64_t before = UINT64_MAX;
+    for (unsigned i = 0;
+         !err && i < DKV_SEAL_FILLS_MAX && !dkv_tick_over(end->tick) &&
+         end->progress.high > end->progress.prefix && end->progress.prefix != before;
+         i++) {
+        before = end->progress.prefix;
+        err = fill_some(end, diag);
+        err = err ? err : reload(end, diag);
+    }
+    return err == HR_AGAIN ? HR_OK : err;
+}
+
+/* Every commit checks m/ctr, so that what was read of the site goes with what was read of v/. */
+static enum hr_err seal(struct end *end, struct hr_diag *diag)
+{
+    const struct dkv_env *env = end->tick->env;
+    struct dkv_site site;
+    struct dkv_pair pair = {.key = dkv_key_progress(end->arena, end->origin)};
+    end->progress.sealed = true;
+    end->progress.last = end->progress.prefix;
+    enum hr_err err = pair.key.ptr ? dkv_site_open(env, end->tick->config, end->arena, &site, diag)
+                                   : HR_NO_MEMORY;
+    if (!err) {
+        err = dkv_progress_encode(&end->progress, end->arena, &pair.value);
+    }
+    return err ? err : dkv_site_put(env, &site, end->stored, pair, end->arena, diag);
+}
+
+static enum hr_err end_origin(struct dkv_tick *tick, const struct dkv_holdings *holdings,
+                              dkv_origin origin, struct hr_diag *diag)
+{
+    struct hr_arena arena;
+    struct end end = {.tick = tick, .origin = origin, .arena = &arena};
+    bool all = false;
+    hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+    enum hr_err err = reload(&end, diag);
+    if (!err) {
+        err = collect(&end, holdings, &all, diag);
+    }
+    /* Who says that it has more than can be got from it is asked again later. */
+    all = all && !err && end.progress.high >= highest(holdings, origin);
+    if (!err && all) {
+        err = fill(&end, diag);
+    }
+    bool whole = all && !err && end.progress.prefix > 0 && end.progress.prefix == end.progress.high;
+    if (whole && !(end.progress.sealed && end.progress.last == end.progress.prefix)) {
+        err = seal(&end, diag);
+    }
+    hr_arena_release(&arena);
+    return err == HR_CONFLICT || err == HR_UNKNOWN_OUTCOME ? HR_OK : err;
+}
+
+enum hr_err dkv_seal_origins(struct dkv_tick *tick, const struct dkv_holdings *holdings,
+                             struct hr_diag *diag)
+{
+    struct hr_arena arena;
+    struct dkv_site site;
+    dkv_origin list[DKV_SEALS_MAX];
+    size_t count = find_open(holdings, list);
+    if (count == 0) {
+        return HR_OK;
+    }
+    hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+    enum hr_err err = dkv_site_open(tick->env, tick->config, &arena, &site, diag);
+    bool fenced = !err && dkv_holdings_answered(holdings, &site.cfg);
+    hr_arena_release(&arena);
+    for (size_t i = 0; !err && fenced && i < count && !dkv_tick_over(tick); i++) {
+        err = end_origin(tick, holdings, list[i], diag);
+    }
+    return err;
+}

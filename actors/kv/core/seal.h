@@ -1,0 +1,29 @@
+/* The ends of this site's older incarnations, where the boot could not tell them, because its store may have lost
+ * changes, or was wrong about them: v/ gets `sealed` with the number of the last change.
+ *
+ * That is known once all other members have answered this incarnation, so that none of them takes anything older of
+ * this site any more but out of another's feed (fence.h): the last change is the highest that anybody has. What any
+ * of them has is got first. A number below it that nobody has belongs to a change that was lost with the store;
+ * it gets a NOOP with the clock of the number before it (1 if there is none), so that the numbers are dense and
+ * others can go on over it. Nobody knows what was in it: f/, q/ and the record were one commit, and went together.
+ * So the log has origin and numbers, and no keys. Changes after the last one that anybody has leave no trace at all.
+ *
+ * Must not know: how changes are merged. */
+#ifndef DKV_SEAL_H
+#define DKV_SEAL_H
+
+#include "actors/kv/core/holdings.h"
+
+/* Incarnations in one round. */
+#define DKV_SEALS_MAX 16u
+/* NOOPs in one parcel, and parcels for one incarnation in one round. */
+#define DKV_SEAL_NOOPS_MAX 256u
+#define DKV_SEAL_FILLS_MAX 64u
+
+/* Does what can be done for the incarnations on this page of @holdings, after the pull. What cannot be done now is
+ * left to a later tick. Errors: HR_NO_MEMORY, HR_CORRUPT, the store's. */
+HR_MUST_CHECK enum hr_err dkv_seal_origins(struct dkv_tick *tick,
+                                           const struct dkv_holdings *holdings,
+                                           struct hr_diag *diag);
+
+#endif

@@ -1,0 +1,221 @@
+/* links: core_kv */
+/* Fences: whoever has told a site what it holds takes nothing older of that site any more, as it comes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "actors/kv/core/change.h"
+#include "actors/kv/core/fence.h"
+#include "actors/kv/core/have.h"
+#include "actors/kv/core/serve.h"
+#include "test_dkv_world.h"
+
+static struct world *world;
+static struct hr_arena arena;
+static struct hr_diag diag;
+
+static int setup(void **state)
+{
+    (void)state;
+    world = new_serving_world(5, 3);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    release_world(world);
+    hr_arena_release(&arena);
+    return 0;
+}
+
+static struct dkv_fence fence_of(unsigned site, uint16_t of)
+{
+    struct dkv_env env = fake_env(&world->sites[site].fake);
+    struct dkv_fences fences;
+    assert_int_equal(dkv_fence_read(&env, &arena, &fences, &diag), HR_OK);
+    return dkv_fence_of(&fences, of);
+}
+
+static struct dkv_config config_of(unsigned site)
+{
+    struct dkv_env env = fake_env(&world->sites[site].fake);
+    struct dkv_config config;
+    assert_int_equal(dkv_config_read(&env, &arena, &config, &diag), HR_OK);
+    return config;
+}
+
+static void raise_at(unsigned site, uint16_t of, uint64_t inc, uint64_t removed)
+{
+    struct dkv_env env = fake_env(&world->sites[site].fake);
+    struct dkv_config config = config_of(site);
+    const struct dkv_fence want = {of, inc, removed};
+    assert_int_equal(dkv_fence_raise(&env, &config, &want, &arena, &diag), HR_OK);
+}
+
+static dkv_origin origin_of(unsigned site)
+{
+    return check_be(fake_get(&world->sites[site].fake, "m/ctr"), 1, 8);
+}
+
+static struct hr_str change_of(dkv_origin origin, uint64_t seq)
+{
+    struct dkv_field fields[2] = {{.type = DKV_FIELD_BYTES},
+                                  {.name = HR_STR("a"), .value = HR_STR("1")}};
+    const struct dkv_change change = {.op = DKV_CHANGE_SET,
+                                      .stamp = {(world->now_ms << 16) + seq, origin},
+                                      .seq = seq,
+                                      .key = HR_STR("made"),
+                                      .fields = fields,
+                                      .count = 2};
+    struct hr_str bytes = {0};
+    assert_int_equal(dkv_change_encode(&change, &arena, &bytes, &diag), HR_OK);
+    return bytes;
+}
+
+/* Whether @site says that it holds @change, which comes with a message to @subject. */
+static bool takes(unsigned site, const char *subject, struct hr_str change)
+{
+    const struct dkv_parcel parcel = {.changes = &change, .count = 1};
+    struct hr_str body;
+    struct dkv_ack ack;
+    assert_int_equal(dkv_parcel_encode(&parcel, &arena, &body), HR_OK);
+    struct inbox *inbox = open_inbox(&world->sites[site]);
+    const struct dkv_message message = {hr_str_c(subject), body, hr_str_c(inbox->name)};
+    handle(&world->sites[site], &message, 1);
+    assert_int_equal(inbox->count, 1);
+    assert_int_equal(dkv_ack_decode(hr_str_of(inbox->bodies[0], inbox->lens[0]), &ack, &diag),
+                     HR_OK);
+    close_inbox(world);
+    return ack.held[0];
+}
+
+/* After a new incarnation has been told what there is, what the one before it made comes too late, unless it comes
+ * out of somebody's feed. */
+static void fence_bars_an_incarnation_that_is_over(void **state)
+{
+    (void)state;
+    dkv_origin before = origin_of(2);
+    struct hr_str change = change_of(before, 1);
+    struct hr_str later = change_of(before, 2);
+    assert_int_equal(fence_of(0, 3).inc, dkv_origin_inc(before));
+    assert_true(takes(0, "wasmkv.peer.default.w", change));
+    world->now_ms += 1000;
+    start_site(&world->sites[2]);
+    let_serve(world);
+    assert_int_equal(fence_of(0, 3).inc, dkv_origin_inc(origin_of(2)));
+    assert_true(takes(0, "wasmkv.peer.default.w", change)); /* it was here before */
+    assert_false(takes(0, "wasmkv.peer.default.w", later));
+    assert_false(takes(1, "wasmkv.peer.default.w", later));
+    assert_null(fake_get(&world->sites[0].fake, "r/late").ptr);
+    assert_true(takes(1, "_LOCAL.wasmkv.default.apply", later));
+    assert_true(takes(0, "wasmkv.peer.default.w", change_of(origin_of(2), 1)));
+    assert_int_equal(world->sites[0].fake.errors, 0);
+}
+
+/* The fence is there before the answer, and the answer has nothing that came past it. */
+static void fence_is_committed_before_the_answer(void **state)
+{
+    (void)state;
+    struct fake *fake = &world->sites[0].fake;
+    struct dkv_env env = fake_env(fake);
+    struct dkv_config config = config_of(0);
+    struct hr_str body;
+    const struct dkv_ask ask = {dkv_origin_of(3, DKV_INC_MAX - 1), DKV_SITE_SYNC, 0};
+    assert_int_equal(dkv_ask_encode(&ask, &arena, &body), HR_OK);
+    const struct dkv_message message = {HR_STR("wasmkv.peer.default.have"), body,
+                                        HR_STR("_INBOX.1")};
+    fake_forget_replies(fake);
+    for (uint64_t call = 1; call < 20; call++) {
+        fake->fault = FAKE_REFUSED;
+        fake->fault_at = fake->calls + call;
+        enum hr_err err = dkv_serve_have(&env, &config, &message, &diag);
+        fake->fault_at = 0;
+        bool answered = fake_sent(fake, "_INBOX.1") != NULL;
+        assert_true(answered || err);
+        assert_true(!answered || fence_of(0, 3).inc == DKV_INC_MAX - 1);
+        if (!answered) {
+            fake_delete(fake, HR_STR("h/0003")); /* as if it had not been tried */
+        }
+        fake_forget_replies(fake);
+    }
+    fake->fault_at = 0;
+}
+
+/* A fence only rises, and makes a member of whoever it is about; nothing is known of this site itself. */
+static void fence_only_rises(void **state)
+{
+    (void)state;
+    struct dkv_config config = config_of(0);
+    struct dkv_env env = fake_env(&world->sites[0].fake);
+    struct dkv_site site;
+    raise_at(0, 9, 100, 0);
+    raise_at(0, 9, 90, 50);
+    assert_int_equal(fence_of(0, 9).inc, 100);
+    assert_int_equal(fence_of(0, 9).removed, 50);
+    uint64_t commits = world->sites[0].fake.commits;
+    raise_at(0, 9, 100, 50);
+    raise_at(0, 1, 5, 5);
+    assert_int_equal(world->sites[0].fake.commits, commits);
+    assert_int_equal(fence_of(0, 1).inc, 0);
+    assert_int_equal(dkv_site_open(&env, &config, &arena, &site, &diag), HR_OK);
+    assert_true(dkv_site_member(&site.cfg, 9));
+    struct dkv_value value = {fake_get(&world->sites[0].fake, "h/0009"), true};
+    struct dkv_fence fence;
+    ((char *)(uintptr_t)value.bytes.ptr)[4] ^= 1;
+    assert_int_equal(dkv_fence_decode(value, 9, &fence, &diag), HR_CORRUPT);
+}
+
+/* A site that was taken out at one place is out everywhere: nobody waits for it, what it sends is not taken, and it
+ * counts neither as a site nor as one that acknowledges. When it has begun anew, it is in again. */
+static void fence_takes_a_site_out(void **state)
+{
+    (void)state;
+    dkv_origin out = origin_of(2);
+    raise_at(0, 3, 0, dkv_origin_inc(out));
+    tick(&world->sites[1]);
+    assert_int_equal(fence_of(1, 3).removed, dkv_origin_inc(out));
+    assert_false(takes(1, "wasmkv.peer.default.w", change_of(out, 1)));
+    struct client *client = &world->clients[0];
+    world->client_count = 1;
+    dkv_siphash128((const unsigned char *)"hedgerow opid 1", HR_STR("one"), client->opid);
+    snprintf(client->subject, sizeof client->subject, "wasmkv.set.a");
+    snprintf(client->body, sizeof client->body, "{\"$request-id\":\"one\",\"n\":1}");
+    world->sites[0].fake.write_acks = "3";
+    send_client(world, 0, 0);
+    for (unsigned i = 0; i < 100; i++) {
+        go_on(world);
+    }
+    assert_non_null(strstr(world->answer, "\"acks\":2,\"sites\":2}"));
+    world->sites[2].up = false;
+    start_site(&world->sites[0]);
+    let_serve(world);
+    fake_release(&world->sites[2].fake);
+    world->sites[2].fake = fake_new(99);
+    world->sites[2].fake.site = world->sites[2].name;
+    world->sites[2].fake.site_id = world->sites[2].id;
+    world->now_ms += 1000;
+    start_site(&world->sites[2]);
+    let_serve(world);
+    assert_true(dkv_origin_inc(origin_of(2)) > dkv_origin_inc(out));
+    struct dkv_env env = fake_env(&world->sites[0].fake);
+    struct dkv_fences fences;
+    assert_int_equal(dkv_fence_read(&env, &arena, &fences, &diag), HR_OK);
+    assert_false(dkv_fence_is_out(&fences, 3));
+    assert_int_equal(fence_of(2, 1).inc, dkv_origin_inc(origin_of(0)));
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(fence_bars_an_incarnation_that_is_over),
+        CASE(fence_is_committed_before_the_answer),
+        CASE(fence_only_rises),
+        CASE(fence_takes_a_site_out),
+    };
+    return cmocka_run_group_tests_name("dkv_fence", tests, NULL, NULL);
+}

@@ -1,0 +1,246 @@
+/* links: core_kv */
+/* Seals: how many changes an incarnation made that is over, and what becomes of those that nobody has. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "actors/kv/core/change.h"
+#include "test_dkv_world.h"
+
+static struct world *world;
+static struct hr_arena arena;
+
+static int setup(void **state)
+{
+    (void)state;
+    world = new_serving_world(21, 3);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    unsigned failures = 0;
+    for (unsigned i = 0; i < world->count; i++) {
+        failures += check_failures(&world->sites[i].fake, true);
+    }
+    release_world(world);
+    hr_arena_release(&arena);
+    return failures > 0 ? -1 : 0;
+}
+
+static dkv_origin origin_of(unsigned site)
+{
+    return check_be(fake_get(&world->sites[site].fake, "m/ctr"), 1, 8);
+}
+
+static struct dkv_progress progress_of(unsigned site, dkv_origin origin)
+{
+    char name[32];
+    struct hr_diag diag;
+    struct dkv_progress progress = {0};
+    snprintf(name, sizeof name, "v/%016llx", (unsigned long long)origin);
+    struct hr_str bytes = fake_get(&world->sites[site].fake, name);
+    if (bytes.ptr) {
+        assert_int_equal(dkv_progress_decode(bytes, &progress, &diag), HR_OK);
+    }
+    return progress;
+}
+
+static void ticks(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned j = 0; j < world->count; j++) {
+            tick(&world->sites[j]);
+        }
+        go_on(world);
+        world->now_ms += 500;
+    }
+}
+
+/* What site 0 would have sent as the change @seq of its present incarnation, to @site alone. */
+static void send_change(unsigned site, dkv_origin origin, uint64_t seq)
+{
+    struct hr_diag diag;
+    struct hr_str bytes;
+    struct hr_str body;
+    struct dkv_field fields[2] = {{.type = DKV_FIELD_BYTES},
+                                  {.name = HR_STR("a"), .value = HR_STR("1")}};
+    const struct dkv_change change = {.op = DKV_CHANGE_SET,
+                                      .stamp = {(world->now_ms << 16) + seq, origin},
+                                      .seq = seq,
+                                      .key = HR_STR("made"),
+                                      .fields = fields,
+                                      .count = 2};
+    assert_int_equal(dkv_change_encode(&change, &arena, &bytes, &diag), HR_OK);
+    const struct dkv_parcel parcel = {.changes = &bytes, .count = 1};
+    assert_int_equal(dkv_parcel_encode(&parcel, &arena, &body), HR_OK);
+    const struct dkv_message message = {HR_STR("wasmkv.peer.default.w"), body, {0}};
+    handle(&world->sites[site], &message, 1);
+}
+
+static void write_two(void)
+{
+    fake_send(&world->sites[0].fake, "wasmkv.set.a", "{\"n\":1}");
+    fake_send(&world->sites[0].fake, "wasmkv.set.b", "{\"n\":1}");
+    ticks(1);
+    world->now_ms += 1000;
+}
+
+static void restart(const char *durability)
+{
+    world->sites[0].fake.durability = durability;
+    world->now_ms += 1000;
+    start_site(&world->sites[0]);
+}
+
+/* A sound store knows its last number at the boot; one that may have lost some asks all others first. */
+static void seal_waits_for_all_if_something_may_be_lost(void **state)
+{
+    (void)state;
+    dkv_origin first = origin_of(0);
+    write_two();
+    restart(NULL);
+    tick(&world->sites[0]);
+    assert_true(progress_of(0, first).sealed);
+    assert_int_equal(progress_of(0, first).last, 2);
+    dkv_origin second = origin_of(0);
+    write_two();
+    world->sites[2].up = false;
+    restart("lazy");
+    ticks(3);
+    assert_false(serves(&world->sites[0])); /* it takes both others */
+    assert_false(progress_of(0, second).sealed);
+    assert_int_equal(progress_of(0, second).prefix, 2);
+    start_site(&world->sites[2]);
+    let_serve(world);
+    ticks(1);
+    assert_true(progress_of(0, second).sealed);
+    assert_int_equal(progress_of(0, second).last, 2);
+    assert_int_equal(world->sites[0].fake.lost_count, 0);
+}
+
+/* What only others have is got before; numbers that nobody has are filled and reported, and everybody goes on over
+ * them. A second time nothing happens. */
+static void seal_fills_what_nobody_has(void **state)
+{
+    (void)state;
+    char line[200];
+    dkv_origin first = origin_of(0);
+    write_two();
+    send_change(1, first, 3); /* the store of site 0 has lost them */
+    send_change(1, first, 5);
+    send_change(2, first, 8);
+    restart("lazy");
+    let_serve(world);
+    ticks(2);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(progress_of(i, first).prefix, 8);
+        assert_int_equal(progress_of(i, first).high, 8);
+    }
+    assert_true(progress_of(0, first).sealed);
+    assert_int_equal(progress_of(0, first).last, 8);
+    assert_int_equal(world->sites[0].fake.lost_count, 2);
+    snprintf(line, sizeof line, "event=writes-lost origin=%016llx first=4 last=4 keys=unknown",
+             (unsigned long long)first);
+    assert_string_equal(world->sites[0].fake.lost[0], line);
+    snprintf(line, sizeof line, "event=writes-lost origin=%016llx first=6 last=7 keys=unknown",
+             (unsigned long long)first);
+    assert_string_equal(world->sites[0].fake.lost[1], line);
+    assert_true(settled(world));
+    restart("lazy");
+    let_serve(world);
+    ticks(2);
+    assert_int_equal(world->sites[0].fake.lost_count, 2);
+    assert_true(settled(world));
+}
+
+/* Also if not even the first ones are left, and there are more than go into one message. */
+static void seal_fills_from_the_first_number_on(void **state)
+{
+    (void)state;
+    dkv_origin first = origin_of(0);
+    world->now_ms += 1000;
+    send_change(2, first, 700);
+    restart("lazy");
+    let_serve(world);
+    ticks(6);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(progress_of(i, first).prefix, 700);
+    }
+    assert_int_equal(progress_of(0, first).last, 700);
+    assert_true(settled(world));
+}
+
+/* Nothing is filled while somebody has not been asked: it may have what the others have not. */
+static void seal_fills_nothing_that_somebody_may_have(void **state)
+{
+    (void)state;
+    dkv_origin first = origin_of(0);
+    write_two();
+    send_change(1, first, 4);
+    send_change(2, first, 3);
+    world->sites[2].up = false;
+    restart("lazy");
+    ticks(4);
+    assert_int_equal(progress_of(0, first).prefix, 2);
+    assert_int_equal(progress_of(0, first).high, 4);
+    start_site(&world->sites[2]);
+    let_serve(world);
+    ticks(2);
+    assert_int_equal(progress_of(0, first).prefix, 4);
+    assert_int_equal(progress_of(0, first).last, 4);
+    assert_int_equal(world->sites[0].fake.lost_count, 0);
+}
+
+/* A write of another host of this site, in the middle of the boot, is no damage. */
+static void write_beside(struct fake *fake)
+{
+    struct dkv_env env = fake_env(fake);
+    struct dkv_handled handled;
+    const char *nonce = fake->nonce;
+    static char before[33];
+    const struct dkv_message message = {HR_STR("wasmkv.set.c"), HR_STR("{\"n\":1}"), {0}};
+    snprintf(before, sizeof before, "%032x", 1u); /* of the first start of site 0 */
+    fake->nonce = before;
+    dkv_batch_handle(&env, &message, 1, &handled);
+    fake->nonce = nonce;
+}
+
+static void seal_is_not_alarmed_by_a_write_beside_the_boot(void **state)
+{
+    (void)state;
+    struct fake *fake = &world->sites[0].fake;
+    for (uint64_t call = 1; call < 30; call++) {
+        release_world(world);
+        world = new_serving_world(21, 3);
+        fake = &world->sites[0].fake;
+        dkv_origin first = origin_of(0);
+        write_two();
+        start_site(&world->sites[0]);
+        fake->intruder = write_beside;
+        fake->fault = FAKE_INTRUDER;
+        fake->fault_at = fake->calls + call;
+        fake_send(fake, "wasmkv.get.a", "");
+        fake->fault_at = 0;
+        assert_int_equal(fake->errors, 0);
+        assert_true(origin_of(0) > first);
+        assert_true(progress_of(0, first).sealed);
+    }
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(seal_waits_for_all_if_something_may_be_lost),
+        CASE(seal_fills_what_nobody_has),
+        CASE(seal_fills_from_the_first_number_on),
+        CASE(seal_fills_nothing_that_somebody_may_have),
+        CASE(seal_is_not_alarmed_by_a_write_beside_the_boot),
+    };
+    return cmocka_run_group_tests_name("dkv_seal", tests, NULL, NULL);
+}
