@@ -41,7 +41,11 @@ static void fill_heading(row cells)
 static void fill_state(char cell[CELL_BYTES_MAX], yyjson_val *site)
 {
     if (!kv_flag(site, "answers")) {
-        snprintf(cell, CELL_BYTES_MAX, "%s", kv_flag(site, "alive") ? "silent" : "gone");
+        bool member = kv_flag(site, "member");
+        snprintf(cell, CELL_BYTES_MAX, "%s",
+                 !member                  ? "taken out"
+                 : kv_flag(site, "alive") ? "silent"
+                                          : "gone");
     } else {
         const char *boot_class = kv_text(site, "class");
         bool intact = strcmp(boot_class, "intact") == 0;

@@ -73,6 +73,9 @@ static enum hr_err do_verb(struct dkv_operator *op)
     if (hr_str_eq(verb, HR_STR("import"))) {
         return dkv_operator_import(op);
     }
+    if (hr_str_eq(verb, HR_STR("member-remove"))) {
+        return dkv_operator_remove(op);
+    }
     return DKV_FAIL(op->diag, HR_BAD_INPUT, HR_STR("there is no verb \""), verb, HR_STR("\""));
 }
 

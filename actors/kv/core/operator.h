@@ -8,7 +8,7 @@
  *            site takes everything anew from another one (transfer.h), and nothing else happens
  *   export   {"after": "<key>", "limit": n}: values; "next" is what to pass as "after", null at the end
  *   import   {"items": [{"key", "value"}, ...]}: each is written as wasmkv.set does it
- *   member-remove {"name": "<site>"}: the site is out of the group
+ *   member-remove {"name": "<site>"}: the site, by its name or its id, is out of the group (fence.h)
  *
  * An error is {"site", "error": {"code", "message"}}.
  * Must not know: HTTP, tables. */

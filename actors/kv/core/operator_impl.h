@@ -33,5 +33,6 @@ HR_MUST_CHECK enum hr_err dkv_operator_status(struct dkv_operator *op);
 HR_MUST_CHECK enum hr_err dkv_operator_verify(struct dkv_operator *op, bool repairs);
 HR_MUST_CHECK enum hr_err dkv_operator_export(struct dkv_operator *op);
 HR_MUST_CHECK enum hr_err dkv_operator_import(struct dkv_operator *op);
+HR_MUST_CHECK enum hr_err dkv_operator_remove(struct dkv_operator *op);
 
 #endif

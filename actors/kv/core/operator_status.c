@@ -1,5 +1,6 @@
 /* What is known of each site. */
 #include "actors/kv/core/cut.h"
+#include "actors/kv/core/fence.h"
 #include "actors/kv/core/operator_impl.h"
 #include "actors/kv/core/site.h"
 
@@ -11,6 +12,7 @@ struct status {
     struct dkv_site site;
     struct dkv_holdings holdings;
     struct dkv_repair repair;
+    struct dkv_fences fences;
     bool digests;
 };
 
@@ -203,7 +205,9 @@ static enum hr_err write_site(struct status *status, uint16_t id, const struct d
         text(out, "name", here ? config->site : peer->name);
     }
     flag(out, "here", here);
-    flag(out, "member", here || dkv_site_member(&status->site.cfg, id));
+    flag(out, "member",
+         here ||
+             (dkv_site_member(&status->site.cfg, id) && !dkv_fence_is_out(&status->fences, id)));
     flag(out, "alive", here || (peer && peer->alive));
     flag(out, "answers", list != NULL);
     enum hr_err err = list ? write_list(status, list, peer) : HR_OK;
@@ -235,6 +239,9 @@ enum hr_err dkv_operator_status(struct dkv_operator *op)
     enum hr_err err = dkv_operator_look(op, &status.holdings, &status.repair);
     if (!err) {
         err = dkv_site_open(op->tick.env, op->tick.config, op->arena, &status.site, op->diag);
+    }
+    if (!err) {
+        err = dkv_fence_read(op->tick.env, op->arena, &status.fences, op->diag);
     }
     if (err) {
         return err;
