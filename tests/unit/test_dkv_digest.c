@@ -374,7 +374,7 @@ static void cut_is_below_what_is_on_its_way(void **state)
     struct dkv_have_row theirs[2] = {mine[0], mine[1]};
     struct dkv_have lists[2] = {{.site = 1, .clock = old + 20, .rows = mine, .count = 2},
                                 {.site = 2, .clock = old + 30, .rows = theirs, .count = 2}};
-    const struct dkv_holdings holdings = {lists, 2};
+    const struct dkv_holdings holdings = {.lists = lists, .count = 2};
     assert_int_equal(dkv_cut_of(&env, &holdings), old + 20); /* the lower clock */
     mine[1].prefix = mine[1].high = 6;
     mine[1].hlc = old + 2;
