@@ -40,7 +40,10 @@ static struct world *make_world(unsigned count, bool gone)
 {
     struct world *world = new_world(7, count + gone);
     world->healed = true;
-    world->sites[count].up = world->sites[count].up && !gone;
+    pass(world, 10);
+    if (gone) {
+        world->sites[count].up = false;
+    }
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < KEYS; i++) {
             char subject[32];
@@ -344,14 +347,34 @@ static void damage_is_repaired_above_the_floor(void **state)
     release_world(world);
 }
 
-/* Of two sites there is no majority: the feed tells. */
+/* Of two sites there is no majority: the feed tells. But a record that is gone with its name looks like one that
+ * was deleted and collected. */
 static void damage_is_repaired_between_two(void **state)
 {
     (void)state;
     struct world *world = settled_world(2);
     for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
-        is_repaired(damages[i].what, world, damages[i].damage, ROUND_TICKS);
+        if (damages[i].damage != delete_record_and_name) {
+            is_repaired(damages[i].what, world, damages[i].damage, ROUND_TICKS);
+        }
     }
+    release_world(world);
+}
+
+/* Then both keep what they have, and say so. */
+static void what_looks_collected_is_kept_and_told(void **state)
+{
+    (void)state;
+    struct world *world = settled_world(2);
+    struct copy before = copy_of(&world->sites[0].fake);
+    delete_record_and_name(&world->sites[1].fake);
+    struct copy damaged = copy_of(&world->sites[1].fake);
+    pass(world, ROUND_TICKS);
+    assert_true(is_copy(&before, &world->sites[0].fake, true));
+    assert_true(is_copy(&damaged, &world->sites[1].fake, true));
+    assert_true(world->sites[0].fake.errors > 0 && world->sites[1].fake.errors > 0);
+    release_copy(&before);
+    release_copy(&damaged);
     release_world(world);
 }
 
@@ -516,6 +539,7 @@ int main(void)
         cmocka_unit_test(damage_is_repaired_and_does_not_spread),
         cmocka_unit_test(damage_is_repaired_above_the_floor),
         cmocka_unit_test(damage_is_repaired_between_two),
+        cmocka_unit_test(what_looks_collected_is_kept_and_told),
         cmocka_unit_test(damage_is_repaired_by_the_feed_alone),
         cmocka_unit_test(majority_decides_without_a_feed),
         cmocka_unit_test(tie_without_a_feed_is_kept_and_told),

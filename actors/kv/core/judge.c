@@ -3,7 +3,8 @@
 
 #include "actors/kv/core/text.h"
 
-enum weight { SHARED, WITNESSED, FORGED, UNKNOWN };
+/* GENUINE: the feed has it, but may have lost what deleted it. */
+enum weight { SHARED, WITNESSED, FORGED, GENUINE, UNKNOWN };
 
 struct judging {
     const struct dkv_case *dispute;
@@ -57,26 +58,30 @@ static enum hr_err take_witness(struct judging *judging, struct hr_arena *arena)
 
 static enum weight weigh_stamp(const struct judging *judging, struct dkv_stamp stamp)
 {
-    return believed(judging, stamp) && dkv_history_covers(judging->dispute->history, stamp)
-               ? FORGED
-               : UNKNOWN;
+    return dkv_history_covers(judging->dispute->history, stamp) ? FORGED : UNKNOWN;
 }
 
 static enum weight weigh_field(const struct judging *judging, const struct dkv_field *field,
                                const struct dkv_record *across)
 {
-    const struct dkv_record *witness = &judging->witness;
-    const struct dkv_field *seen = find_field(witness, field->name);
+    const struct dkv_record *feed = &judging->dispute->history->records[judging->dispute->at];
+    const struct dkv_field *seen = find_field(&judging->witness, field->name);
+    const struct dkv_field *said = find_field(feed, field->name);
     const struct dkv_field *theirs = find_field(across, field->name);
-    if (dkv_stamp_cmp(field->stamp, witness->dead) <= 0) {
-        return WITNESSED;
-    }
     int order = seen ? dkv_stamp_cmp(seen->stamp, field->stamp) : -1;
-    if (order > 0 || (order == 0 && same_field(seen, field))) {
+    if (dkv_stamp_cmp(field->stamp, judging->witness.dead) <= 0 || order > 0 ||
+        (order == 0 && same_field(seen, field))) {
         return WITNESSED;
     }
-    if (order == 0) {
-        return FORGED;
+    if (said && dkv_stamp_cmp(said->stamp, field->stamp) == 0) {
+        return !same_field(said, field)              ? FORGED
+               : theirs && same_field(theirs, field) ? SHARED
+                                                     : GENUINE;
+    }
+    bool replaced = (said && dkv_stamp_cmp(said->stamp, field->stamp) > 0) ||
+                    dkv_stamp_cmp(field->stamp, feed->dead) <= 0;
+    if (replaced) {
+        return theirs && same_field(theirs, field) ? SHARED : UNKNOWN;
     }
     enum weight weight = weigh_stamp(judging, field->stamp);
     return weight == UNKNOWN && theirs && same_field(theirs, field) ? SHARED : weight;
@@ -88,7 +93,9 @@ static enum weight weigh_dead(const struct judging *judging, struct dkv_stamp de
     if (dkv_stamp_is_none(dead) || dkv_stamp_cmp(dead, judging->witness.dead) <= 0) {
         return WITNESSED;
     }
-    enum weight weight = weigh_stamp(judging, dead);
+    const struct dkv_record *feed = &judging->dispute->history->records[judging->dispute->at];
+    bool later = dkv_stamp_cmp(dead, feed->dead) <= 0;
+    enum weight weight = later ? UNKNOWN : weigh_stamp(judging, dead);
     return weight == UNKNOWN && across && dkv_stamp_cmp(across->dead, dead) == 0 ? SHARED : weight;
 }
 
@@ -114,6 +121,12 @@ static bool keeps_field(struct judging *judging, const struct dkv_field *field, 
     switch (weigh_field(judging, field, across)) {
     case SHARED:
         return true;
+    case GENUINE:
+        /* Something of the value is here, so it was not deleted. */
+        if (!winner && judging->dispute->own && !dkv_record_empty(judging->dispute->own)) {
+            return true;
+        }
+        break;
     case WITNESSED:
         return false; /* the witness has it, or what took its place */
     case FORGED:
@@ -137,6 +150,7 @@ static bool keeps_dead(struct judging *judging, struct dkv_stamp dead, bool own,
     const struct dkv_record *winner = judging->dispute->winner;
     switch (weigh_dead(judging, dead, across)) {
     case SHARED:
+    case GENUINE:
         return true;
     case WITNESSED:
         return false;

@@ -5,13 +5,15 @@
  *   witnessed the feed has it (history.h), or has something newer in its place
  *   forged    the feed has everything that its origin did at that time, and not this; or it has something
  *             else under the same stamp
+ *   genuine   the feed has it, but may have lost what deleted it
  *   unknown   the feed cannot tell: it was cut off, or the origin is not known
  *
  * Up to the floor, what an absent piece was deleted by may have been collected; so there the feed is
  * believed only if nothing was cut off it since. The outcome has what is shared, all that the feed
  * says, and nothing that is forged. What is unknown is decided by the record that most sites have, if there
  * is one; else what is newer than the floor is taken, because nobody can have collected what deleted it;
- * else nothing is changed, and that is said.
+ * else nothing is changed, and that is said. What is genuine is decided
+ * likewise, but taken where there is a record of the key: then nothing has deleted it.
  * Pure; one arena. Must not know: the store, messages. */
 #ifndef DKV_JUDGE_H
 #define DKV_JUDGE_H

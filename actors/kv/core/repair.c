@@ -327,8 +327,10 @@ static enum hr_err decide(struct bench *bench, size_t key, const struct dispute 
     if (bad == HR_NO_MEMORY || bad == HR_UNSUPPORTED) {
         return bad == HR_NO_MEMORY ? bad : HR_OK; /* a later version's record is left alone */
     }
+    /* Who deletes a record takes its name along. */
+    bool lost = !value.present && row_of(bench, 0, key)->named && dispute->other > 0;
     const struct dkv_case about = {.key = bench->keys[key],
-                                   .own = bad ? NULL : &own,
+                                   .own = bad || lost ? NULL : &own,
                                    .other = &other,
                                    .winner = dispute->other_wins ? &other
                                              : dispute->own_wins ? &own
