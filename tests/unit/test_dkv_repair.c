@@ -361,7 +361,7 @@ static void damage_is_repaired_between_two(void **state)
     release_world(world);
 }
 
-/* Then both keep what they have, and say so. */
+/* Then both keep what they have, and the one that lacks it says so. */
 static void what_looks_collected_is_kept_and_told(void **state)
 {
     (void)state;
@@ -372,7 +372,7 @@ static void what_looks_collected_is_kept_and_told(void **state)
     pass(world, ROUND_TICKS);
     assert_true(is_copy(&before, &world->sites[0].fake, true));
     assert_true(is_copy(&damaged, &world->sites[1].fake, true));
-    assert_true(world->sites[0].fake.errors > 0 && world->sites[1].fake.errors > 0);
+    assert_true(world->sites[1].fake.errors > 0);
     release_copy(&before);
     release_copy(&damaged);
     release_world(world);

@@ -78,8 +78,10 @@ static enum weight weigh_field(const struct judging *judging, const struct dkv_f
                : theirs && same_field(theirs, field) ? SHARED
                                                      : GENUINE;
     }
-    bool replaced = (said && dkv_stamp_cmp(said->stamp, field->stamp) > 0) ||
-                    dkv_stamp_cmp(field->stamp, feed->dead) <= 0;
+    if (dkv_stamp_cmp(field->stamp, feed->dead) <= 0) {
+        return WITNESSED; /* whatever came after it, it was deleted */
+    }
+    bool replaced = said && dkv_stamp_cmp(said->stamp, field->stamp) > 0;
     if (replaced) {
         return theirs && same_field(theirs, field) ? SHARED : UNKNOWN;
     }
