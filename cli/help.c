@@ -16,6 +16,8 @@ int cli_help(int argc, char **argv)
           "  hedgerow inspect FILE.wasm    print a module's imports, exports, size and digest\n"
           "  hedgerow clouds up|status|kill|cut|heal|down\n"
           "                                five sites on this machine: docs/clouds.md\n"
+          "  hedgerow kv status|verify|repair|export|import|member\n"
+          "                                what the sites hold: `hedgerow kv help`\n"
           "  hedgerow version              print versions\n"
           "  hedgerow help                 print this\n"
           "\n"

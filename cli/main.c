@@ -12,9 +12,9 @@ static const struct {
     int (*run)(int argc, char **argv);
 } verbs[] = {
     {"up", cli_up},           {"validate", cli_validate}, {"manifest", cli_manifest},
-    {"inspect", cli_inspect}, {"clouds", cli_clouds},     {"version", cli_version},
-    {"help", cli_help},       {"--version", cli_version}, {"--help", cli_help},
-    {"-h", cli_help},
+    {"inspect", cli_inspect}, {"clouds", cli_clouds},     {"kv", cli_kv},
+    {"version", cli_version}, {"help", cli_help},         {"--version", cli_version},
+    {"--help", cli_help},     {"-h", cli_help},
 };
 
 /* A standard stream that was closed by whoever started us would become the number of the next file or

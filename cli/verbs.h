@@ -13,6 +13,7 @@ int cli_validate(int argc, char **argv);
 int cli_manifest(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
 int cli_clouds(int argc, char **argv);
+int cli_kv(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_help(int argc, char **argv);
 

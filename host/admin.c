@@ -1,9 +1,10 @@
-/* Four small documents over libmicrohttpd. */
+/* Small documents over libmicrohttpd. */
 #include "host/admin.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
+#include "host/admin_kv.h"
 #include "host/metrics.h"
 #include "host/mhd.h"
 
@@ -12,6 +13,7 @@
 struct hr_admin {
     struct hr_mhd mhd;
     struct hr_admin_source source;
+    struct hr_admin_kv kv;
 };
 
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status,
@@ -47,8 +49,15 @@ static enum MHD_Result access_callback(void *arg, struct MHD_Connection *connect
                                        const char *url, const char *method, const char *version,
                                        const char *data, size_t *data_len, void **state)
 {
-    (void)version, (void)data, (void)state;
-    const struct hr_admin *admin = arg;
+    (void)version;
+    struct hr_admin *admin = arg;
+    if (*state) {
+        return hr_admin_kv_go_on(*state, data, data_len);
+    }
+    if (hr_admin_kv_is(url) && *data_len == 0) {
+        *state = hr_admin_kv_begin(&admin->kv, connection, url, method);
+        return *state ? MHD_YES : MHD_NO;
+    }
     if (*data_len > 0) {
         *data_len = 0;
         return MHD_YES;
@@ -71,13 +80,15 @@ static enum MHD_Result access_callback(void *arg, struct MHD_Connection *connect
         return answer_document(admin, connection, admin->source.lattice, "application/json");
     }
     return answer(connection, 404, "text/plain",
-                  HR_STR("there are /healthz, /readyz, /metrics, /lattice\n"));
+                  HR_STR("there are /healthz, /readyz, /metrics, /lattice, /kv\n"));
 }
 
 static void completed_callback(void *arg, struct MHD_Connection *connection, void **state,
                                enum MHD_RequestTerminationCode code)
 {
-    (void)arg, (void)connection, (void)state, (void)code;
+    (void)arg, (void)connection, (void)code;
+    hr_admin_kv_end(*state);
+    *state = NULL;
 }
 
 static void *begun_callback(void *arg, const char *target, struct MHD_Connection *connection)
@@ -94,6 +105,7 @@ enum hr_err hr_admin_start(struct hr_loop *loop, int fd, const struct hr_admin_s
         return hr_diag_set(diag, HR_NO_MEMORY, "admin address");
     }
     admin->source = *source;
+    hr_admin_kv_init(&admin->kv, &admin->mhd, source->bus);
     const struct hr_mhd_callbacks callbacks = {
         .access = access_callback,
         .completed = completed_callback,
@@ -112,6 +124,7 @@ enum hr_err hr_admin_start(struct hr_loop *loop, int fd, const struct hr_admin_s
 void hr_admin_stop(struct hr_admin *admin)
 {
     if (admin) {
+        hr_admin_kv_stop(&admin->kv);
         hr_mhd_stop(&admin->mhd);
     }
 }

@@ -1,5 +1,5 @@
 /* The operator's HTTP address: /healthz (the process lives), /readyz (it serves), /metrics
- * (Prometheus text format), /lattice (hosts and sites, as JSON). On the host's main loop, apart from the workers, so that it answers when
+ * (Prometheus text format), /lattice (hosts and sites, as JSON), and /kv (admin_kv.h). On the host's main loop, apart from the workers, so that it answers when
  * they are busy. */
 #ifndef HR_ADMIN_H
 #define HR_ADMIN_H
@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/diag.h"
 #include "base/err.h"
+#include "host/bus.h"
 #include "host/loop.h"
 
 struct hr_admin;
@@ -17,6 +18,7 @@ struct hr_admin_source {
     bool (*ready)(void *arg);
     enum hr_err (*metrics)(void *arg, struct hr_buf *buf);
     enum hr_err (*lattice)(void *arg, struct hr_buf *buf);
+    struct hr_bus_port *bus; /* of @loop, for /kv; kept until the stop */
     void *arg;
 };
 

@@ -62,6 +62,7 @@ struct host {
     struct hr_loop loop; /* the main thread's: signals and the admin address */
     bool loop_open;
     struct hr_admin *admin;
+    struct hr_bus_port *admin_bus; /* on the main loop */
     uv_signal_t signals[2];
     struct hr_timer check;
     enum stop_state stop;
@@ -446,8 +447,13 @@ static enum hr_err open_admin(struct host *host, struct hr_diag *diag)
     if (host->admin_fd < 0) {
         return HR_OK;
     }
-    const struct hr_admin_source source = {is_ready, render_metrics, render_lattice, host};
-    enum hr_err err = hr_admin_start(&host->loop, host->admin_fd, &source, &host->admin, diag);
+    enum hr_err err = hr_bus_port_open(host->local_bus, &host->loop, &host->admin_bus, diag);
+    if (err) {
+        return err;
+    }
+    const struct hr_admin_source source = {is_ready, render_metrics, render_lattice,
+                                           host->admin_bus, host};
+    err = hr_admin_start(&host->loop, host->admin_fd, &source, &host->admin, diag);
     if (!err) {
         host->admin_fd = -1;
     }
@@ -523,6 +529,24 @@ static void stop_threads(struct host *host)
     }
 }
 
+static void on_admin_bus_closed(void *arg)
+{
+    struct host *host = arg;
+    hr_loop_stop(&host->loop);
+}
+
+/* After the loop's own run. */
+static void close_admin(struct host *host)
+{
+    hr_admin_stop(host->admin);
+    if (host->admin_bus) {
+        hr_bus_port_close(host->admin_bus, on_admin_bus_closed, host);
+        hr_loop_run(&host->loop);
+    }
+    hr_loop_release(&host->loop);
+    hr_admin_free(host->admin);
+}
+
 static void release(struct host *host)
 {
     stop_threads(host);
@@ -540,9 +564,7 @@ static void release(struct host *host)
         close(host->admin_fd);
     }
     if (host->loop_open) {
-        hr_admin_stop(host->admin);
-        hr_loop_release(&host->loop);
-        hr_admin_free(host->admin);
+        close_admin(host);
     }
     for (size_t i = 0; i < host->actor_count; i++) {
         hr_actor_free(host->actors[i]);

@@ -1,5 +1,5 @@
 /* Drives a libmicrohttpd daemon from a loop: the daemon does its own epoll, and the loop watches that
- * one descriptor. This file and httpd and admin are the only ones that know libmicrohttpd. One loop thread. */
+ * one descriptor. This file , httpd and admin* are the only ones that know libmicrohttpd. One loop thread. */
 #ifndef HR_MHD_H
 #define HR_MHD_H
 

@@ -109,10 +109,10 @@ static void replicate(struct fake *fake, struct hr_arena *arena, const uint8_t *
 
 static void survive(struct fake *fake, struct hr_arena *arena, struct hr_str bytes)
 {
-    static const char *subjects[] = {"wasmkv.peer.default.w",        "_LOCAL.wasmkv.default.apply",
-                                     "_LOCAL.wasmkv.default.ship",   "wasmkv.peer.default.have",
-                                     "wasmkv.peer.default.log.here", "wasmkv.peer.default.st.here",
-                                     "_LOCAL.wasmkv.default.fill"};
+    static const char *subjects[] = {
+        "wasmkv.peer.default.w",      "_LOCAL.wasmkv.default.apply",  "_LOCAL.wasmkv.default.ship",
+        "wasmkv.peer.default.have",   "wasmkv.peer.default.log.here", "wasmkv.peer.default.st.here",
+        "_LOCAL.wasmkv.default.fill", "wasmkv.peer.default.dig.here", "_LOCAL.wasmkv.default.mend"};
     struct hr_str changes[1] = {bytes};
     const struct dkv_parcel parcel = {changes, 1};
     struct hr_str body;

@@ -39,6 +39,10 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}/0`;
   }
 
+  ask(command) {
+    return ask(this.port, command);
+  }
+
   start() {
     return this.service.start();
   }

@@ -369,10 +369,12 @@ static void replica_refuses_what_cannot_be(void **state)
 static void replica_takes_no_damaged_message(void **state)
 {
     (void)state;
-    static const char *subjects[] = {"wasmkv.peer.default.w",         "_LOCAL.wasmkv.default.apply",
-                                     "_LOCAL.wasmkv.default.ship",    "wasmkv.peer.default.have",
-                                     "wasmkv.peer.default.log.site0", "wasmkv.peer.other.w",
-                                     "wasmkv.peer.default.log.site1"};
+    static const char *subjects[] = {
+        "wasmkv.peer.default.w",         "_LOCAL.wasmkv.default.apply",
+        "_LOCAL.wasmkv.default.ship",    "wasmkv.peer.default.have",
+        "wasmkv.peer.default.log.site0", "wasmkv.peer.other.w",
+        "wasmkv.peer.default.log.site1", "wasmkv.peer.default.dig.site0",
+        "_LOCAL.wasmkv.default.mend"};
     struct hr_arena arena = {0};
     struct hr_str body = {0};
     struct hr_str changes[1] = {change_of(&arena, dkv_origin_of(9, 77), 1, "1")};

@@ -28,6 +28,13 @@ static void route_is_read_from_the_subject(void **state)
         {"wasmkv.peer.default.have", DKV_ROUTE_HAVE},
         {"wasmkv.peer.default.log.aws", DKV_ROUTE_LOG},
         {"_LOCAL.wasmkv.default.tick", DKV_ROUTE_TICK},
+        {"wasmkv.peer.default.dig.aws", DKV_ROUTE_DIG},
+        {"_LOCAL.wasmkv.default.mend", DKV_ROUTE_MEND},
+        {"_LOCAL.wasmkv.default.admin", DKV_ROUTE_ADMIN},
+        {"wasmkv.peer.default.admin", DKV_ROUTE_NOWHERE},
+        {"wasmkv.peer.default.mend", DKV_ROUTE_NOWHERE},
+        {"wasmkv.peer.default.dig", DKV_ROUTE_NOWHERE},
+        {"wasmkv.peer.default.dig.gcp", DKV_ROUTE_NOWHERE},
         {"wasmkv.peer.default.st.aws", DKV_ROUTE_STATE},
         {"wasmkv.peer.default.st.gcp", DKV_ROUTE_NOWHERE},
         {"_LOCAL.wasmkv.default.fill", DKV_ROUTE_FILL},
@@ -54,7 +61,7 @@ static void route_gives_its_subject(void **state)
 {
     (void)state;
     struct hr_arena arena = {0};
-    for (int route = DKV_ROUTE_CHANGES; route <= DKV_ROUTE_TICK; route++) {
+    for (int route = DKV_ROUTE_CHANGES; route < DKV_ROUTE_NOWHERE; route++) {
         struct hr_str subject =
             dkv_route_subject((enum dkv_route)route, &config, config.site, &arena);
         assert_non_null(subject.ptr);

@@ -10,11 +10,14 @@
 #include "actors/kv/core/group.h"
 #include "actors/kv/core/list.h"
 #include "actors/kv/core/meet.h"
+#include "actors/kv/core/mend.h"
+#include "actors/kv/core/operator.h"
 #include "actors/kv/core/read.h"
 #include "actors/kv/core/receive.h"
 #include "actors/kv/core/reply.h"
 #include "actors/kv/core/route.h"
 #include "actors/kv/core/serve.h"
+#include "actors/kv/core/serve_dig.h"
 #include "actors/kv/core/ship.h"
 #include "actors/kv/core/sweep.h"
 #include "actors/kv/core/text.h"
@@ -417,6 +420,17 @@ static void take_peer(struct batch *batch, enum dkv_route route, size_t index)
         break;
     case DKV_ROUTE_LOG:
         handled->err = dkv_serve_log(batch->env, &batch->config, message, &handled->diag);
+        break;
+    case DKV_ROUTE_DIG:
+        handled->err =
+            dkv_serve_dig(batch->env, &batch->config, &batch->group, message, &handled->diag);
+        break;
+    case DKV_ROUTE_MEND:
+        handled->err = dkv_mend_handle(batch->env, &batch->config, message, &handled->diag);
+        break;
+    case DKV_ROUTE_ADMIN:
+        handled->err =
+            dkv_operator_handle(batch->env, &batch->config, &batch->group, message, &handled->diag);
         break;
     case DKV_ROUTE_STATE:
         handled->err = dkv_donate(batch->env, &batch->config, message, &handled->diag);

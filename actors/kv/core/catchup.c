@@ -6,6 +6,7 @@
 #include "actors/kv/core/join.h"
 #include "actors/kv/core/parcel.h"
 #include "actors/kv/core/pull.h"
+#include "actors/kv/core/round.h"
 #include "actors/kv/core/seal.h"
 #include "actors/kv/core/site.h"
 #include "actors/kv/core/stable.h"
@@ -149,6 +150,9 @@ static enum hr_err catch_up(struct dkv_tick *tick, struct dkv_join *join, dkv_or
     }
     if (!err && after == 0 && !tick->transferring && !dkv_tick_over(tick)) {
         err = dkv_stable_tick(tick, &holdings, &arena, diag);
+    }
+    if (!err && after == 0 && !tick->transferring && !dkv_tick_over(tick)) {
+        dkv_round_step(tick, &holdings);
     }
     if (!err) {
         err = dkv_behind_count(tick->env, &holdings, &arena, &lacking, diag);
@@ -299,6 +303,9 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
     if (group->alive > 0 && (tick.counted || tick.lacking > 0)) {
         /* Else it is as it was: nobody was asked, or not of everything. */
         err = dkv_behind_note(env, tick.lacking, diag);
+    }
+    if (!err && group->alive == 0 && !dkv_tick_over(&tick)) {
+        dkv_round_step(&tick, NULL);
     }
     if (!err && group->alive == 0) {
         err = watch_floor(&tick, diag);

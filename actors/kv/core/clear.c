@@ -88,8 +88,7 @@ static enum hr_err look_at_written(struct count *count)
     return err;
 }
 
-/* A pass over all records has to begin. */
-static void sweep_anew(struct dkv_tally *tally, dkv_hlc made)
+void dkv_clear_sweep_anew(struct dkv_tally *tally, dkv_hlc made)
 {
     tally->made = made > tally->made ? made : tally->made;
     tally->began = 0;
@@ -117,7 +116,7 @@ enum hr_err dkv_clear_merge(struct dkv_attempt *attempt, const struct dkv_change
     bool covers_all = change->stamp.hlc > attempt->ctr.hlc;
     tally->counted = covers_all;
     tally->visible = covers_all ? 0 : tally->visible;
-    sweep_anew(tally, change->stamp.hlc);
+    dkv_clear_sweep_anew(tally, change->stamp.hlc);
     return put_mark(attempt, change->stamp);
 }
 
@@ -154,7 +153,7 @@ enum hr_err dkv_clear_apply(struct dkv_attempt *attempt, const struct dkv_reques
     }
     attempt->tally.counted = true;
     attempt->tally.visible = 0;
-    sweep_anew(&attempt->tally, change.stamp.hlc);
+    dkv_clear_sweep_anew(&attempt->tally, change.stamp.hlc);
     ret_answer->version = change.stamp;
     ret_answer->seq = change.seq;
     ret_answer->count = count.visible;

@@ -19,5 +19,7 @@ HR_MUST_CHECK enum hr_err dkv_clear_apply(struct dkv_attempt *attempt,
  * store's. */
 HR_MUST_CHECK enum hr_err dkv_clear_merge(struct dkv_attempt *attempt,
                                           const struct dkv_change *change, struct hr_diag *diag);
+/* A pass over all records has to begin, because of a clear mark with clock @made. */
+void dkv_clear_sweep_anew(struct dkv_tally *tally, dkv_hlc made);
 
 #endif

@@ -7,12 +7,47 @@
 #include "actors/kv/core/wire.h"
 
 #define VERSION 1u
+#define NAME_FIXED_BYTES 2u
 
 static const unsigned char hash_key[DKV_SIPHASH_KEY_BYTES] = "hedgerow leaf v";
 
 uint32_t dkv_leaf_of(struct hr_str key, unsigned leaf_bits)
 {
     return (uint32_t)(dkv_siphash(hash_key, key) >> (64 - leaf_bits));
+}
+
+enum hr_err dkv_leaf_names(struct dkv_value value, struct hr_arena *arena,
+                           struct hr_str **ret_names, size_t *ret_count, struct hr_diag *diag)
+{
+    struct dkv_in in = {0};
+    uint32_t count = 0;
+    if (value.present) {
+        enum hr_err err = dkv_in_frame(value.bytes, VERSION, HR_STR("index leaf"), &in, diag);
+        if (err) {
+            return err;
+        }
+        count = dkv_in_u32(&in);
+    }
+    if (count > in.left / NAME_FIXED_BYTES) {
+        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("index leaf: more names than bytes"));
+    }
+    struct hr_str *names = hr_arena_alloc(arena, count * sizeof *names);
+    if (!names) {
+        return HR_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        names[i] = dkv_in_bytes(&in, dkv_in_u16(&in));
+        if (in.failed || !dkv_key_valid(names[i]) ||
+            (i > 0 && hr_str_cmp(names[i - 1], names[i]) >= 0)) {
+            return DKV_FAIL(diag, HR_CORRUPT, HR_STR("index leaf: names are not in order"));
+        }
+    }
+    if (value.present && !dkv_in_done(&in)) {
+        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("index leaf: bytes are left over"));
+    }
+    *ret_names = names;
+    *ret_count = count;
+    return HR_OK;
 }
 
 static void write_name(struct dkv_out *out, struct hr_str name)

@@ -27,6 +27,11 @@
 #define DKV_LEAF_BYTES_MAX ((size_t)1 << 20)
 
 uint32_t dkv_leaf_of(struct hr_str key, unsigned leaf_bits);
+/* The names in @value, none if it is absent. Owns: the list lives in @arena, the names are borrowed from
+ * @value. Errors: HR_CORRUPT, HR_UNSUPPORTED, HR_NO_MEMORY. */
+HR_MUST_CHECK enum hr_err dkv_leaf_names(struct dkv_value value, struct hr_arena *arena,
+                                         struct hr_str **ret_names, size_t *ret_count,
+                                         struct hr_diag *diag);
 /* The names @old with @name among them, encoded. @old is absent for an empty leaf; if the name is
  * there already, ret_new->present is false. Errors: HR_CORRUPT, HR_UNSUPPORTED, HR_TOO_BIG,
  * HR_NO_MEMORY. */

@@ -10,18 +10,15 @@ static const struct tail {
     struct hr_str text;
     enum dkv_route route;
     bool local;
+    bool named; /* a site's name follows */
 } tails[] = {
-    {{".w", 2}, DKV_ROUTE_CHANGES, false}, {{".have", 5}, DKV_ROUTE_HAVE, false},
-    {{".log.", 5}, DKV_ROUTE_LOG, false},  {{".apply", 6}, DKV_ROUTE_APPLY, true},
-    {{".ship", 5}, DKV_ROUTE_SHIP, true},  {{".tick", 5}, DKV_ROUTE_TICK, true},
-    {{".st.", 4}, DKV_ROUTE_STATE, false}, {{".fill", 5}, DKV_ROUTE_FILL, true},
+    {{".w", 2}, DKV_ROUTE_CHANGES, false, false},  {{".have", 5}, DKV_ROUTE_HAVE, false, false},
+    {{".log.", 5}, DKV_ROUTE_LOG, false, true},    {{".dig.", 5}, DKV_ROUTE_DIG, false, true},
+    {{".apply", 6}, DKV_ROUTE_APPLY, true, false}, {{".ship", 5}, DKV_ROUTE_SHIP, true, false},
+    {{".tick", 5}, DKV_ROUTE_TICK, true, false},   {{".mend", 5}, DKV_ROUTE_MEND, true, false},
+    {{".admin", 6}, DKV_ROUTE_ADMIN, true, false}, {{".st.", 4}, DKV_ROUTE_STATE, false, true},
+    {{".fill", 5}, DKV_ROUTE_FILL, true, false},
 };
-
-/* Whether the site's name ends the subject. */
-static bool names_site(enum dkv_route route)
-{
-    return route == DKV_ROUTE_LOG || route == DKV_ROUTE_STATE;
-}
 
 enum dkv_route dkv_route_of(struct hr_str subject, const struct dkv_config *config)
 {
@@ -36,11 +33,10 @@ enum dkv_route dkv_route_of(struct hr_str subject, const struct dkv_config *conf
     rest = hr_str_from(rest, config->bucket.len);
     for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
         const struct tail *tail = &tails[i];
-        bool named =
-            names_site(tail->route) && hr_str_eq(hr_str_from(rest, tail->text.len), config->site);
+        struct hr_str site = tail->named ? config->site : (struct hr_str){0};
         if (tail->local == local && hr_str_starts(rest, tail->text) &&
-            (named || rest.len == tail->text.len)) {
-            return named || !names_site(tail->route) ? tail->route : DKV_ROUTE_NOWHERE;
+            hr_str_eq(hr_str_from(rest, tail->text.len), site)) {
+            return tail->route;
         }
     }
     return DKV_ROUTE_NOWHERE;
@@ -56,10 +52,8 @@ struct hr_str dkv_route_subject(enum dkv_route route, const struct dkv_config *c
             dkv_out_bytes(&out, tails[i].local ? LOCAL : PEER);
             dkv_out_bytes(&out, config->bucket);
             dkv_out_bytes(&out, tails[i].text);
+            dkv_out_bytes(&out, tails[i].named ? site : (struct hr_str){0});
         }
-    }
-    if (names_site(route)) {
-        dkv_out_bytes(&out, site);
     }
     return dkv_out_take(&out, &subject) ? (struct hr_str){0} : subject;
 }

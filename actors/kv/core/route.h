@@ -5,9 +5,12 @@
  *   _LOCAL.wasmkv.<bucket>.ship        SHIP: replies that wait for other sites
  *   wasmkv.peer.<bucket>.have          HAVE: what this site holds
  *   wasmkv.peer.<bucket>.log.<site>    LOG: a piece of what this site holds
+ *   wasmkv.peer.<bucket>.dig.<site>    DIG: a comparison of records
  *   wasmkv.peer.<bucket>.st.<site>     STATE: a piece of the records that this site has
  *   _LOCAL.wasmkv.<bucket>.fill        FILL: a piece of another site's records, for this store
  *   _LOCAL.wasmkv.<bucket>.tick        TICK: it is time to look what is missing
+ *   _LOCAL.wasmkv.<bucket>.mend        MEND: a record or a piece of the index to be put right
+ *   _LOCAL.wasmkv.<bucket>.admin       ADMIN: the operator's, through the host
  *
  * Everything else is a client's. Stateless. Must not know: bodies. */
 #ifndef DKV_ROUTE_H
@@ -22,14 +25,17 @@ enum dkv_route {
     DKV_ROUTE_SHIP,
     DKV_ROUTE_HAVE,
     DKV_ROUTE_LOG,
+    DKV_ROUTE_DIG,
     DKV_ROUTE_STATE,
     DKV_ROUTE_FILL,
     DKV_ROUTE_TICK,
+    DKV_ROUTE_MEND,
+    DKV_ROUTE_ADMIN,
     DKV_ROUTE_NOWHERE /* of another bucket or site, or unknown */
 };
 
 enum dkv_route dkv_route_of(struct hr_str subject, const struct dkv_config *config);
-/* The subject that has @route; @site is only looked at for LOG and STATE. A NULL pointer: memory is out. */
+/* The subject that has @route; @site is only looked at for those that end in one. A NULL pointer: memory is out. */
 struct hr_str dkv_route_subject(enum dkv_route route, const struct dkv_config *config,
                                 struct hr_str site, struct hr_arena *arena);
 
