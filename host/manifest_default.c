@@ -56,6 +56,7 @@ static const char text[] =
     "          - {subject: _LOCAL.wasmkv.default.mend, batch: 64}\n"
     "          - {subject: _LOCAL.wasmkv.default.admin, queue: kv}\n"
     "          - {subject: _LOCAL.wasmkv.default.ship, queue: kv}\n"
+    "          - {subject: _LOCAL.wasmkv.default.meet.>, queue: kv}\n"
     "          - {subject: _LOCAL.wasmkv.default.tick, every: 500ms}\n"
     "      gather: {publish: [\"wasmkv.peer.>\"]}\n"
     "      lattice: {}\n"

@@ -31,6 +31,9 @@ static void route_is_read_from_the_subject(void **state)
         {"wasmkv.peer.default.dig.aws", DKV_ROUTE_DIG},
         {"_LOCAL.wasmkv.default.mend", DKV_ROUTE_MEND},
         {"_LOCAL.wasmkv.default.admin", DKV_ROUTE_ADMIN},
+        {"_LOCAL.wasmkv.default.meet.wasmkv.get.a", DKV_ROUTE_MEET},
+        {"_LOCAL.wasmkv.default.meet.", DKV_ROUTE_NOWHERE},
+        {"wasmkv.peer.default.meet.wasmkv.get.a", DKV_ROUTE_NOWHERE},
         {"wasmkv.peer.default.admin", DKV_ROUTE_NOWHERE},
         {"wasmkv.peer.default.mend", DKV_ROUTE_NOWHERE},
         {"wasmkv.peer.default.dig", DKV_ROUTE_NOWHERE},
@@ -69,6 +72,8 @@ static void route_gives_its_subject(void **state)
     }
     struct hr_str other = dkv_route_subject(DKV_ROUTE_LOG, &config, HR_STR("gcp"), &arena);
     assert_true(hr_str_eq(other, HR_STR("wasmkv.peer.default.log.gcp")));
+    other = dkv_route_subject(DKV_ROUTE_MEET, &config, HR_STR("wasmkv.get.a"), &arena);
+    assert_true(hr_str_eq(dkv_route_client(other, &config), HR_STR("wasmkv.get.a")));
     hr_arena_release(&arena);
 }
 

@@ -316,7 +316,8 @@ static void read_at_a_site_that_is_behind_is_refused(void **state)
     world->in_lane = true;
     before_ms = world->now_ms;
     has(ask(1, "wasmkv.get.a", ""), "\"code\":\"behind\"");
-    assert_int_equal(world->now_ms, before_ms);
+    /* The lane is not waited in: that is an invocation of its own. */
+    assert_in_range(world->now_ms - before_ms, DKV_MEET_MS_MAX - 50, DKV_MEET_MS_MAX + 30);
     world->in_lane = false;
     world->cut[0][1] = false;
     meet();

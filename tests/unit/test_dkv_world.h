@@ -408,7 +408,7 @@ static inline void handle(struct site *site, const struct dkv_message *messages,
 {
     struct dkv_handled handled[8];
     struct dkv_env env = fake_env(&site->fake);
-    env.in_lane = site->world->in_lane;
+    env.in_lane = site->world->in_lane && !strstr(messages[0].subject.ptr, ".meet.");
     env.publish = rig_publish;
     env.refuse = rig_refuse;
     env.judge = rig_judge;
@@ -430,7 +430,7 @@ static inline void handle(struct site *site, const struct dkv_message *messages,
 
 static inline bool waits(const struct packet *packet)
 {
-    return strstr(packet->subject, ".ship") != NULL;
+    return strstr(packet->subject, ".ship") || strstr(packet->subject, ".meet.");
 }
 
 /* Hands over packets that are due. What goes to one site's lane goes together, now and then. */

@@ -45,7 +45,7 @@ static void manifest_built_in_is_the_todo_application(void **state)
     assert_list(kv->buckets, "default");
     assert_str(kv->store, "lmdb:./data");
     assert_list(kv->publish, "_INBOX.> wasmkv.peer.> _LOCAL.wasmkv.> wasmkv.set.>");
-    assert_int_equal(kv->subscription_count, 16);
+    assert_int_equal(kv->subscription_count, 17);
     assert_str(kv->subscriptions[0].subject, "wasmkv.get");
     assert_str(kv->subscriptions[0].queue, "kv");
     assert_int_equal(kv->subscriptions[0].batch, 0);
@@ -56,8 +56,8 @@ static void manifest_built_in_is_the_todo_application(void **state)
     assert_str(kv->subscriptions[5].subject, "wasmkv.peer.default.w");
     assert_str(kv->subscriptions[5].queue, "${site}");
     assert_true(kv->subscriptions[5].no_echo);
-    assert_str(kv->subscriptions[15].subject, "_LOCAL.wasmkv.default.tick");
-    assert_int_equal(kv->subscriptions[15].every_ms, 500);
+    assert_str(kv->subscriptions[16].subject, "_LOCAL.wasmkv.default.tick");
+    assert_int_equal(kv->subscriptions[16].every_ms, 500);
     assert_true(hr_manifest_has_link(kv, HR_LINK_COMMIT));
     assert_true(hr_manifest_has_link(kv, HR_LINK_GATHER));
     assert_false(hr_manifest_has_link(kv, HR_LINK_HTTP));

@@ -138,6 +138,18 @@ static void get(struct batch *batch, const struct dkv_request *request, struct h
     dkv_read_value(request, &reading, arena, ret_answer);
 }
 
+/* In a lane others wait behind a read that waits for what its session has seen: it goes to an invocation of its
+ * own, which answers. False if it does not: this is that one, or it could not be sent. */
+static bool let_wait(struct batch *batch, size_t index, struct hr_arena *arena)
+{
+    const struct dkv_env *env = batch->env;
+    struct dkv_message message = batch->messages[index];
+    struct hr_diag diag;
+    message.subject = dkv_route_subject(DKV_ROUTE_MEET, &batch->config, message.subject, arena);
+    return env->in_lane && message.reply_to.len > 0 && message.subject.ptr &&
+           !env->publish(env->arg, &message, &diag);
+}
+
 /* A read that goes with no others: a list, or one of a session. */
 static void serve_alone(struct batch *batch, const struct dkv_request *request)
 {
@@ -157,7 +169,30 @@ static void serve_alone(struct batch *batch, const struct dkv_request *request)
     } else if (!answer.err) {
         list(batch, request, &site, &arena, &answer);
     }
-    reply(batch, request->index, &answer, false, &arena);
+    if (answer.err != HR_AGAIN || !let_wait(batch, request->index, &arena)) {
+        reply(batch, request->index, &answer, false, &arena);
+    }
+    hr_arena_release(&arena);
+}
+
+/* A read that was let wait. It has an invocation of its own. */
+static void take_waiting(struct batch *batch, size_t index)
+{
+    struct dkv_message message = batch->messages[index];
+    struct dkv_request request = {.index = index};
+    struct hr_diag diag = {0};
+    struct hr_arena arena;
+    hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+    message.subject = dkv_route_client(message.subject, &batch->config);
+    enum hr_err err = dkv_request_parse(batch->env, &message, &arena, &request, &diag);
+    if (!err && (dkv_op_writes(request.op) || !request.session)) {
+        err = DKV_FAIL(&diag, HR_BAD_INPUT, HR_STR("only a session's reads wait"));
+    }
+    if (err) {
+        reply_error(batch, index, err, &diag, false);
+    } else {
+        serve_alone(batch, &request);
+    }
     hr_arena_release(&arena);
 }
 
@@ -431,6 +466,9 @@ static void take_peer(struct batch *batch, enum dkv_route route, size_t index)
     case DKV_ROUTE_ADMIN:
         handled->err =
             dkv_operator_handle(batch->env, &batch->config, &batch->group, message, &handled->diag);
+        break;
+    case DKV_ROUTE_MEET:
+        take_waiting(batch, index);
         break;
     case DKV_ROUTE_STATE:
         handled->err = dkv_donate(batch->env, &batch->config, message, &handled->diag);

@@ -11,6 +11,8 @@
  *   _LOCAL.wasmkv.<bucket>.tick        TICK: it is time to look what is missing
  *   _LOCAL.wasmkv.<bucket>.mend        MEND: a record or a piece of the index to be put right
  *   _LOCAL.wasmkv.<bucket>.admin       ADMIN: the operator's, through the host
+ *   _LOCAL.wasmkv.<bucket>.meet.<...>  MEET: a client's read, with its subject behind, that waits for what
+ *                                      its session has seen
  *
  * Everything else is a client's. Stateless. Must not know: bodies. */
 #ifndef DKV_ROUTE_H
@@ -31,12 +33,16 @@ enum dkv_route {
     DKV_ROUTE_TICK,
     DKV_ROUTE_MEND,
     DKV_ROUTE_ADMIN,
+    DKV_ROUTE_MEET,
     DKV_ROUTE_NOWHERE /* of another bucket or site, or unknown */
 };
 
 enum dkv_route dkv_route_of(struct hr_str subject, const struct dkv_config *config);
-/* The subject that has @route; @site is only looked at for those that end in one. A NULL pointer: memory is out. */
+/* The subject that has @route; @rest is the site or the client's subject, of those that end in one. A NULL pointer:
+ * memory is out. */
 struct hr_str dkv_route_subject(enum dkv_route route, const struct dkv_config *config,
-                                struct hr_str site, struct hr_arena *arena);
+                                struct hr_str rest, struct hr_arena *arena);
+/* The client's subject behind @subject, which is of route MEET. */
+struct hr_str dkv_route_client(struct hr_str subject, const struct dkv_config *config);
 
 #endif
