@@ -85,6 +85,7 @@ struct world {
         siblings; /* each site has a second host, on the same store, that hears what the first one says to
                       other hosts, and answers before everybody else */
     bool healed;
+    bool clocks_known; /* hosts know by how much the others' clocks are ahead */
     bool in_lane;      /* messages come as a lane's batches */
     unsigned refusals; /* of clients' requests */
     /* Somebody asks @to something; NULL: nothing comes in between. */
@@ -315,6 +316,8 @@ static inline enum hr_err rig_sites(void *arg, struct hr_arena *arena, struct dk
         sites[count++] = (struct dkv_peer){.name = hr_str_c(other->name),
                                            .id = (uint16_t)(i + 1),
                                            .here = i == site->index,
+                                           .clock_known = world->clocks_known && i != site->index,
+                                           .clock_ahead_ms = other->skew_ms - site->skew_ms,
                                            .alive = i == site->index || believed ||
                                                     (other->up && !world->cut[i][site->index])};
     }

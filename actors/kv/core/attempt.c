@@ -24,7 +24,7 @@ static enum hr_err prefetch(struct dkv_attempt *attempt, const struct dkv_reques
                             size_t count, struct hr_str progress_key, struct hr_diag *diag)
 {
     struct hr_arena *arena = attempt->arena;
-    size_t room = 4 + count * PREFETCH_PER_REQUEST;
+    size_t room = 5 + count * PREFETCH_PER_REQUEST;
     for (size_t i = 0; i < count; i++) {
         room += origins_of(attempt, &requests[i]);
     }
@@ -37,6 +37,7 @@ static enum hr_err prefetch(struct dkv_attempt *attempt, const struct dkv_reques
     keys[n++] = DKV_KEY_TALLY;
     keys[n++] = progress_key;
     keys[n++] = DKV_KEY_FLOOR;
+    keys[n++] = DKV_KEY_AHEAD;
     for (size_t i = 0; i < count; i++) {
         if (requests[i].patch.options.has_request_id) {
             keys[n++] = dkv_key_result(arena, &requests[i].opid);
@@ -374,7 +375,9 @@ enum hr_err dkv_attempt_commit_alone(struct dkv_attempt *attempt, struct hr_diag
 {
     struct dkv_commit commit;
     size_t conflict;
-    enum hr_err err = dkv_clock_next(attempt->ctr.hlc, 0, attempt->site.wall, &attempt->ctr.hlc);
+    /* In a group only stamps follow the wall, which may be wrong. */
+    dkv_wall_ms wall = attempt->site.grouped ? 0 : attempt->site.wall;
+    enum hr_err err = dkv_clock_next(attempt->ctr.hlc, 0, wall, &attempt->ctr.hlc);
     if (!err) {
         err = close_changes(attempt, diag);
     }

@@ -6,6 +6,7 @@
 #include "actors/kv/core/behind.h"
 #include "actors/kv/core/catchup.h"
 #include "actors/kv/core/donate.h"
+#include "actors/kv/core/drift.h"
 #include "actors/kv/core/fill.h"
 #include "actors/kv/core/group.h"
 #include "actors/kv/core/list.h"
@@ -284,6 +285,9 @@ static enum hr_err attempt_once(struct batch *batch, const struct dkv_request *r
     if (!err) {
         err = dkv_site_serves(&attempt.site, diag);
     }
+    if (!err) {
+        err = dkv_drift_admit(&attempt, diag);
+    }
     if (err) {
         return err;
     }
@@ -495,6 +499,9 @@ static enum hr_err begin(struct batch *batch, size_t count, struct hr_arena *are
     enum hr_err err = dkv_config_read(batch->env, arena, &batch->config, diag);
     if (!err) {
         err = dkv_group_read(batch->env, &batch->config, arena, &batch->group, diag);
+    }
+    if (!err) {
+        batch->config.clock_ahead_ms = batch->group.clock_ahead_ms;
     }
     for (size_t i = 0; !err && i < batch->group.count; i++) {
         dkv_group_note(&batch->config, batch->group.peers[i].id);

@@ -3,6 +3,7 @@
 
 #include "actors/kv/core/batch.h"
 #include "actors/kv/core/behind.h"
+#include "actors/kv/core/drift.h"
 #include "actors/kv/core/join.h"
 #include "actors/kv/core/parcel.h"
 #include "actors/kv/core/pull.h"
@@ -150,6 +151,9 @@ static enum hr_err catch_up(struct dkv_tick *tick, struct dkv_join *join, dkv_or
     }
     if (!err && after == 0 && !tick->transferring && !dkv_tick_over(tick)) {
         err = dkv_stable_tick(tick, &holdings, &arena, diag);
+    }
+    if (!err && after == 0) {
+        err = dkv_drift_step(tick, &holdings, diag);
     }
     if (!err && after == 0 && !tick->transferring && !dkv_tick_over(tick)) {
         dkv_round_step(tick, &holdings);

@@ -1,7 +1,7 @@
 /* Names in the store. They are text, and numbers in them are lower-case hexadecimal digits of a
  * fixed width, so that their bytewise order is the numbers' order:
  *
- *   m/self  m/ctr  m/cfg  m/tally  m/S  m/behind  m/sync  m/wipe  b/clear
+ *   m/self  m/ctr  m/cfg  m/tally  m/S  m/behind  m/ahead  m/sync  m/wipe  b/clear
  *   r/<key>                       a record
  *   f/<origin 16>/<seq 16>        a change of the feed
  *   v/<origin 16>                 how far an origin's changes are applied here
@@ -35,6 +35,7 @@
 #define DKV_KEY_TALLY HR_STR("m/tally")
 #define DKV_KEY_FLOOR HR_STR("m/S")
 #define DKV_KEY_BEHIND HR_STR("m/behind")
+#define DKV_KEY_AHEAD HR_STR("m/ahead")
 #define DKV_KEY_WIPE HR_STR("m/wipe")
 #define DKV_KEY_CLEAR HR_STR("b/clear")
 #define DKV_KEYS_RECORDS HR_STR("r/")

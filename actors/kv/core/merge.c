@@ -2,6 +2,7 @@
 #include "actors/kv/core/merge.h"
 
 #include "actors/kv/core/clear.h"
+#include "actors/kv/core/drift.h"
 #include "actors/kv/core/fence.h"
 #include "actors/kv/core/floor.h"
 #include "actors/kv/core/found.h"
@@ -251,6 +252,16 @@ static enum hr_err is_fenced(struct dkv_attempt *attempt, const struct dkv_incom
     return err;
 }
 
+/* Whether the change's clock is too far ahead. One that comes next after this site's own clock, which is as far
+ * ahead already, does no harm: sites that all were ahead once go on. */
+static bool is_parked(const struct dkv_attempt *attempt, const struct dkv_change *change)
+{
+    dkv_wall_ms wall = dkv_drift_others(attempt->config, attempt->site.wall);
+    dkv_wall_ms made = dkv_clock_ms(change->stamp.hlc);
+    return dkv_clock_ahead_ms(change->stamp.hlc, wall) > DKV_DRIFT_MS_MAX &&
+           made > dkv_clock_ms(attempt->site.ctr.hlc) + 1;
+}
+
 enum hr_err dkv_merge_change(struct dkv_attempt *attempt, struct dkv_incoming *incoming,
                              const struct dkv_floor *floor, struct dkv_merged *merged,
                              struct hr_diag *diag)
@@ -264,7 +275,7 @@ enum hr_err dkv_merge_change(struct dkv_attempt *attempt, struct dkv_incoming *i
     if (!dkv_site_member(&attempt->site.cfg, dkv_origin_site(change->stamp.origin))) {
         return DKV_FAIL(diag, HR_CORRUPT, HR_STR("the group has no room for another site"));
     }
-    if (dkv_clock_ahead_ms(change->stamp.hlc, attempt->site.wall) > DKV_DRIFT_MS_MAX) {
+    if (is_parked(attempt, change)) {
         incoming->fate = DKV_FATE_PARKED;
         return HR_OK;
     }

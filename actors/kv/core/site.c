@@ -1,6 +1,7 @@
 /* Opening and booting a site. */
 #include "actors/kv/core/site.h"
 
+#include "actors/kv/core/drift.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/leaf.h"
 #include "actors/kv/core/text.h"
@@ -160,8 +161,10 @@ static enum hr_err mint(const struct dkv_env *env, const struct stored *stored,
         next.self.since = inc;
         env->random(env->arg, next.self.cluster, DKV_CLUSTER_BYTES);
     }
-    next.ctr =
-        (struct dkv_ctr){.origin = next.self.origin, .hlc = dkv_clock_lift(stored->ctr.hlc, wall)};
+    /* In a group only stamps follow the wall, which may be wrong. */
+    bool lifts = next.self.state == DKV_SITE_ACTIVE;
+    next.ctr = (struct dkv_ctr){.origin = next.self.origin,
+                                .hlc = dkv_clock_lift(stored->ctr.hlc, lifts ? wall : 0)};
     if (!stored->values[CFG].present) {
         next.cfg = (struct dkv_cfg){.epoch = 1,
                                     .wanted_acks = 1,
@@ -389,7 +392,7 @@ static enum hr_err join(const struct dkv_env *env, const struct stored *stored,
         err = look_for_cuts(env, arena, diag);
     }
     if (!err) {
-        err = dkv_clock_next(stored->ctr.hlc, 0, env->wall(env->arg), &next_ctr.hlc);
+        err = dkv_clock_next(stored->ctr.hlc, 0, 0, &next_ctr.hlc);
     }
     if (!err) {
         err = dkv_self_encode(&next_self, arena, &puts[SELF].value);
@@ -409,8 +412,9 @@ static enum hr_err join(const struct dkv_env *env, const struct stored *stored,
 }
 
 /* HR_CONFLICT: another host took the store over between the readings of m/self and m/ctr. */
-static enum hr_err finish(const struct dkv_env *env, const struct stored *stored,
-                          struct dkv_site *ret_site, struct hr_diag *diag)
+static enum hr_err finish(const struct dkv_env *env, const struct dkv_config *config,
+                          const struct stored *stored, struct dkv_site *ret_site,
+                          struct hr_diag *diag)
 {
     if (!stored->values[CTR].present || !stored->values[CFG].present) {
         return DKV_FAIL(diag, HR_CORRUPT, HR_STR("m/self is there, but m/ctr or m/cfg is not"));
@@ -425,7 +429,7 @@ static enum hr_err finish(const struct dkv_env *env, const struct stored *stored
                                   .boot_class = stored->self.boot_class,
                                   .since = stored->self.since,
                                   .grouped = stored->cfg.member_count > 1,
-                                  .wall = env->wall(env->arg)};
+                                  .wall = dkv_drift_own(config, env->wall(env->arg))};
     return HR_OK;
 }
 
@@ -467,7 +471,7 @@ enum hr_err dkv_site_open(const struct dkv_env *env, const struct dkv_config *gi
                    add_members(&stored.cfg, config, &cfg)) {
             err = join(env, &stored, &cfg, arena, diag);
         } else {
-            err = finish(env, &stored, ret_site, diag);
+            err = finish(env, config, &stored, ret_site, diag);
             if (!err) {
                 return HR_OK;
             }
@@ -567,7 +571,7 @@ static enum hr_err turn(const struct dkv_env *env, const struct dkv_config *give
                                         {DKV_KEY_CTR, stored.values[CTR]}};
     stored.self.state = want->state;
     stored.self.boot_class = want->boot_class ? want->boot_class : stored.self.boot_class;
-    err = dkv_clock_next(stored.ctr.hlc, lift, env->wall(env->arg), &stored.ctr.hlc);
+    err = dkv_clock_next(stored.ctr.hlc, lift, 0, &stored.ctr.hlc);
     if (!err) {
         err = dkv_self_encode(&stored.self, arena, &puts[0].value);
     }
@@ -607,7 +611,7 @@ enum hr_err dkv_site_put(const struct dkv_env *env, const struct dkv_site *site,
     const struct dkv_commit commit = {
         .checks = checks, .check_count = 2, .puts = puts, .put_count = 2};
     size_t conflict;
-    enum hr_err err = dkv_clock_next(ctr.hlc, 0, site->wall, &ctr.hlc);
+    enum hr_err err = dkv_clock_next(ctr.hlc, 0, 0, &ctr.hlc);
     if (!err) {
         err = dkv_ctr_encode(&ctr, arena, &puts[0].value);
     }
