@@ -533,6 +533,31 @@ static void turns_reach_every_leaf(void **state)
     }
 }
 
+/* A value that is changed at another site while it is damaged here: the change is taken, and the record put right with
+ * it. */
+static void repair_goes_with_new_changes(void **state)
+{
+    (void)state;
+    for (unsigned forged = 0; forged < 2; forged++) {
+        struct world *world = settled_world(3);
+        struct fake *fake = &world->sites[1].fake;
+        struct hr_str whole = fake_get(fake, "r/k3");
+        char *bytes = fake_copy(whole.ptr, whole.len);
+        bytes[whole.len / 2] ^= 1;
+        struct hr_str other = forged ? fake_get(fake, "r/k4") : hr_str_of(bytes, whole.len);
+        fake_put(fake, HR_STR("r/k3"), other);
+        write_value(&world->sites[0], "wasmkv.set.k3", "{\"a\":7}");
+        pass(world, ROUND_TICKS);
+        struct copy good = copy_of(&world->sites[0].fake);
+        assert_true(is_copy(&good, fake, true));
+        assert_true(is_copy(&good, &world->sites[2].fake, true));
+        assert_true(same_feeds(&world->sites[0].fake, fake));
+        release_copy(&good);
+        free(bytes);
+        release_world(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -546,6 +571,7 @@ int main(void)
         cmocka_unit_test(sites_that_agree_do_nothing),
         cmocka_unit_test(what_is_on_its_way_is_left_alone),
         cmocka_unit_test(clear_mark_comes_back),
+        cmocka_unit_test(repair_goes_with_new_changes),
         cmocka_unit_test(turns_reach_every_leaf),
     };
     return cmocka_run_group_tests_name("dkv_repair", tests, NULL, NULL);

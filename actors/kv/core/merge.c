@@ -175,20 +175,38 @@ static enum hr_err keep_result(struct dkv_attempt *attempt, const struct dkv_cha
     return err ? err : dkv_results_keep_foreign(attempt, change, &answer, diag);
 }
 
+/* A record here that is damaged takes in no change: comparing puts it right (round.h), out of the feed, in which the
+ * change has its place meanwhile. */
+static void tell_damaged(const struct dkv_attempt *attempt, const struct dkv_change *change,
+                         const struct hr_diag *why)
+{
+    struct hr_diag line;
+    HR_IGNORE(DKV_FAIL(&line, HR_OK, HR_STR("event=record-damaged key="), change->key,
+                       HR_STR(" reason=\""), hr_str_c(why->text),
+                       HR_STR("\""))); /* only put together here */
+    attempt->env->log(attempt->env->arg, DKV_LOG_WARN, hr_str_c(line.text));
+}
+
 /* Does what the change says. */
 static enum hr_err perform(struct dkv_attempt *attempt, const struct dkv_change *change,
                            struct hr_diag *diag)
 {
     struct dkv_record merged = {0};
     struct dkv_stamp clear = {0};
+    bool damaged = false;
     enum hr_err err = HR_OK;
     if (change->op == DKV_CHANGE_SET || change->op == DKV_CHANGE_DEL) {
         struct dkv_record news = dkv_change_record(change);
         err = merge_record(attempt, change, &news, &merged, &clear, diag);
+        damaged = err == HR_CORRUPT;
     } else if (change->op == DKV_CHANGE_CLEAR) {
         err = dkv_clear_merge(attempt, change, diag);
     }
-    if (!err && change->identified && change->op != DKV_CHANGE_NOOP) {
+    if (damaged) {
+        tell_damaged(attempt, change, diag);
+        err = HR_OK;
+    }
+    if (!err && !damaged && change->identified && change->op != DKV_CHANGE_NOOP) {
         err = keep_result(attempt, change, &merged, clear, diag);
     }
     if (!err && change->stamp.hlc > attempt->ctr.hlc) {
