@@ -2,7 +2,7 @@
 # Both first install what the machine lacks (scripts/deps.sh says what) and build what has changed.
 .DEFAULT_GOAL := build
 .PHONY: FORCE build up test deps guest dev unit integration e2e todo-backend-spec components fuzz check format clean bench-hello \
-	clouds clouds-status clouds-kill clouds-heal clouds-down test-lattice soak bench-lattice sim sim-soak
+	clouds clouds-status clouds-kill clouds-heal clouds-down test-lattice recovery soak bench-lattice sim sim-soak
 
 deps_stamp := build/deps/.stamp
 deps_inputs := scripts/deps.sh scripts/collect_sources.mjs scripts/packages.txt third_party/wasmtime/Cargo.lock \
@@ -70,6 +70,12 @@ test-lattice: build
 	@scripts/npm_ci.sh tests/integration
 	@scripts/npm_ci.sh tests/lattice
 	@node --test --test-concurrency=1 --test-reporter=spec tests/lattice/*.test.mjs
+
+# A site that was away while the others made RECORDS writes, and other ways to come back.
+recovery: build
+	@scripts/npm_ci.sh tests/integration
+	@scripts/npm_ci.sh tests/lattice
+	@RECORDS=$(or $(RECORDS),100000) node --test --test-reporter=spec tests/lattice/recovery.test.mjs
 
 # MINUTES=10 by default; HEDGEROW_SEED repeats the choices of a run.
 soak: build

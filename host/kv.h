@@ -35,7 +35,7 @@
 /* LMDB's limit of 511 less the longest bucket's name and its length byte. */
 #define HR_KV_KEY_BYTES_MAX 446u
 #define HR_KV_VALUE_BYTES_MAX (4u << 20)
-#define HR_KV_COMMIT_OPS_MAX 3072u /* checks, puts and deletes together */
+#define HR_KV_COMMIT_OPS_MAX 12288u /* checks, puts and deletes together */
 #define HR_KV_COMMIT_BYTES_MAX (8u << 20)
 #define HR_KV_SCAN_ITEMS_MAX 4096u
 #define HR_KV_SCAN_BYTES_MAX (512u << 10)

@@ -15,7 +15,7 @@
 
 /* ARGV: how many checks, puts, deletes; for each check its key, '=' or '-' (absent), and value; for each
  * put its key and value; for each delete its key. Answers 0, or the number of the check that failed,
- * counted from 1. unpack is good for some 7000 values; a commit has 6145 at most. */
+ * counted from 1. unpack is good for some 7000 values, so puts and deletes go in parts. */
 static const char commit_text[] =
     "local checks, puts, deletes = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])\n"
     "redis.call('HLEN', KEYS[1])\n"
@@ -30,9 +30,9 @@ static const char commit_text[] =
     "  end\n"
     "  at = at + 3\n"
     "end\n"
-    "if puts > 0 then\n"
+    "for from = 1, puts, 3000 do\n"
     "  local values, names = {KEYS[1]}, {KEYS[2]}\n"
-    "  for i = 1, puts do\n"
+    "  for i = 1, math.min(3000, puts - from + 1) do\n"
     "    values[2 * i], values[2 * i + 1] = ARGV[at], ARGV[at + 1]\n"
     "    names[2 * i], names[2 * i + 1] = '0', ARGV[at]\n"
     "    at = at + 2\n"
@@ -40,9 +40,9 @@ static const char commit_text[] =
     "  redis.call('HSET', unpack(values))\n"
     "  redis.call('ZADD', unpack(names))\n"
     "end\n"
-    "if deletes > 0 then\n"
+    "for from = 1, deletes, 6000 do\n"
     "  local values, names = {KEYS[1]}, {KEYS[2]}\n"
-    "  for i = 1, deletes do\n"
+    "  for i = 1, math.min(6000, deletes - from + 1) do\n"
     "    values[i + 1], names[i + 1] = ARGV[at], ARGV[at]\n"
     "    at = at + 1\n"
     "  end\n"

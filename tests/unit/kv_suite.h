@@ -536,7 +536,7 @@ static void kv_commit_limits_are_kept(void **state)
     assert_err(rig_commit(rig, &commit).err, HR_TOO_BIG);
     commit.check_count = 0;
     assert_err(rig_commit(rig, &commit).err, HR_OK);
-    assert_holds(rig, "03071", "v");
+    assert_holds(rig, "12287", "v");
     /* Two keys of one byte and just the bytes that are left; then one more. */
     struct hr_kv_entry two[] = {{HR_STR("a"), hr_str_of(bytes, HR_KV_VALUE_BYTES_MAX)},
                                 {HR_STR("b"), hr_str_of(bytes, HR_KV_VALUE_BYTES_MAX - 2)}};

@@ -147,16 +147,16 @@ static void keyvalue_traps_on_lists_that_cannot_be(void **state)
         uint32_t values[8];
         const char *cause;
     } cases[] = {
-        {"get-many", {0, 0, 0x10000001u, RET_AT}, "the limit is 3072"},
-        {"get-many", {0, 0, UINT32_MAX, RET_AT}, "the limit is 3072"},
+        {"get-many", {0, 0, 0x10000001u, RET_AT}, "the limit is 12288"},
+        {"get-many", {0, 0, UINT32_MAX, RET_AT}, "the limit is 12288"},
         {"get-many", {0, 0xfff8u, 2, RET_AT}, "reach past the memory's end"},
-        {"get-many", {0, 0xfffffff8u, 3072, RET_AT}, "reach past the memory's end"},
+        {"get-many", {0, 0xfffffff8u, 12288, RET_AT}, "reach past the memory's end"},
         {"get-many", {0, 1, 1, RET_AT}, "is not aligned"},
-        {"set-many", {0, 0, 0x10000000u, RET_AT}, "the limit is 3072"},
+        {"set-many", {0, 0, 0x10000000u, RET_AT}, "the limit is 12288"},
         {"set-many", {0, 0xfff0u, 2, RET_AT}, "reach past the memory's end"},
         {"delete-many", {0, 0xfffcu, 1, RET_AT}, "reach past the memory's end"},
         {"commit", {0, 0xfff0u, 1, 0, 0, 0, 0, RET_AT}, "reach past the memory's end"},
-        {"commit", {0, 0, 0, 0, 3073, 0, 0, RET_AT}, "the limit is 3072"},
+        {"commit", {0, 0, 0, 0, 12289, 0, 0, RET_AT}, "the limit is 12288"},
         {"commit", {0, 0, 0, 0, 0, 0xffffffffu, 1, RET_AT}, "is not aligned"},
         {"scan", {0, 0, 0xffffffffu, 0, 0, 0, 1, RET_AT}, "a string of 4294967295 bytes"},
         {"scan", {0, 0, 0, 1, 0xffff, 2, 1, RET_AT}, "reach past the memory's end"},

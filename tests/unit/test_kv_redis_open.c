@@ -394,7 +394,7 @@ static void open_survives_servers_that_lie(void **state)
         size_t times;
     } lies[] = {
         {"+OK\r\n+OK\r\n:1\r\n$-1\r\n", 1},
-        {":3073\r\n", 1},
+        {":12289\r\n", 1},
         {":-7\r\n", 1},
         {"$-1\r\n", 1},
         {"*1000000000\r\n", 1},

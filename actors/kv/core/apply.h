@@ -9,7 +9,7 @@
 #include "actors/kv/core/merge.h"
 
 /* Changes of one commit at most. */
-#define DKV_APPLY_MAX 256u
+#define DKV_APPLY_MAX 1024u
 
 /* Merges @incoming and sets their fates. ret_sweeps_on: something that a clear covers may be left.
  * Owns: borrows everything. Errors: the store's, after which some are still open. */

@@ -24,7 +24,7 @@ typedef uint64_t dkv_wall_ms;
 typedef uint64_t dkv_mono_ms;
 
 /* What one commit may hold: checks, puts and deletes together (wit/kv/kv.wit). */
-#define DKV_COMMIT_OPS_MAX ((size_t)3072)
+#define DKV_COMMIT_OPS_MAX ((size_t)12288)
 #define DKV_COMMIT_BYTES_MAX ((size_t)8 << 20)
 #define DKV_SCAN_LIMIT_MAX 1000u
 

@@ -14,13 +14,37 @@ static const unsigned char slot_key[DKV_SIPHASH_KEY_BYTES] = "hedgerow txn v1";
 
 void dkv_txn_init(struct dkv_txn *txn, const struct dkv_env *env, struct hr_arena *arena)
 {
-    *txn = (struct dkv_txn){.env = env, .arena = arena};
+    *txn = (struct dkv_txn){.env = env, .arena = arena, .slot_count = DKV_TXN_SLOTS};
+    txn->slots = txn->first_slots;
     txn->last = &txn->first;
+}
+
+static struct dkv_entry **slot_of(const struct dkv_txn *txn, struct hr_str key)
+{
+    return &txn->slots[dkv_siphash(slot_key, key) % txn->slot_count];
+}
+
+/* More slots, so that few entries share one. Without memory for them it goes on as it is. */
+static void spread(struct dkv_txn *txn)
+{
+    size_t count = 8 * txn->slot_count;
+    struct dkv_entry **slots = hr_arena_alloc(txn->arena, count * sizeof(struct dkv_entry *));
+    if (!slots) {
+        return;
+    }
+    memset(slots, 0, count * sizeof(struct dkv_entry *));
+    txn->slots = slots;
+    txn->slot_count = count;
+    for (struct dkv_entry *entry = txn->first; entry; entry = entry->next) {
+        struct dkv_entry **slot = slot_of(txn, entry->key);
+        entry->next_in_slot = *slot;
+        *slot = entry;
+    }
 }
 
 static struct dkv_entry *find(const struct dkv_txn *txn, struct hr_str key)
 {
-    struct dkv_entry *entry = txn->slots[dkv_siphash(slot_key, key) % DKV_TXN_SLOTS];
+    struct dkv_entry *entry = *slot_of(txn, key);
     while (entry && !hr_str_eq(entry->key, key)) {
         entry = entry->next_in_slot;
     }
@@ -38,8 +62,11 @@ static struct dkv_entry *entry_of(struct dkv_txn *txn, struct hr_str key)
         return entry;
     }
     entry = hr_arena_alloc(txn->arena, sizeof *entry);
+    if (entry && txn->count >= 2 * txn->slot_count) {
+        spread(txn);
+    }
     if (entry) {
-        struct dkv_entry **slot = &txn->slots[dkv_siphash(slot_key, key) % DKV_TXN_SLOTS];
+        struct dkv_entry **slot = slot_of(txn, key);
         *entry = (struct dkv_entry){.key = key, .next_in_slot = *slot};
         *slot = entry;
         *txn->last = entry;

@@ -11,6 +11,7 @@
 
 #include "actors/kv/core/env.h"
 
+/* To begin with; there are more once they are worth it. */
 #define DKV_TXN_SLOTS 256u
 
 struct dkv_entry {
@@ -30,7 +31,9 @@ struct dkv_undo;
 struct dkv_txn {
     const struct dkv_env *env;
     struct hr_arena *arena;
-    struct dkv_entry *slots[DKV_TXN_SLOTS];
+    struct dkv_entry **slots;
+    size_t slot_count;
+    struct dkv_entry *first_slots[DKV_TXN_SLOTS];
     struct dkv_entry *first;
     struct dkv_entry **last;
     struct dkv_undo *undo;
