@@ -20,7 +20,14 @@ struct sim_sessions {
     struct sim_version told[SIM_CLIENTS_MAX][SIM_KEYS_MAX];
 };
 
+/* What a site's m/S says. */
+struct sim_marks {
+    uint64_t floor;                  /* of the group */
+    uint64_t retired[SIM_SITES_MAX]; /* of each site: the incarnation up to which its changes are gathered up */
+};
+
 struct sim_model {
+    struct sim_marks marks[SIM_SITES_MAX];
     struct sim_sessions sessions;
     struct sim_knowledge knowledge;
     struct sim_versions versions;
