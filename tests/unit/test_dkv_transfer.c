@@ -631,7 +631,7 @@ static void begin_session(unsigned site, unsigned donor, bool torn)
     hr_arena_init(&arena, 0);
     want(site);
     assert_int_equal(dkv_config_read(&env, &arena, &config, &diag), HR_OK);
-    assert_int_equal(dkv_serve_read(&env, &config, 0, &arena, &state.have, &diag), HR_OK);
+    assert_int_equal(dkv_serve_read(&env, &config, 0, 0, &arena, &state.have, &diag), HR_OK);
     assert_int_equal(dkv_open_add(&open, &state, &arena), HR_OK);
     env = fake_env(&world->sites[site].fake);
     assert_int_equal(dkv_config_read(&env, &arena, &config, &diag), HR_OK);
