@@ -36,6 +36,7 @@ static void change_gone(struct sim_world *world, const struct sim_site *site,
     uint32_t bit = (uint32_t)1 << site->index;
     if (known->held & bit) {
         known->held &= ~bit;
+        known->fed &= ~bit;
         world->model->knowledge.latest[site->index].stale = true;
         known->losses++;
         sim_check_acks_lost(world, known);
@@ -85,6 +86,7 @@ static void feed_changed(struct sim_world *world, struct sim_site *site, enum si
         }
     }
     sim_known_hold(knowledge, index, site->index);
+    knowledge->changes[index].fed |= (uint32_t)1 << site->index;
 }
 
 static bool in_feed(const struct sim_site *site, uint64_t origin, uint64_t seq)
@@ -172,6 +174,23 @@ static void marks_changed(struct sim_world *world, struct sim_site *site,
     }
 }
 
+static void fence_changed(struct sim_world *world, struct hr_str key, const struct sim_item *now)
+{
+    struct hr_str value = sim_item_value(now);
+    uint64_t site = key.len == 6 ? sim_known_hex(key.ptr + 2, 4) : 0;
+    uint64_t upto = value.len >= 17 ? sim_known_be(value.ptr + 9, 8) : 0;
+    if (site >= 1 && site <= SIM_SITES_MAX && upto > world->model->removed[site - 1]) {
+        world->model->removed[site - 1] = upto;
+    }
+}
+
+bool sim_model_is_out(const struct sim_world *world, const struct sim_known *known)
+{
+    uint64_t home = known->origin >> 48;
+    return home >= 1 && home <= SIM_SITES_MAX &&
+           (known->origin & 0xffffffffffffu) <= world->model->removed[home - 1];
+}
+
 /* A site that was taken out has deleted its store. */
 static void site_wiped(struct sim_world *world, struct sim_site *site)
 {
@@ -209,6 +228,8 @@ void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_
         feed_changed(world, site, why, key, now);
     } else if (hr_str_starts(key, HR_STR("v/"))) {
         progress_changed(world, site, why, key, now);
+    } else if (hr_str_starts(key, HR_STR("h/")) && now) {
+        fence_changed(world, key, now);
     } else if (why == SIM_CHANGE_FORGED) {
         record_forged(world, site, key);
     } else if (hr_str_eq(key, HR_STR("m/self")) && !now && why == SIM_CHANGE_COMMIT) {

@@ -37,6 +37,8 @@ struct sim_forgeries {
 struct sim_model {
     struct sim_forgeries forgeries;
     uint32_t removals; /* of sites, by operators */
+    uint64_t removed
+        [SIM_SITES_MAX]; /* the incarnation up to which a site is out, as anybody has noted */
     struct sim_marks marks[SIM_SITES_MAX];
     struct sim_sessions sessions;
     struct sim_knowledge knowledge;
@@ -78,6 +80,8 @@ void sim_check_sequence_new(struct sim_world *world, const struct sim_site *site
                             const struct sim_known *known);
 void sim_check_sequence_again(struct sim_world *world, const struct sim_site *site,
                               const struct sim_known *before, const struct sim_known *now);
+/* Whether what the change's own site has of it counts for nothing: it was taken out, and is to delete its store. */
+bool sim_model_is_out(const struct sim_world *world, const struct sim_known *known);
 /* check_order.c: a new change is later than all that its site has. */
 void sim_check_order(struct sim_world *world, const struct sim_site *site,
                      const struct sim_known *known);
