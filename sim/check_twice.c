@@ -1,5 +1,6 @@
-/* Claims: a site that has got a request's change as one (a state transfer brings outcomes only) does not do the request again, if it has an id. A request without
- * one is done once for each time that it was sent. Sets only, whose changes tell the request. */
+/* Claims: a site that has got a request's change as one (a state transfer brings outcomes only) does not do the
+ * request again, if it has an id. A request without one is done once for each time that it was sent. Sets only, whose
+ * changes tell the request. */
 #include "sim/client.h"
 #include "sim/model.h"
 #include "sim/trace.h"

@@ -7,6 +7,8 @@
 #include "sim/memory.h"
 #include "sim/trace.h"
 
+/* Of m/self, before the incarnation that began the store (docs/storage.md). */
+#define SINCE_AT 43u
 /* Of m/S, before the number of sites whose origins are gathered up (docs/storage.md). */
 #define MARKS_BYTES 73u
 
@@ -275,6 +277,21 @@ bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uin
         }
     }
     return true;
+}
+
+bool sim_model_to_wipe(const struct sim_world *world, uint32_t *ret_site)
+{
+    for (uint32_t i = 0; i < world->shape->site_count; i++) {
+        const struct sim_item *item = sim_store_get(&world->sites[i].store, HR_STR("m/self"));
+        struct hr_str self = item ? sim_item_value(item) : (struct hr_str){0};
+        bool known = self.len >= SINCE_AT + 8 && self.ptr[0] == 2;
+        uint64_t since = known ? sim_known_be(self.ptr + SINCE_AT, 8) : UINT64_MAX;
+        if (since <= world->model->removed[i]) {
+            *ret_site = i;
+            return true;
+        }
+    }
+    return false;
 }
 
 bool sim_model_forged(const struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key)

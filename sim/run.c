@@ -69,12 +69,17 @@ static void settle(struct sim_world *world, sim_us end)
     while (!world->failed && world->now < end) {
         sim_world_run(world, world->now + STEP_US);
         if (world->clients->pending == 0 && sim_model_settled(world, &missing, &site) &&
-            sim_probe_ready(world)) {
+            !sim_model_to_wipe(world, &site) && sim_probe_ready(world)) {
             return;
         }
     }
     if (world->clients->pending > 0) {
         sim_trace_fail(world, "%u requests are still under way", world->clients->pending);
+        return;
+    }
+    if (sim_model_to_wipe(world, &site)) {
+        sim_trace_fail(world, "%s was taken out and has not deleted its store",
+                       world->sites[site].name);
         return;
     }
     if (sim_model_settled(world, &missing, &site)) {
