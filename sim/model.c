@@ -21,6 +21,9 @@ void sim_model_free(struct sim_model *model)
 {
     if (model) {
         sim_knowledge_release(&model->knowledge);
+        for (uint32_t i = 0; i < SIM_SITES_MAX; i++) {
+            hr_free(model->saved[i].changes);
+        }
     }
     hr_free(model);
 }
@@ -204,6 +207,43 @@ static void site_wiped(struct sim_world *world, struct sim_site *site)
     }
 }
 
+/* What is in no feed and behind no v/ any more goes with the records. */
+static void store_emptied(struct sim_world *world, struct sim_site *site)
+{
+    struct sim_knowledge *knowledge = &world->model->knowledge;
+    for (size_t i = 0; i < knowledge->count; i++) {
+        struct sim_known *known = &knowledge->changes[i];
+        if (!in_feed(site, known->origin, known->seq)) {
+            change_gone(world, site, known);
+        }
+    }
+}
+
+void sim_model_saved(struct sim_world *world, uint32_t site)
+{
+    const struct sim_knowledge *knowledge = &world->model->knowledge;
+    struct sim_saved *saved = &world->model->saved[site];
+    hr_free(saved->changes);
+    saved->changes = sim_alloc(knowledge->count + 1);
+    saved->count = knowledge->count;
+    for (size_t i = 0; i < knowledge->count; i++) {
+        const struct sim_known *known = &knowledge->changes[i];
+        saved->changes[i] = (uint8_t)((known->held >> site & 1) + 2 * (known->fed >> site & 1));
+    }
+}
+
+void sim_model_restored(struct sim_world *world, uint32_t site)
+{
+    struct sim_knowledge *knowledge = &world->model->knowledge;
+    const struct sim_saved *saved = &world->model->saved[site];
+    for (uint32_t i = 0; i < saved->count; i++) {
+        if (saved->changes[i] & 1) {
+            sim_known_hold(knowledge, i, site);
+            knowledge->changes[i].fed |= (uint32_t)(saved->changes[i] >> 1) << site;
+        }
+    }
+}
+
 static void record_forged(struct sim_world *world, const struct sim_site *site, struct hr_str key)
 {
     struct sim_forgeries *forgeries = &world->model->forgeries;
@@ -236,6 +276,8 @@ void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_
         record_forged(world, site, key);
     } else if (hr_str_eq(key, HR_STR("m/self")) && !now && why == SIM_CHANGE_COMMIT) {
         site_wiped(world, site);
+    } else if (hr_str_eq(key, HR_STR("m/self")) && !now) {
+        store_emptied(world, site);
     } else if (hr_str_eq(key, HR_STR("m/S"))) {
         marks_changed(world, site, now);
     } else if (hr_str_eq(key, HR_STR("m/ctr")) && now && why == SIM_CHANGE_COMMIT) {

@@ -34,7 +34,14 @@ struct sim_forgeries {
     bool any; /* ever */
 };
 
+/* What a site held when a copy was made of its store. */
+struct sim_saved {
+    uint8_t *changes; /* of each change: 1: held, 2: as a change; owned */
+    size_t count;
+};
+
 struct sim_model {
+    struct sim_saved saved[SIM_SITES_MAX];
     struct sim_forgeries forgeries;
     uint32_t removals; /* of sites, by operators */
     uint64_t removed
@@ -57,6 +64,9 @@ void sim_model_committer(struct sim_world *world, const struct sim_call *call);
 /* A key of @site's store has changed. */
 void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_change why,
                        struct hr_str key, const struct sim_item *now);
+/* A copy is made of @site's store, and takes its place again. */
+void sim_model_saved(struct sim_world *world, uint32_t site);
+void sim_model_restored(struct sim_world *world, uint32_t site);
 /* The core hands @letter to the bus. */
 void sim_model_published(struct sim_world *world, const struct sim_call *call,
                          const struct sim_letter *letter);
@@ -117,6 +127,8 @@ uint32_t sim_check_agreement_count(const struct sim_world *world, uint32_t site)
 /* In a long calm: every store holds the visible values and nothing else, the same at all sites. NULL: so it is; else what
  * is not so. */
 const char *sim_check_litter(struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key);
+/* The latest clock in a site's record of the key; 0: it has none. */
+uint64_t sim_check_litter_stamp(const struct sim_world *world, uint32_t site, uint32_t key);
 /* check_count.c: a deletion of everything says how many values there were. */
 void sim_check_count_told(struct sim_world *world, const struct sim_op *op, struct hr_str reply);
 /* check_traffic.c: when nothing is wrong, @letters changes were sent for @writes writes. */

@@ -39,6 +39,11 @@ static void forget(struct sim_world *world)
         sim_world_run(world, world->now + STEP_US);
         what = sim_check_litter(world, &site, &key);
     }
+    for (uint32_t i = 0; what && i < world->shape->site_count; i++) {
+        sim_trace_say(world, i, "its group's floor is %016llx, record %u has %016llx at the latest",
+                      (unsigned long long)world->model->marks[i].floor, key,
+                      (unsigned long long)sim_check_litter_stamp(world, i, key));
+    }
     if (what && !world->failed) {
         sim_trace_fail(world, "%s %s k%u, long after it", world->sites[site].name, what, key);
     }
