@@ -71,7 +71,8 @@ static enum hr_err ask(const struct transfer *transfer, uint16_t site,
         err = dkv_state_decode(reply, transfer->arena, ret_state, diag);
     }
     if (!err && (ret_state->session != ask->session || ret_state->have.site != site ||
-                 !hr_str_eq(ret_state->cursor, ask->cursor))) {
+                 !hr_str_eq(ret_state->cursor, ask->cursor) ||
+                 !dkv_have_follows(&ret_state->have, ask->after))) {
         err = DKV_FAIL(diag, HR_CORRUPT, HR_STR("state: an answer to another question"));
     }
     return err;
@@ -105,7 +106,10 @@ static enum hr_err ask_rows(struct transfer *transfer, uint16_t site, uint64_t s
     enum hr_err err = HR_OK;
     while (!err && more) {
         struct dkv_state state;
-        err = ask(transfer, site, &question, &state, diag);
+        err =
+            dkv_tick_over(transfer->tick)
+                ? DKV_FAIL(diag, HR_TIMEOUT, HR_STR("it has more origins than a tick has time for"))
+                : ask(transfer, site, &question, &state, diag);
         if (!err && state.what != DKV_STATE_ROWS) {
             err = DKV_FAIL(diag, HR_BUSY, HR_STR("it is being filled itself"));
         }
@@ -288,6 +292,9 @@ static enum turn stage(struct transfer *transfer, const struct dkv_have *first,
         }
         if (turn != TURN_ON || !have->more) {
             return turn;
+        }
+        if (dkv_tick_over(transfer->tick)) {
+            return TURN_WAIT;
         }
         const struct dkv_state_ask question = {.what = DKV_STATE_ROWS,
                                                .session = transfer->sync.session,
