@@ -56,6 +56,9 @@ static void operator_removes_a_site_that_never_asked(void **state)
         world->now_ms += 5000;
     }
     assert_false(serves(&world->sites[0]));
+    has(operate(0, "{\"verb\":\"status\"}"), "\"waits-for\":\"too few others have answered (caught "
+                                             "up with 1 of 2 other sites, 2 needed; "
+                                             "it waits for those with the ids 3)\"");
     has(operate(0, "{\"verb\":\"member-remove\",\"name\":\"site2\"}"), "\"removed\":3");
     has(operate(0, "{\"verb\":\"status\"}"),
         "\"id\":3,\"name\":\"site2\",\"here\":false,\"member\":false");

@@ -2,6 +2,7 @@
 #include "actors/kv/core/site.h"
 
 #include "actors/kv/core/boot.h"
+#include "actors/kv/core/joining.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/text.h"
 
@@ -224,7 +225,7 @@ enum hr_err dkv_site_read(const struct dkv_env *env, const struct dkv_config *co
     }
     if (!err && !open) {
         err = dkv_site_open(env, config, arena, &site, diag);
-        err = err ? err : dkv_site_serves(&site, diag);
+        err = err ? err : dkv_site_serves(env, &site, arena, diag);
         err = err ? err : env->get_many(env->arg, keys, count, arena, values + 1, diag);
     }
     if (!err) {
@@ -313,11 +314,15 @@ enum hr_err dkv_site_put(const struct dkv_env *env, const struct dkv_site *site,
     return err ? err : env->commit(env->arg, &commit, &conflict, diag);
 }
 
-enum hr_err dkv_site_serves(const struct dkv_site *site, struct hr_diag *diag)
+enum hr_err dkv_site_serves(const struct dkv_env *env, const struct dkv_site *site,
+                            struct hr_arena *arena, struct hr_diag *diag)
 {
-    return site->state == DKV_SITE_ACTIVE
-               ? HR_OK
-               : DKV_FAIL(diag, HR_NOT_READY, HR_STR("this site is catching up"));
+    if (site->state == DKV_SITE_ACTIVE) {
+        return HR_OK;
+    }
+    struct hr_str why = dkv_joining_read(env, site->ctr.origin, arena);
+    return DKV_FAIL(diag, HR_NOT_READY, HR_STR("this site is catching up"),
+                    why.len > 0 ? HR_STR(": ") : (struct hr_str){0}, why);
 }
 
 void dkv_site_watch_clock(const struct dkv_env *env, dkv_hlc hlc, dkv_wall_ms wall)
