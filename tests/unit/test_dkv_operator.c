@@ -70,12 +70,33 @@ static void operator_removes_a_site_that_never_asked(void **state)
         "\"id\":3,\"name\":\"site2\",\"here\":false,\"member\":true");
 }
 
+/* What a site that is catching up holds is neither all there is, nor to be judged by. */
+static void operator_is_refused_while_the_site_catches_up(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {"{\"verb\":\"export\"}", "{\"verb\":\"verify\"}",
+                                         "{\"verb\":\"repair\"}"};
+    world = new_serving_world(22, 3);
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        assert_null(strstr(operate(0, bodies[i]), "\"error\""));
+    }
+    start_site(&world->sites[0]);
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        has(operate(0, bodies[i]),
+            "\"code\":\"unavailable\",\"message\":\"this site is catching up\"");
+    }
+    has(operate(0, "{\"verb\":\"status\"}"), "\"state\":\"sync\"");
+    let_serve(world);
+    has(operate(0, bodies[0]), "\"items\":[]");
+}
+
 #define CASE(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(operator_removes_a_site_that_never_asked),
+        CASE(operator_is_refused_while_the_site_catches_up),
     };
     return cmocka_run_group_tests_name("dkv_operator", tests, NULL, NULL);
 }
