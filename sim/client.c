@@ -87,7 +87,8 @@ static void draw_op(struct sim_world *world, struct sim_op *op)
     uint64_t first = sim_random_below(random, keys);
     uint64_t second = sim_random_below(random, keys);
     op->key = (uint32_t)(first < second ? first : second);
-    op->identified = !sim_random_chance(random, world->shape->raw_chance);
+    bool reads = op->kind == SIM_OP_GET || op->kind == SIM_OP_LIST;
+    op->identified = !sim_random_chance(random, world->shape->raw_chance) && !reads;
     bool conditional = sim_random_chance(random, world->shape->condition_chance);
     uint64_t which = sim_random_below(random, 3);
     uint64_t sets = sim_random_next(random);

@@ -127,7 +127,9 @@ static bool is_for_lane(struct hr_str subject)
     return hr_str_starts(subject, HR_STR("wasmkv.set.")) ||
            hr_str_starts(subject, HR_STR("wasmkv.del")) ||
            hr_str_eq(subject, HR_STR("wasmkv.peer.default.w")) ||
-           hr_str_eq(subject, HR_STR("_LOCAL.wasmkv.default.apply"));
+           hr_str_eq(subject, HR_STR("_LOCAL.wasmkv.default.apply")) ||
+           hr_str_eq(subject, HR_STR("_LOCAL.wasmkv.default.fill")) ||
+           hr_str_eq(subject, HR_STR("_LOCAL.wasmkv.default.mend"));
 }
 
 void sim_host_take(struct sim_world *world, struct sim_host *host, struct sim_letter *letter)

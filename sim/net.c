@@ -163,6 +163,13 @@ static void send_reply(struct sim_world *world, const struct sim_host *from, uin
     }
 }
 
+/* Whether what comes after `wasmkv.peer.<bucket>.` is for one site, whose name is its end. */
+static bool names_a_site(struct hr_str rest)
+{
+    return hr_str_starts(rest, HR_STR("log.")) || hr_str_starts(rest, HR_STR("dig.")) ||
+           hr_str_starts(rest, HR_STR("st."));
+}
+
 void sim_net_publish(struct sim_world *world, struct sim_host *host, struct sim_letter *letter)
 {
     struct hr_str subject = letter->subject;
@@ -179,8 +186,7 @@ void sim_net_publish(struct sim_world *world, struct sim_host *host, struct sim_
             send_reply(world, host, call->host->site, letter);
         }
     } else if (hr_str_starts(subject, PEER)) {
-        struct hr_str rest = hr_str_from(subject, PEER.len);
-        if (!hr_str_starts(rest, HR_STR("log."))) {
+        if (!names_a_site(hr_str_from(subject, PEER.len))) {
             spread(world, host, letter);
             return;
         }

@@ -49,10 +49,23 @@ static enum dkv_boot_class class_of(const struct dkv_stored *stored, bool lost)
     return lost ? DKV_BOOT_LOSSY : DKV_BOOT_INTACT;
 }
 
+/* The incarnation after @inc. If the wall does not say which, the store may be an old copy that knows less than
+ * others do, so that the next number may be taken: a few bits are drawn then. */
+static uint64_t next_inc(const struct dkv_env *env, uint64_t inc, dkv_wall_ms wall)
+{
+    uint16_t drawn = 0;
+    if (wall <= DKV_WALL_MS_MAX && wall > inc) {
+        return wall;
+    }
+    env->random(env->arg, &drawn, sizeof drawn);
+    uint64_t step = 1 + drawn % DKV_INC_STEPS;
+    return inc + (DKV_INC_MAX - inc < step ? 1 : step);
+}
+
 /* The state after this boot. */
 static enum hr_err mint(const struct dkv_env *env, const struct dkv_stored *stored,
-                        const struct dkv_config *config, bool lost, struct hr_arena *arena,
-                        struct dkv_stored *ret_next, struct hr_diag *diag)
+                        const struct dkv_config *config, const struct dkv_occasion *occasion,
+                        struct hr_arena *arena, struct dkv_stored *ret_next, struct hr_diag *diag)
 {
     struct dkv_stored next = *stored;
     dkv_wall_ms wall = env->wall(env->arg);
@@ -60,6 +73,7 @@ static enum hr_err mint(const struct dkv_env *env, const struct dkv_stored *stor
     if (dkv_origin_inc(stored->ctr.origin) > inc) {
         inc = dkv_origin_inc(stored->ctr.origin);
     }
+    inc = occasion->above > inc ? occasion->above : inc;
     enum hr_err err = highest_inc(env, config, arena, &inc, diag);
     if (err) {
         return err;
@@ -67,11 +81,11 @@ static enum hr_err mint(const struct dkv_env *env, const struct dkv_stored *stor
     if (inc == DKV_INC_MAX) {
         return DKV_FAIL(diag, HR_CORRUPT, HR_STR("m/self: no incarnation is left"));
     }
-    inc = wall <= DKV_WALL_MS_MAX && wall > inc ? wall : inc + 1;
+    inc = next_inc(env, inc, wall);
     next.self.origin = dkv_origin_of(config->site_id, inc);
     next.self.nonce = config->nonce;
     next.self.state = is_alone(stored, config) ? DKV_SITE_ACTIVE : DKV_SITE_SYNC;
-    next.self.boot_class = class_of(stored, lost);
+    next.self.boot_class = class_of(stored, occasion->lost);
     if (stored->values[DKV_STORED_SELF].present) {
         next.self.past_count =
             stored->self.past_count < DKV_BOOTS_MAX ? stored->self.past_count + 1 : DKV_BOOTS_MAX;
@@ -210,20 +224,22 @@ static enum hr_err commit(const struct dkv_env *env, const struct dkv_stored *st
 }
 
 enum hr_err dkv_boot(const struct dkv_env *env, const struct dkv_config *config,
-                     const struct dkv_stored *stored, bool lost, struct hr_arena *arena,
-                     struct hr_diag *diag)
+                     const struct dkv_stored *stored, const struct dkv_occasion *given,
+                     struct hr_arena *arena, struct hr_diag *diag)
 {
+    struct dkv_occasion occasion = *given;
     struct dkv_stored next;
     struct ending ending;
     bool lazy;
     enum hr_err err = dkv_config_lazy(env, arena, &lazy, diag);
-    if (!err && is_alone(stored, config) && class_of(stored, lost || lazy) != DKV_BOOT_INTACT &&
+    occasion.lost = occasion.lost || (!err && lazy);
+    if (!err && is_alone(stored, config) && class_of(stored, occasion.lost) != DKV_BOOT_INTACT &&
         !env->settled(env->arg)) {
         return DKV_FAIL(diag, HR_NOT_READY,
                         HR_STR("this host does not know yet which other sites there are"));
     }
     if (!err) {
-        err = mint(env, stored, config, lost || lazy, arena, &next, diag);
+        err = mint(env, stored, config, &occasion, arena, &next, diag);
     }
     if (!err) {
         err = end_origin(env, stored, config, next.self.boot_class, arena, &ending, diag);

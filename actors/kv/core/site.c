@@ -163,7 +163,7 @@ enum hr_err dkv_site_open(const struct dkv_env *env, const struct dkv_config *gi
         bool booted = stored.values[DKV_STORED_SELF].present && dkv_stored_booted(&stored, config);
         if (!booted) {
             /* Whether it went through, was overtaken or nobody knows: the next reading tells. */
-            err = dkv_boot(env, config, &stored, false, arena, diag);
+            err = dkv_boot(env, config, &stored, &(const struct dkv_occasion){0}, arena, diag);
         } else if (stored.values[DKV_STORED_CTR].present && stored.values[DKV_STORED_CFG].present &&
                    add_members(&stored.cfg, config, &cfg)) {
             err = join(env, &stored, &cfg, arena, diag);
@@ -235,14 +235,16 @@ enum hr_err dkv_site_read(const struct dkv_env *env, const struct dkv_config *co
 }
 
 enum hr_err dkv_site_renew(const struct dkv_env *env, const struct dkv_config *config,
-                           dkv_origin origin, struct hr_arena *arena, struct hr_diag *diag)
+                           dkv_origin origin, uint64_t above, struct hr_arena *arena,
+                           struct hr_diag *diag)
 {
+    const struct dkv_occasion occasion = {.lost = true, .above = above};
     struct dkv_stored stored;
     enum hr_err err = dkv_stored_load(env, arena, &stored, diag);
     if (err || stored.self.origin != origin || stored.ctr.origin != origin) {
         return err;
     }
-    return dkv_boot(env, config, &stored, true, arena, diag);
+    return dkv_boot(env, config, &stored, &occasion, arena, diag);
 }
 
 /* Stores state and class, and a clock above @lift, if @origin is in force and the host has not said meanwhile
