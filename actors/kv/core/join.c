@@ -228,7 +228,8 @@ static const char *hindrance(const struct view *view)
     if (!all && view->sound < quorum(view)) {
         return view->lacking > 0 ? "others have what is not here yet"
                : view->ahead > 0 ? "others have what is not here yet, and their clocks are ahead"
-                                 : "too few others have answered";
+               : view->counted >= quorum(view) ? "the others may have lost something, too"
+                                               : "too few others have answered";
     }
     if (view->lacking > 0 && view->persistent) {
         return "others have what is not here yet";
