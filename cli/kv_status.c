@@ -98,6 +98,19 @@ static void print_rows(row *rows, size_t count)
     }
 }
 
+/* Why the site that was asked does not serve clients itself. */
+static void print_waiting(yyjson_val *root)
+{
+    yyjson_val *site;
+    yyjson_arr_iter sites = yyjson_arr_iter_with(yyjson_obj_get(root, "sites"));
+    while ((site = yyjson_arr_iter_next(&sites)) != NULL) {
+        const char *why = kv_text(site, "waits-for");
+        if (why[0]) {
+            printf("%s does not serve yet: %s\n", kv_text(site, "name"), why);
+        }
+    }
+}
+
 static int print_status(const struct kv_options *options, yyjson_val *root)
 {
     static row rows[ROWS_MAX];
@@ -116,6 +129,7 @@ static int print_status(const struct kv_options *options, yyjson_val *root)
         return kv_print_line(root) ? status : KV_ERROR;
     }
     print_rows(rows, count);
+    print_waiting(root);
     printf("HEAD: number of its newest change. LAG: changes that somebody has and it has not. "
            "LITTER: changes "
            "that left something to collect. LOW: all that is older is at every site.\n");

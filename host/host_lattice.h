@@ -16,7 +16,7 @@
 /* How long a start waits for a NATS server. After that the host serves its own site, and joins later. */
 #define HR_HOST_LATTICE_CONNECT_MS 2000u
 /* How long subscriptions may be unproved while NATS is away, until the host counts as ready all the same. */
-#define HR_HOST_LATTICE_GRACE_MS 5000u
+#define HR_HOST_LATTICE_GRACE_MS 3000u
 
 struct hr_host_lattice;
 

@@ -399,6 +399,29 @@ static void floor_waits_for_a_site_that_is_away(void **state)
     assert_int_equal(world->sites[0].fake.warnings, warnings + 2);
 }
 
+/* Nor is one named that was taken out of the group. */
+static void floor_is_not_held_by_a_site_that_is_out(void **state)
+{
+    (void)state;
+    ticks(10);
+    world->sites[1].up = false;
+    ticks(2);
+    fake_send(&world->sites[0].fake, "_LOCAL.wasmkv.default.admin",
+              "{\"verb\":\"member-remove\",\"name\":\"2\"}");
+    ticks(2);
+    world->sites[2].up = false;
+    write_key(0, "set", 1, "{\"n\":1}");
+    write_key(0, "del", 1, "");
+    ticks(20);
+    world->now_ms += DKV_FLOOR_HELD_MS;
+    ticks(20);
+    assert_non_null(
+        strstr(world->sites[0].fake.logged, "event=floor-held reason=\"site site2 is away"));
+    start_site(&world->sites[2]);
+    ticks(20);
+    assert_int_equal(litter_of(0), 0);
+}
+
 /* A site that is alive and does not get the changes holds the floor as well. */
 static void floor_waits_for_a_site_that_hears_nothing(void **state)
 {
@@ -731,6 +754,7 @@ int main(void)
         cmocka_unit_test(low_is_not_held_by_sites_that_were_taken_out),
         CASE(floor_lets_an_idle_group_forget),
         CASE(floor_waits_for_a_site_that_is_away),
+        CASE(floor_is_not_held_by_a_site_that_is_out),
         CASE(floor_waits_for_a_site_that_hears_nothing),
         CASE(floor_grows_with_two_hosts_on_a_store),
         CASE(floor_keeps_the_dead_dead),

@@ -285,6 +285,66 @@ static void join_finds_out_an_old_copy(void **state)
     has(read_at(0, "wasmkv.get.b"), "\"n\":3");
 }
 
+/* Who asks a site that waits for long is told for what; a reason of an earlier boot is none. */
+static void join_says_what_it_waits_for(void **state)
+{
+    (void)state;
+    static const char why[] =
+        "this site is catching up: too few others have answered (caught up "
+        "with 1 of 2 other sites, 2 needed; it waits for those with the ids 3)";
+    world->sites[2].up = false;
+    world->sites[0].fake.write_acks = "1";
+    start_site(&world->sites[0]);
+    tick(&world->sites[0]);
+    has(read_at(0, "wasmkv.get"), "this site is catching up\"");
+    world->now_ms += 4000;
+    tick(&world->sites[0]);
+    has(read_at(0, "wasmkv.get"), why);
+    has(read_at(0, "wasmkv.get.a"), why);
+    has(write_to(0, "wasmkv.set.a", "\"n\":1"), why);
+    has(fake_get(&world->sites[0].fake, "m/joining").ptr + 11, "too few");
+    start_site(&world->sites[0]);
+    has(read_at(0, "wasmkv.get"), "this site is catching up\"");
+    world->now_ms += 4000;
+    world->sites[1].up = false; /* nobody can be its donor */
+    has(fake_send(&world->sites[0].fake, "_LOCAL.wasmkv.default.admin",
+                  "{\"verb\":\"repair\",\"rebuild\":true}"),
+        "{\"site\":\"site0\"}");
+    tick(&world->sites[0]);
+    has(read_at(0, "wasmkv.get"), "catching up: the values are being transferred\"");
+    start_site(&world->sites[1]);
+    start_site(&world->sites[2]);
+    let_serve(world);
+    assert_null(fake_get(&world->sites[0].fake, "m/joining").ptr);
+}
+
+/* Sites that may all have lost something cannot make it good for each other: the one that is missing may have it. */
+static void join_needs_sites_that_lost_nothing(void **state)
+{
+    (void)state;
+    release_world(world);
+    world = new_serving_world(12, 5);
+    for (unsigned i = 0; i < 5; i++) {
+        world->sites[i].fake.durability = "lazy";
+        world->sites[i].fake.write_acks = "3";
+        world->sites[i].up = false;
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        start_site(&world->sites[i]);
+    }
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 4; i++) {
+            tick(&world->sites[i]);
+        }
+        world->now_ms += 5000;
+    }
+    has(read_at(0, "wasmkv.get"),
+        "the others may have lost something, too (caught up with 3 of 4 other sites, 3 needed; ");
+    start_site(&world->sites[4]);
+    let_serve(world);
+    has(read_at(0, "wasmkv.get"), "\"items\":[]");
+}
+
 /* Nothing is decided before the host knows who is there, nor while values are being transferred. */
 static void join_waits_for_host_and_transfer(void **state)
 {
@@ -334,6 +394,7 @@ int main(void)
         CASE(join_goes_by_the_configuration),    CASE(join_of_several_new_sites),
         CASE(join_of_a_site_that_was_alone),     CASE(join_beside_a_clock_that_is_ahead),
         CASE(join_finds_out_an_old_copy),        CASE(join_waits_for_host_and_transfer),
+        CASE(join_says_what_it_waits_for),       CASE(join_needs_sites_that_lost_nothing),
         CASE(join_goes_beyond_what_others_know),
     };
     return cmocka_run_group_tests_name("dkv_join", tests, NULL, NULL);

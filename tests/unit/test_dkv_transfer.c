@@ -10,6 +10,7 @@
 #include "actors/kv/core/floor.h"
 #include "actors/kv/core/open.h"
 #include "actors/kv/core/serve.h"
+#include "actors/kv/core/state_wire.h"
 #include "actors/kv/core/sync.h"
 #include "actors/kv/core/transfer.h"
 #include "test_dkv_world.h"
@@ -422,6 +423,52 @@ static void transfer_goes_on_with_another_donor(void **state)
     agree();
 }
 
+static unsigned forger;
+static unsigned forgeries;
+
+/* Of the forger's rows there is no end: it gives the same ones again and again. */
+static void forge_rows(struct world *of, unsigned from, struct hr_str subject,
+                       struct hr_arena *arena, struct hr_str *body)
+{
+    static struct dkv_have_row row;
+    struct dkv_state state;
+    struct hr_diag diag;
+    (void)of;
+    if (from != forger || !hr_str_starts(subject, HR_STR("wasmkv.peer.default.st.")) ||
+        dkv_state_decode(*body, arena, &state, &diag)) {
+        return;
+    }
+    if (++forgeries > 500) {
+        fail_msg("it is asked again and again");
+    }
+    row = state.have.count > 0 ? state.have.rows[0] : row;
+    state.have.rows = &row;
+    state.have.count = 1;
+    state.have.more = true;
+    assert_int_equal(dkv_state_encode(&state, arena, body), HR_OK);
+}
+
+static void donor_forges(unsigned donor)
+{
+    forger = donor;
+    world->answered = forge_rows;
+}
+
+/* A donor whose rows do not end keeps nobody busy: another one is found. */
+static void transfer_leaves_a_donor_without_end(void **state)
+{
+    (void)state;
+    make_pages();
+    lose(2);
+    start_site(&world->sites[2]);
+    forgeries = 0;
+    page_to_stop = 3;
+    what_happens = donor_forges;
+    ticks(20);
+    assert_true(forgeries > 0);
+    agree();
+}
+
 static struct backup donors_past;
 
 static void donor_loses_its_tail(unsigned donor)
@@ -754,6 +801,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(transfer_survives_a_crash_at_every_call, setup, teardown),
         cmocka_unit_test_setup_teardown(transfer_survives_a_faulty_store, setup, teardown),
         cmocka_unit_test_setup_teardown(transfer_goes_on_with_another_donor, setup, teardown),
+        cmocka_unit_test_setup_teardown(transfer_leaves_a_donor_without_end, setup, teardown),
         cmocka_unit_test_setup_teardown(transfer_forgets_what_its_donor_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(transfer_holds_the_changes_behind_a_page, setup, teardown),
         cmocka_unit_test_setup_teardown(transfer_goes_on_under_writes, setup, teardown),

@@ -90,6 +90,9 @@ struct world {
     unsigned refusals; /* of clients' requests */
     /* Somebody asks @to something; NULL: nothing comes in between. */
     void (*asked)(struct world *world, unsigned to, struct hr_str subject);
+    /* Site @from has answered that; the answer may be forged. NULL: none is. */
+    void (*answered)(struct world *world, unsigned from, struct hr_str subject,
+                     struct hr_arena *arena, struct hr_str *body);
     void (*happens)(struct world *world); /* a little time has passed; NULL: nothing does */
 };
 
@@ -400,6 +403,9 @@ static inline enum hr_err rig_request(void *arg, struct hr_str subject, struct h
     if (inbox->count > 0) {
         *ret_body = hr_arena_copy(arena, hr_str_of(inbox->bodies[0], inbox->lens[0]));
         err = ret_body->ptr ? HR_OK : HR_NO_MEMORY;
+        if (!err && world->answered) {
+            world->answered(world, to->index, subject, arena, ret_body);
+        }
     }
     close_inbox(world);
     return err ? hr_diag_set(diag, err, "rig: no answer") : HR_OK;

@@ -160,7 +160,7 @@ static void serve_alone(struct batch *batch, const struct dkv_request *request)
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     answer.err = dkv_site_open(batch->env, &batch->config, &arena, &site, &answer.diag);
     if (!answer.err) {
-        answer.err = dkv_site_serves(&site, &answer.diag);
+        answer.err = dkv_site_serves(batch->env, &site, &arena, &answer.diag);
     }
     if (!answer.err) {
         answer.err = dkv_meet_wait(batch->env, &site, request->session, &answer.diag);
@@ -283,7 +283,7 @@ static enum hr_err attempt_once(struct batch *batch, const struct dkv_request *r
     enum hr_err err =
         dkv_attempt_begin(&attempt, batch->env, &batch->config, requests, count, arena, diag);
     if (!err) {
-        err = dkv_site_serves(&attempt.site, diag);
+        err = dkv_site_serves(batch->env, &attempt.site, arena, diag);
     }
     if (!err) {
         err = dkv_drift_admit(&attempt, diag);

@@ -262,7 +262,7 @@ static enum hr_err go_round(struct dkv_tick *tick, enum dkv_site_state *ret_stat
         err = catch_up(tick, &join, after, &after, diag);
     }
     tick->counted = !err && after == UINT64_MAX;
-    if (!err && after == UINT64_MAX && !tick->transferring && !tick->out) {
+    if (!err && after == UINT64_MAX && !tick->out) {
         err = dkv_join_decide(tick, &join, ret_state, diag);
     }
     return err == HR_CONFLICT || err == HR_UNKNOWN_OUTCOME ? HR_OK : err;

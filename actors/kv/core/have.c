@@ -155,6 +155,11 @@ enum hr_err dkv_have_encode(const struct dkv_have *have, struct hr_arena *arena,
     return dkv_out_take(&out, ret_bytes);
 }
 
+bool dkv_have_follows(const struct dkv_have *have, dkv_origin after)
+{
+    return have->count == 0 || have->rows[0].origin > after;
+}
+
 enum hr_err dkv_pull_decode(struct hr_str bytes, struct dkv_pull *ret_pull, struct hr_diag *diag)
 {
     struct dkv_in in;

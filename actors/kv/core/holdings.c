@@ -29,10 +29,11 @@ static bool has_list(const struct dkv_holdings *holdings, uint16_t site)
     return false;
 }
 
-/* Reads the others' lists out of @replies. ret_sibling: another host of this site is among those who sent
+/* Reads the others' lists of origins after @after out of @replies. ret_sibling: another host of this site is among those who sent
  * them. */
-static void take_lists(const struct dkv_tick *tick, const struct dkv_message *replies, size_t count,
-                       struct hr_arena *arena, struct dkv_holdings *holdings, bool *ret_sibling)
+static void take_lists(const struct dkv_tick *tick, dkv_origin after,
+                       const struct dkv_message *replies, size_t count, struct hr_arena *arena,
+                       struct dkv_holdings *holdings, bool *ret_sibling)
 {
     holdings->count = 1;
     for (size_t i = 0; i < count; i++) {
@@ -40,6 +41,9 @@ static void take_lists(const struct dkv_tick *tick, const struct dkv_message *re
         struct hr_diag why;
         if (dkv_have_decode(replies[i].body, arena, have, &why)) {
             dkv_tick_tell(tick, DKV_LOG_WARN, HR_STR("bad-have"), 0, why.text);
+        } else if (!dkv_have_follows(have, after)) {
+            dkv_tick_tell(tick, DKV_LOG_WARN, HR_STR("bad-have"), have->origin,
+                          "an answer to another question");
         } else if (have->site == tick->config->site_id) {
             *ret_sibling = true;
         } else if (dkv_group_find(tick->group, have->site) && !has_list(holdings, have->site) &&
@@ -82,7 +86,7 @@ static enum hr_err ask_others(const struct dkv_tick *tick, const struct dkv_ask 
     if (!ret_holdings->lists) {
         return HR_NO_MEMORY;
     }
-    take_lists(tick, replies, count, arena, ret_holdings, ret_sibling);
+    take_lists(tick, ask->after, replies, count, arena, ret_holdings, ret_sibling);
     return HR_OK;
 }
 

@@ -2,6 +2,7 @@
 #include "actors/kv/core/join.h"
 
 #include "actors/kv/core/batch.h"
+#include "actors/kv/core/joining.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/pull.h"
 #include "actors/kv/core/site.h"
@@ -227,7 +228,8 @@ static const char *hindrance(const struct view *view)
     if (!all && view->sound < quorum(view)) {
         return view->lacking > 0 ? "others have what is not here yet"
                : view->ahead > 0 ? "others have what is not here yet, and their clocks are ahead"
-                                 : "too few others have answered";
+               : view->counted >= quorum(view) ? "the others may have lost something, too"
+                                               : "too few others have answered";
     }
     if (view->lacking > 0 && view->persistent) {
         return "others have what is not here yet";
@@ -241,17 +243,51 @@ static const char *hindrance(const struct view *view)
     return NULL;
 }
 
+/* What is waited for, in @words between its parts. */
+static void describe(const struct view *view, const char *why, const char *const words[5],
+                     struct hr_diag *ret_text)
+{
+    char counted[DKV_DEC_BYTES_MAX];
+    char of[DKV_DEC_BYTES_MAX];
+    char needed[DKV_DEC_BYTES_MAX];
+    size_t others = view->members - 1;
+    size_t wanted = quorum(view) < others ? quorum(view) : others; /* all are always enough */
+    HR_IGNORE(DKV_FAIL(ret_text, HR_OK, hr_str_c(why), hr_str_c(words[0]),
+                       dkv_text_dec(counted, view->counted), hr_str_c(words[1]),
+                       dkv_text_dec(of, others), hr_str_c(words[2]), dkv_text_dec(needed, wanted),
+                       hr_str_c(words[3]), hr_str_of(view->ids, view->ids_len),
+                       hr_str_c(words[4]))); /* only put together here */
+}
+
 static void tell_waiting(const struct view *view, const char *why)
 {
+    static const char *const words[5] = {
+        "\" caught-up-with=", " of=", " needed=", " waiting-for=", ""};
+    struct hr_diag text;
     struct hr_diag line;
     const struct dkv_env *env = view->tick->env;
-    if (view->tick->told_joining || view->tick->start % DKV_JOIN_TELL_MS >= DKV_JOIN_TELL_MS / 2) {
+    if (view->tick->start % DKV_JOIN_TELL_MS >= DKV_JOIN_TELL_MS / 2) {
         return; /* a tick of several says so, as each lasts up to two seconds */
     }
-    HR_IGNORE(DKV_FAIL(&line, HR_OK, HR_STR("event=joining reason=\""), hr_str_c(why),
-                       HR_STR("\" waiting-for="),
-                       hr_str_of(view->ids, view->ids_len))); /* only put together here */
+    describe(view, why, words, &text);
+    HR_IGNORE(DKV_FAIL(&line, HR_OK, HR_STR("event=joining reason=\""),
+                       hr_str_c(view->transfer ? why : text.text),
+                       hr_str_c(view->transfer ? "\"" : ""))); /* likewise */
     env->log(env->arg, view->patient ? DKV_LOG_INFO : DKV_LOG_WARN, hr_str_c(line.text));
+}
+
+/* For whoever asks why the site does not serve, if it has been so for a while. */
+static enum hr_err note_waiting(const struct view *view, const char *why, struct hr_diag *diag)
+{
+    static const char *const words[5] = {" (caught up with ", " of ", " other sites, ",
+                                         " needed; it waits for those with the ids ", ")"};
+    struct hr_diag text;
+    if (view->patient) {
+        return HR_OK;
+    }
+    describe(view, why, words, &text);
+    return dkv_joining_note(view->tick->env, view->site.ctr.origin,
+                            hr_str_c(view->transfer ? why : text.text), diag);
 }
 
 static void tell_joined(const struct view *view)
@@ -276,18 +312,20 @@ enum hr_err dkv_join_decide(struct dkv_tick *tick, const struct dkv_join *join,
     enum hr_err err = look(&view, join, &arena, diag);
     *ret_state = view.site.state;
     bool asked = join->pages > 0 && join->asked_as == view.site.ctr.origin;
-    if (!err && view.site.state == DKV_SITE_SYNC && asked) {
+    if (!err && view.site.state == DKV_SITE_SYNC && (asked || view.transfer)) {
         const char *why = hindrance(&view);
-        if (why) {
+        if (why && !tick->told_joining) {
+            tick->told_joining = true; /* in this tick */
             tell_waiting(&view, why);
-            tick->told_joining = true;
-        } else {
+            err = note_waiting(&view, why, diag);
+        } else if (!why) {
             err = dkv_site_enter(tick->env, tick->config, view.site.ctr.origin, DKV_SITE_ACTIVE,
                                  view.lift, &arena, diag);
         }
         if (!err && !why) {
             *ret_state = DKV_SITE_ACTIVE;
             tell_joined(&view);
+            err = dkv_joining_note(tick->env, view.site.ctr.origin, (struct hr_str){0}, diag);
         }
     }
     if (err == HR_CONFLICT || err == HR_UNKNOWN_OUTCOME) {

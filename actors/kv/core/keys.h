@@ -36,6 +36,7 @@
 #define DKV_KEY_FLOOR HR_STR("m/S")
 #define DKV_KEY_BEHIND HR_STR("m/behind")
 #define DKV_KEY_AHEAD HR_STR("m/ahead")
+#define DKV_KEY_JOINING HR_STR("m/joining")
 #define DKV_KEY_WIPE HR_STR("m/wipe")
 #define DKV_KEY_CLEAR HR_STR("b/clear")
 #define DKV_KEYS_RECORDS HR_STR("r/")

@@ -10,6 +10,7 @@
  *   import   {"items": [{"key", "value"}, ...]}: each is written as wasmkv.set does it
  *   member-remove {"name": "<site>"}: the site, by its name or its id, is out of the group (fence.h)
  *
+ * verify, repair without "rebuild" and export are refused (`unavailable`) while the site does not serve clients.
  * An error is {"site", "error": {"code", "message"}}.
  * Must not know: HTTP, tables. */
 #ifndef DKV_OPERATOR_H

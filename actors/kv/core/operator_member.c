@@ -30,10 +30,26 @@ static enum hr_err find_site(struct dkv_operator *op, struct hr_str name, const 
         HR_STR("there is no such site: give its name, or its id as `kv status` has it"));
 }
 
+/* The highest incarnation of the site that anybody tells of. One that never asked this site anything has none in
+ * h/; one that nobody knows more of than its id is out up to the lowest that there is. */
+static uint64_t highest_inc(const struct dkv_holdings *holdings, struct dkv_fence fence)
+{
+    uint64_t highest = fence.inc > 0 ? fence.inc : 1;
+    for (size_t i = 0; i < holdings->count; i++) {
+        const struct dkv_have *list = &holdings->lists[i];
+        for (size_t j = 0; j < list->count; j++) {
+            uint64_t inc = dkv_origin_inc(list->rows[j].origin);
+            bool about = dkv_origin_site(list->rows[j].origin) == fence.site;
+            highest = about && inc > highest ? inc : highest;
+        }
+    }
+    return highest;
+}
+
 enum hr_err dkv_operator_remove(struct dkv_operator *op)
 {
     struct dkv_site site;
-    struct dkv_fences fences;
+    struct dkv_holdings holdings;
     uint16_t id = 0;
     const struct dkv_env *env = op->tick.env;
     const struct dkv_config *config = op->tick.config;
@@ -49,18 +65,13 @@ enum hr_err dkv_operator_remove(struct dkv_operator *op)
         err = DKV_FAIL(op->diag, HR_BAD_INPUT, HR_STR("a site is taken out by another one"));
     }
     if (!err) {
-        err = dkv_fence_read(env, op->arena, &fences, op->diag);
+        err = dkv_holdings_ask(&op->tick, 0, op->arena, &holdings, op->diag);
     }
     if (err) {
         return err;
     }
-    struct dkv_fence want = dkv_fence_of(&fences, id);
-    want.site = id;
-    want.removed = want.inc;
-    if (want.inc == 0) {
-        return DKV_FAIL(op->diag, HR_NOT_FOUND,
-                        HR_STR("nothing was ever heard of that site: nobody waits for it"));
-    }
+    struct dkv_fence want = dkv_fence_of(&holdings.fences, id);
+    want.removed = highest_inc(&holdings, want);
     err = dkv_fence_raise(env, config, &want, op->arena, op->diag);
     if (!err) {
         dkv_operator_member(&op->out, "removed");

@@ -1,6 +1,7 @@
 /* What is known of each site. */
 #include "actors/kv/core/cut.h"
 #include "actors/kv/core/fence.h"
+#include "actors/kv/core/joining.h"
 #include "actors/kv/core/operator_impl.h"
 #include "actors/kv/core/site.h"
 
@@ -184,6 +185,10 @@ static enum hr_err write_list(struct status *status, const struct dkv_have *list
     number(out, "clock-ahead-ms", dkv_clock_ahead_ms(list->clock, status->site.wall));
     number(out, "low-ms", dkv_clock_ms(list->low));
     number(out, "floor-ms", dkv_clock_ms(list->floor));
+    if (list == &status->holdings.lists[0] && list->state == DKV_SITE_SYNC) {
+        text(out, "waits-for",
+             dkv_joining_read(status->op->tick.env, list->origin, status->op->arena));
+    }
     enum hr_err err = write_tally(status, peer);
     if (!err && peer && status->digests && list->state == DKV_SITE_ACTIVE) {
         err = write_digest(status, peer);

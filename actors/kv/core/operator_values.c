@@ -1,6 +1,7 @@
 /* Values out and in. */
 #include "actors/kv/core/list.h"
 #include "actors/kv/core/operator_impl.h"
+#include "actors/kv/core/site.h"
 #include "actors/kv/core/text.h"
 
 #define EXPORT_LIMIT_MAX 1000u
@@ -10,11 +11,19 @@
 enum hr_err dkv_operator_export(struct dkv_operator *op)
 {
     struct dkv_answer answer;
+    struct dkv_site site;
     struct hr_str after = dkv_operator_text(op, "after");
     const struct dkv_request request = {.op = DKV_OP_LIST,
                                         .listing = {.limit = EXPORT_LIMIT_MAX, .after = after}};
     if (after.len > 0 && !dkv_key_valid(after)) {
         return DKV_FAIL(op->diag, HR_BAD_INPUT, HR_STR("after: it is no key"));
+    }
+    enum hr_err err = dkv_site_open(op->tick.env, op->tick.config, op->arena, &site, op->diag);
+    if (!err) {
+        err = dkv_site_serves(op->tick.env, &site, op->arena, op->diag);
+    }
+    if (err) {
+        return err; /* what is here is not all there is */
     }
     dkv_list_values(op->tick.env, &request, op->arena, &answer);
     if (answer.err) {

@@ -392,6 +392,9 @@ enum hr_err dkv_operator_verify(struct dkv_operator *op, bool repairs)
     if (!err) {
         err = dkv_site_open(op->tick.env, op->tick.config, op->arena, &site, op->diag);
     }
+    if (!err) {
+        err = dkv_site_serves(op->tick.env, &site, op->arena, op->diag);
+    }
     if (err) {
         return err;
     }

@@ -250,28 +250,12 @@ enum hr_err dkv_pull_range(struct dkv_tick *tick, struct dkv_pull_range *range,
     return err;
 }
 
-enum hr_err dkv_pull_from(struct dkv_tick *tick, uint16_t site, const struct dkv_pull *range,
+enum hr_err dkv_pull_from(struct dkv_tick *tick, uint16_t site, const struct dkv_pull *pull,
                           bool *ret_all, struct hr_diag *diag)
 {
-    struct dkv_pull pull = *range;
-    enum hr_err err = HR_OK;
-    bool more = true;
-    *ret_all = false;
-    while (!err && more && !dkv_tick_over(tick)) {
-        struct dkv_log log;
-        struct hr_arena arena;
-        bool held = true;
-        hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
-        err = fetch(tick, site, &pull, &arena, &log, diag);
-        bool some = !err && !log.truncated && log.number > pull.after;
-        if (some) {
-            err = dkv_pull_apply(tick, log.changes, &arena, &held, diag);
-        }
-        *ret_all = !err && !log.truncated && held && !log.more;
-        more = some && held && log.more;
-        pull.after = some ? log.number : pull.after;
-        hr_arena_release(&arena);
-    }
+    struct dkv_pull_range range = {.site = site, .pull = *pull};
+    enum hr_err err = dkv_pull_range(tick, &range, diag);
+    *ret_all = !err && range.whole;
     return err;
 }
 

@@ -73,8 +73,9 @@ HR_MUST_CHECK enum hr_err dkv_site_doubt(const struct dkv_env *env, const struct
 HR_MUST_CHECK enum hr_err dkv_site_put(const struct dkv_env *env, const struct dkv_site *site,
                                        struct dkv_value before, struct dkv_pair pair,
                                        struct hr_arena *arena, struct hr_diag *diag);
-/* HR_NOT_READY if the site does not serve clients now. */
-HR_MUST_CHECK enum hr_err dkv_site_serves(const struct dkv_site *site, struct hr_diag *diag);
+/* HR_NOT_READY if the site does not serve clients now; @diag says why, if that is known. */
+HR_MUST_CHECK enum hr_err dkv_site_serves(const struct dkv_env *env, const struct dkv_site *site,
+                                          struct hr_arena *arena, struct hr_diag *diag);
 /* Whether m/cfg names the site. */
 bool dkv_site_member(const struct dkv_cfg *cfg, uint16_t id);
 /* Logs a clock that is further ahead of the wall than DKV_DRIFT_MS_MAX. */

@@ -1,6 +1,7 @@
 /* From lists to the floor. */
 #include "actors/kv/core/stable.h"
 
+#include "actors/kv/core/fence.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/low.h"
 #include "actors/kv/core/retire.h"
@@ -176,14 +177,15 @@ static const struct dkv_have *list_of(const struct stable *stable, uint16_t site
 }
 
 /* The member that keeps the floor from growing, and what is the matter with it. */
-static uint16_t find_holder(const struct stable *stable, struct hr_str *ret_why)
+static uint16_t find_holder(const struct stable *stable, const struct dkv_fences *fences,
+                            struct hr_str *ret_why)
 {
     uint16_t lowest = stable->tick->config->site_id;
     dkv_hlc low = stable->next.low;
     for (size_t i = 0; i < stable->cfg.member_count; i++) {
         uint16_t site = stable->cfg.members[i];
         const struct dkv_have *have = list_of(stable, site);
-        if (site == stable->tick->config->site_id) {
+        if (site == stable->tick->config->site_id || dkv_fence_is_out(fences, site)) {
             continue;
         }
         if (!have || have->state != DKV_SITE_ACTIVE) {
@@ -199,13 +201,19 @@ static uint16_t find_holder(const struct stable *stable, struct hr_str *ret_why)
     return lowest;
 }
 
-static void tell_held(const struct stable *stable)
+static enum hr_err tell_held(const struct stable *stable, struct hr_arena *arena,
+                             struct hr_diag *diag)
 {
     char digits[DKV_DEC_BYTES_MAX];
     struct hr_diag line;
     struct hr_str why;
+    struct dkv_fences fences;
     const struct dkv_env *env = stable->tick->env;
-    uint16_t site = find_holder(stable, &why);
+    enum hr_err err = dkv_fence_read(env, arena, &fences, diag);
+    if (err) {
+        return err;
+    }
+    uint16_t site = find_holder(stable, &fences, &why);
     const struct dkv_peer *peer = dkv_group_find(stable->tick->group, site);
     struct hr_str name = peer                                    ? peer->name
                          : site == stable->tick->config->site_id ? stable->tick->config->site
@@ -214,24 +222,27 @@ static void tell_held(const struct stable *stable)
                        name.len > 0 ? name : dkv_text_dec(digits, site), why,
                        HR_STR(": deletions are kept\""))); /* only put together here */
     env->log(env->arg, DKV_LOG_WARN, hr_str_c(line.text));
+    return HR_OK;
 }
 
 /* Complains now and then of a floor that something waits for. */
-static void watch(struct stable *stable)
+static enum hr_err watch(struct stable *stable, struct hr_arena *arena, struct hr_diag *diag)
 {
+    enum hr_err err = HR_OK;
     struct dkv_floor *next = &stable->next;
     dkv_wall_ms wall = stable->tick->env->wall(stable->tick->env->arg);
     bool grown = next->group > stable->floor.group;
     bool waiting = waits(stable);
     dkv_wall_ms since = waiting ? next->waits_from : 0;
     if (waiting && since > 0 && !grown && wall >= since && wall - since >= DKV_FLOOR_HELD_MS) {
-        tell_held(stable);
+        err = tell_held(stable, arena, diag);
         since = wall;
     } else if (waiting && (since == 0 || grown || since > wall + DKV_FLOOR_HELD_MS)) {
         since = wall;
     }
     stable->changed = stable->changed || since != next->waits_from;
     next->waits_from = since;
+    return err;
 }
 
 /* --- the whole ---------------------------------------------------------------------------------------- */
@@ -277,7 +288,7 @@ enum hr_err dkv_stable_tick(const struct dkv_tick *tick, const struct dkv_holdin
         err = move(&stable, arena, diag);
     }
     if (!err) {
-        watch(&stable);
+        err = watch(&stable, arena, diag);
     }
     return err || !stable.changed ? err : store(&stable, arena, diag);
 }
