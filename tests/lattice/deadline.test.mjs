@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 
 import { connect, headers } from "@nats-io/transport-node";
 
+import { until } from "../integration/host.mjs";
 import { withScene } from "./scene.mjs";
 
 const SHORT_MS = 300;
@@ -22,9 +23,10 @@ describe("a deadline", () => {
     };
     try {
       assert.equal((await send("wasmkv.set.before", { n: 0 }, LONG_MS)).created, true);
+      const running = await site.metric("hedgerow_calls_running");
       site.store.service.pause();
       const patient = send("wasmkv.set.patient", { n: 1 }, LONG_MS); // its batch waits for the store
-      await client.flush();
+      await until("the batch has begun", async () => (await site.metric("hedgerow_calls_running")) > running);
       const hasty = send("wasmkv.set.hasty", { n: 2 }, SHORT_MS); // waits for that batch
       await assert.rejects(hasty, /timeout/i);
       site.store.service.resume();
