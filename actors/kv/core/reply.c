@@ -253,19 +253,51 @@ static struct hr_str session_of(struct hr_str open)
     return named ? hr_str_from(open, at - name.len) : (struct hr_str){0};
 }
 
-enum hr_err dkv_reply_too_few(const struct dkv_config *config, struct dkv_acks acks,
-                              struct hr_str open, struct hr_arena *arena, struct hr_str *ret_body)
+static void write_missing(struct dkv_out *out, const struct dkv_names *missing)
+{
+    member(out, "missing");
+    dkv_out_bytes(out, HR_STR("["));
+    for (size_t i = 0; i < missing->count; i++) {
+        dkv_out_bytes(out, i > 0 ? HR_STR(",") : HR_STR(""));
+        dkv_json_string(out, missing->names[i]);
+    }
+    dkv_out_bytes(out, HR_STR("]"));
+}
+
+/* For whoever reads it, in one sentence. */
+static enum hr_err too_few_text(struct dkv_acks acks, const struct dkv_names *missing,
+                                struct hr_arena *arena, struct hr_str *ret_text)
 {
     struct dkv_out out = dkv_out_in(arena, 512);
-    write_site(&out, config);
-    member(&out, "error");
-    dkv_out_bytes(&out, HR_STR("{\"code\":\"too-few-acks\",\"message\":\""));
     dkv_json_number(&out, acks.acks);
     dkv_out_bytes(&out, HR_STR(" of "));
     dkv_json_number(&out, acks.sites);
     dkv_out_bytes(&out, HR_STR(" sites are known to hold this, fewer than wanted; it is not undone "
-                               "and may still spread\",\"retryable\":false"));
+                               "and may still spread"));
+    for (size_t i = 0; i < missing->count; i++) {
+        dkv_out_bytes(&out, i > 0 ? HR_STR(", ") : HR_STR("; no answer from "));
+        dkv_out_bytes(&out, missing->names[i]);
+    }
+    return dkv_out_take(&out, ret_text);
+}
+
+enum hr_err dkv_reply_too_few(const struct dkv_config *config, struct dkv_acks acks,
+                              const struct dkv_names *missing, struct hr_str open,
+                              struct hr_arena *arena, struct hr_str *ret_body)
+{
+    struct hr_str text;
+    struct dkv_out out = dkv_out_in(arena, 512);
+    enum hr_err err = too_few_text(acks, missing, arena, &text);
+    if (err) {
+        return err;
+    }
+    write_site(&out, config);
+    member(&out, "error");
+    dkv_out_bytes(&out, HR_STR("{\"code\":\"too-few-acks\",\"message\":"));
+    dkv_json_string(&out, text);
+    dkv_out_bytes(&out, HR_STR(",\"retryable\":false"));
     write_acks(&out, acks);
+    write_missing(&out, missing);
     dkv_out_bytes(&out, HR_STR("}"));
     dkv_out_bytes(&out, session_of(open));
     dkv_out_bytes(&out, HR_STR("}"));

@@ -17,11 +17,17 @@ HR_MUST_CHECK enum hr_err dkv_reply_open(const struct dkv_config *config,
                                          struct hr_str *ret_body);
 HR_MUST_CHECK enum hr_err dkv_reply_close(struct hr_str open, struct dkv_acks acks,
                                           struct hr_arena *arena, struct hr_str *ret_body);
-/* Says that a write is held by fewer sites than were wanted, instead of what dkv_reply_open made of it, whose
- * session it takes over. Errors: HR_NO_MEMORY. */
+/* Names of sites. */
+struct dkv_names {
+    size_t count;
+    struct hr_str names[DKV_MEMBERS_MAX];
+};
+
+/* Says that a write is held by fewer sites than were wanted, @missing among those that have not acknowledged it,
+ * instead of what dkv_reply_open made of it, whose session it takes over. Errors: HR_NO_MEMORY. */
 HR_MUST_CHECK enum hr_err dkv_reply_too_few(const struct dkv_config *config, struct dkv_acks acks,
-                                            struct hr_str open, struct hr_arena *arena,
-                                            struct hr_str *ret_body);
+                                            const struct dkv_names *missing, struct hr_str open,
+                                            struct hr_arena *arena, struct hr_str *ret_body);
 /* The public code of @err. */
 struct hr_str dkv_reply_code(enum hr_err err);
 /* Whether another site may do better. */

@@ -49,6 +49,7 @@ static enum hr_err give_up(const struct dkv_env *env, const struct dkv_config *c
                            const struct dkv_shipment *shipment, struct hr_arena *arena,
                            struct hr_diag *diag)
 {
+    const struct dkv_names nobody = {0};
     const struct dkv_acks acks = {1, 1 + (uint32_t)config->other_count};
     struct dkv_message out = {.subject = shipment->reply_to};
     if (shipment->reply_to.len == 0) {
@@ -57,7 +58,7 @@ static enum hr_err give_up(const struct dkv_env *env, const struct dkv_config *c
     struct hr_str open;
     enum hr_err err = dkv_reply_open(config, shipment->answer, arena, &open);
     if (!err) {
-        err = dkv_reply_too_few(config, acks, open, arena, &out.body);
+        err = dkv_reply_too_few(config, acks, &nobody, open, arena, &out.body);
     }
     return err ? err : env->publish(env->arg, &out, diag);
 }
@@ -154,6 +155,36 @@ static void look_who_is_out(struct delivery *delivery, const struct dkv_site *si
     delivery->members = (uint32_t)dkv_fence_members(&delivery->fences, &site->cfg);
 }
 
+/* Whether @site has acknowledged the change of @index. */
+static bool has_acked(const struct delivery *delivery, uint16_t site, size_t index)
+{
+    for (size_t i = 0; i < delivery->site_count; i++) {
+        if (delivery->sites[i] == site) {
+            return (delivery->held[index] >> i & 1) == 1;
+        }
+    }
+    return false;
+}
+
+/* Says who has not acknowledged it, as far as the host knows them by name. */
+static enum hr_err too_few(const struct delivery *delivery, const struct dkv_waiting *waiting,
+                           struct dkv_acks acks, struct hr_arena *arena, struct hr_str *ret_body)
+{
+    struct dkv_names missing = {0};
+    struct dkv_group group = {0};
+    struct hr_diag diag;
+    if (!dkv_group_read(delivery->env, delivery->config, arena, &group, &diag)) {
+        for (size_t i = 0; i < group.count; i++) {
+            const struct dkv_peer *peer = &group.peers[i];
+            if (!dkv_fence_is_out(&delivery->fences, peer->id) &&
+                !has_acked(delivery, peer->id, waiting->index)) {
+                missing.names[missing.count++] = peer->name;
+            }
+        }
+    }
+    return dkv_reply_too_few(delivery->config, acks, &missing, waiting->body, arena, ret_body);
+}
+
 static void answer(struct delivery *delivery, size_t index, bool enough)
 {
     const struct dkv_waiting *waiting = &delivery->ship.waiting[index];
@@ -163,9 +194,8 @@ static void answer(struct delivery *delivery, size_t index, bool enough)
     struct hr_arena arena;
     hr_arena_init(&arena, 0);
     acks.sites = acks.acks > acks.sites ? acks.acks : acks.sites;
-    enum hr_err err =
-        enough ? dkv_reply_close(waiting->body, acks, &arena, &out.body)
-               : dkv_reply_too_few(delivery->config, acks, waiting->body, &arena, &out.body);
+    enum hr_err err = enough ? dkv_reply_close(waiting->body, acks, &arena, &out.body)
+                             : too_few(delivery, waiting, acks, &arena, &out.body);
     if (!err) {
         err = delivery->env->publish(delivery->env->arg, &out, &diag);
     }
