@@ -123,6 +123,12 @@ static enum hr_err learn_members(const struct dkv_tick *tick, const struct dkv_h
     enum hr_err err = dkv_site_open(tick->env, tick->config, arena, &site, diag);
     for (size_t i = 1; i < holdings->count; i++) {
         const struct dkv_have *have = &holdings->lists[i];
+        const struct dkv_fence here = dkv_fence_of(&holdings->fences, have->site);
+        const struct dkv_fence heard = {.site = have->site, .inc = dkv_origin_inc(have->origin)};
+        if (!err && here.removed > 0 && here.inc < heard.inc) {
+            /* It is back, and has not asked yet. */
+            err = dkv_fence_raise(tick->env, tick->config, &heard, arena, diag);
+        }
         for (size_t j = 0; !err && j < have->removed_count; j++) {
             const struct dkv_fence want = {.site = have->removed[j].site,
                                            .removed = have->removed[j].inc};
