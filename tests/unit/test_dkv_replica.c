@@ -243,7 +243,8 @@ static void replica_that_is_dead_is_not_waited_for(void **state)
     world->sites[0].fake.write_acks = "majority";
     has(write_to(0, "wasmkv.set.a", "\"n\":2"),
         "{\"site\":\"site0\",\"error\":{\"code\":\"too-few-acks\",\"message\":\"1 of 3 sites");
-    has(world->answer, "\"retryable\":false,\"acks\":1,\"sites\":3,\"missing\":[\"site1\",\"site2\"]}}");
+    has(world->answer,
+        "\"retryable\":false,\"acks\":1,\"sites\":3,\"missing\":[\"site1\",\"site2\"]}}");
     assert_in_range(world->now_ms - before, 5000, 6000);
     start_site(&world->sites[1]);
     ticks(2);
