@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "test_dkv_check.h"
+#include "test_has.h"
 
 #define STEP_MESSAGES_MAX 4
 #define TRIES_MAX 400
@@ -181,17 +182,7 @@ static void check_run(struct run *run)
     check_release(&check);
 }
 
-static void has(const char *reply, const char *part)
-{
-    assert_non_null(reply);
-    if (!strstr(reply, part)) {
-        fail_msg("%s is not in %s", part, reply);
-    }
-}
-
 #define OLD_FEED_MAX "1024"
-
-static void has(const char *reply, const char *part);
 
 /* A store after many writes and a few boots: with a feed that is to be cut, in the boots before the
  * last one, with tombstones, and with what a clear left. */
