@@ -4,6 +4,7 @@
 #include "actors/kv/core/batch.h"
 #include "actors/kv/core/change.h"
 #include "actors/kv/core/floor.h"
+#include "actors/kv/core/scan.h"
 #include "actors/kv/core/state.h"
 #include "actors/kv/core/text.h"
 
@@ -66,10 +67,7 @@ static enum hr_err read_spans(struct dkv_history *history, const struct dkv_env 
     struct hr_str after = {0};
     enum hr_err err = HR_OK;
     while (!err && page.more && history->span_count < DKV_HISTORY_ORIGINS_MAX) {
-        err = env->scan(env->arg, DKV_KEYS_PROGRESS, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
-        if (!err && page.more && page.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-        }
+        err = dkv_scan_page(env, DKV_KEYS_PROGRESS, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
         for (size_t i = 0; !err && i < page.count; i++) {
             err = add_span(history, env, &page.pairs[i], arena, diag);
             after = page.pairs[i].key;

@@ -9,6 +9,7 @@
 #include "actors/kv/core/index.h"
 #include "actors/kv/core/json.h"
 #include "actors/kv/core/results.h"
+#include "actors/kv/core/scan.h"
 #include "actors/kv/core/siphash.h"
 #include "actors/kv/core/text.h"
 
@@ -458,10 +459,7 @@ enum hr_err dkv_merge_recall(const struct dkv_env *env, const struct dkv_incomin
         struct hr_arena page_arena;
         hr_arena_init(&page_arena, 0);
         err =
-            env->scan(env->arg, DKV_KEYS_FEED, after, DKV_SCAN_LIMIT_MAX, &page_arena, &page, diag);
-        if (!err && page.more && page.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-        }
+            dkv_scan_page(env, DKV_KEYS_FEED, after, DKV_SCAN_LIMIT_MAX, &page_arena, &page, diag);
         if (!err) {
             err = recall_page(&old, &page, &page_arena, arena, &memory, diag);
         }
