@@ -4,6 +4,7 @@
 #include "actors/kv/core/drift.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/leaf.h"
+#include "actors/kv/core/scan.h"
 #include "actors/kv/core/text.h"
 
 enum stored_key { SELF, CTR, CFG, STORED_COUNT };
@@ -95,11 +96,8 @@ static enum hr_err highest_inc(const struct dkv_env *env, const struct dkv_confi
     struct dkv_page page = {.more = true};
     enum hr_err err = first.ptr ? HR_OK : HR_NO_MEMORY;
     while (!err && page.more) {
-        err = env->scan(env->arg, hr_str_of(first.ptr, DKV_PROGRESS_SITE_BYTES), after,
-                        DKV_SCAN_LIMIT_MAX, arena, &page, diag);
-        if (!err && page.more && page.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-        }
+        err = dkv_scan_page(env, hr_str_of(first.ptr, DKV_PROGRESS_SITE_BYTES), after,
+                            DKV_SCAN_LIMIT_MAX, arena, &page, diag);
         if (!err && page.count > 0) {
             dkv_origin origin;
             after = page.pairs[page.count - 1].key;
@@ -343,10 +341,7 @@ static enum hr_err look_for_cuts(const struct dkv_env *env, struct hr_arena *are
     struct dkv_page page = {.more = true};
     enum hr_err err = HR_OK;
     while (!err && !cut && page.more) {
-        err = env->scan(env->arg, DKV_KEYS_PROGRESS, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
-        if (!err && page.more && page.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-        }
+        err = dkv_scan_page(env, DKV_KEYS_PROGRESS, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
         for (size_t i = 0; !err && i < page.count; i++) {
             struct dkv_progress progress;
             err = dkv_progress_decode(page.pairs[i].value, &progress, diag);
