@@ -81,13 +81,8 @@ static enum hr_err read_spans(struct dkv_history *history, const struct dkv_env 
 static enum hr_err read_floor(struct dkv_history *history, const struct dkv_env *env,
                               struct hr_arena *arena, struct hr_diag *diag)
 {
-    const struct hr_str name = DKV_KEY_FLOOR;
-    struct dkv_value value;
     struct dkv_floor floor;
-    enum hr_err err = env->get_many(env->arg, &name, 1, arena, &value, diag);
-    if (!err) {
-        err = dkv_floor_decode(value, &floor, diag);
-    }
+    enum hr_err err = dkv_floor_now(env, arena, &floor, diag);
     if (!err) {
         dkv_hlc from = floor.retired_count > 0 ? UINT64_MAX : floor.collected;
         history->whole_from = from > history->whole_from ? from : history->whole_from;

@@ -440,17 +440,12 @@ enum hr_err dkv_merge_recall(const struct dkv_env *env, const struct dkv_incomin
                              size_t count, struct hr_arena *arena, struct dkv_memory *ret_memory,
                              struct hr_diag *diag)
 {
-    const struct hr_str floor_key = DKV_KEY_FLOOR;
-    struct dkv_value value;
     struct dkv_floor floor;
     struct old_keys old = {0};
     struct dkv_page page = {.more = true};
     struct hr_str after = {0};
     struct dkv_memory memory = {0};
-    enum hr_err err = env->get_many(env->arg, &floor_key, 1, arena, &value, diag);
-    if (!err) {
-        err = dkv_floor_decode(value, &floor, diag);
-    }
+    enum hr_err err = dkv_floor_now(env, arena, &floor, diag);
     if (!err) {
         old.floor = memory.collected = floor.collected;
         note_old(&old, incoming, count);

@@ -56,13 +56,8 @@ static enum hr_err read_removed(const struct dkv_env *env, struct hr_arena *aren
 static enum hr_err take_floor(const struct dkv_env *env, const struct dkv_site *site,
                               struct hr_arena *arena, struct dkv_have *have, struct hr_diag *diag)
 {
-    const struct hr_str key = DKV_KEY_FLOOR;
-    struct dkv_value value;
     struct dkv_floor floor;
-    enum hr_err err = env->get_many(env->arg, &key, 1, arena, &value, diag);
-    if (!err) {
-        err = dkv_floor_decode(value, &floor, diag);
-    }
+    enum hr_err err = dkv_floor_now(env, arena, &floor, diag);
     if (!err) {
         have->low = site->state == DKV_SITE_ACTIVE ? floor.low : 0;
         have->floor = floor.group;

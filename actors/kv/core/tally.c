@@ -112,13 +112,8 @@ static enum hr_err count_origin(const struct dkv_env *env, struct hr_arena *aren
 static enum hr_err count_retired(const struct dkv_env *env, struct hr_arena *arena,
                                  struct dkv_tally *tally, struct hr_diag *diag)
 {
-    const struct hr_str key = DKV_KEY_FLOOR;
-    struct dkv_value value;
     struct dkv_floor floor;
-    enum hr_err err = env->get_many(env->arg, &key, 1, arena, &value, diag);
-    if (!err) {
-        err = dkv_floor_decode(value, &floor, diag);
-    }
+    enum hr_err err = dkv_floor_now(env, arena, &floor, diag);
     for (size_t i = 0; !err && i < floor.retired_count; i++) {
         dkv_origin last = dkv_origin_of(floor.retired[i].site, floor.retired[i].inc);
         struct hr_str name = dkv_key_change(arena, last, 0);
