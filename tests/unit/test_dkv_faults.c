@@ -214,11 +214,7 @@ static void copy_old_store(struct fake *fake)
         use(&old_store);
         fake_forget_replies(&old_store);
     }
-    for (size_t i = 0; i < old_store.count; i++) {
-        const struct fake_pair *pair = &old_store.pairs[i];
-        fake_put(fake, hr_str_of(pair->key, pair->key_len),
-                 hr_str_of(pair->value, pair->value_len));
-    }
+    fake_copy_store(fake, &old_store);
     fake->wall = old_store.wall;
     fake->feed_max = OLD_FEED_MAX;
 }

@@ -190,22 +190,13 @@ static void join_finds_out_an_old_copy(void **state)
     struct fake *fake = &world->sites[0].fake;
     struct fake copy = fake_new(1);
     write_to(0, "wasmkv.set.a", "\"n\":1");
-    for (size_t i = 0; i < fake->count; i++) {
-        fake_put(&copy, hr_str_of(fake->pairs[i].key, fake->pairs[i].key_len),
-                 hr_str_of(fake->pairs[i].value, fake->pairs[i].value_len));
-    }
+    fake_copy_store(&copy, fake);
     write_to(0, "wasmkv.set.a", "\"n\":2");
     world->now_ms += 1000;
     start_site(&world->sites[0]);
     let_serve(world);
     write_to(0, "wasmkv.set.b", "\"n\":3");
-    while (fake->count > 0) {
-        fake_delete(fake, hr_str_of(fake->pairs[0].key, fake->pairs[0].key_len));
-    }
-    for (size_t i = 0; i < copy.count; i++) {
-        fake_put(fake, hr_str_of(copy.pairs[i].key, copy.pairs[i].key_len),
-                 hr_str_of(copy.pairs[i].value, copy.pairs[i].value_len));
-    }
+    fake_copy_store(fake, &copy);
     fake_release(&copy);
     world->now_ms += 1000;
     start_site(&world->sites[0]);

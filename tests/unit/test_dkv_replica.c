@@ -468,21 +468,10 @@ static void replica_gives_back_a_lost_tail(void **state)
 static struct fake saved_store;
 static char next_nonce[33];
 
-static void copy_store(struct fake *to, const struct fake *from)
-{
-    while (to->count > 0) {
-        fake_delete(to, hr_str_of(to->pairs[0].key, to->pairs[0].key_len));
-    }
-    for (size_t i = 0; i < from->count; i++) {
-        fake_put(to, hr_str_of(from->pairs[i].key, from->pairs[i].key_len),
-                 hr_str_of(from->pairs[i].value, from->pairs[i].value_len));
-    }
-}
-
 /* The store's server starts again without its newest changes; the host notices as it connects again. */
 static void restart_store(struct fake *fake)
 {
-    copy_store(fake, &saved_store);
+    fake_copy_store(fake, &saved_store);
     snprintf(next_nonce, sizeof next_nonce, "%032x", 0xabcdefu);
     fake->nonce = next_nonce;
 }
@@ -499,7 +488,7 @@ static void replica_gives_back_a_tail_that_is_lost_during_a_write(void **state)
         struct fake *fake = &world->sites[0].fake;
         saved_store = fake_new(1);
         write_to(0, "wasmkv.set.a", "\"n\":1");
-        copy_store(&saved_store, fake);
+        fake_copy_store(&saved_store, fake);
         has(write_to(0, "wasmkv.set.b", "\"n\":2"), "\"acks\":2");
         fake->intruder = restart_store;
         fake->fault = FAKE_INTRUDER;

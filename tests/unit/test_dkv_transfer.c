@@ -113,32 +113,11 @@ static bool shows(unsigned site, const char *key)
 
 /* --- stores that are lost, and put back --------------------------------------------------------------- */
 
-struct backup {
-    struct fake_pair *pairs;
-    size_t count;
-};
-
-static struct backup back_up(unsigned site)
+static struct fake back_up(unsigned site)
 {
-    const struct fake *fake = &world->sites[site].fake;
-    struct backup backup = {calloc(fake->count + 1, sizeof *backup.pairs), fake->count};
-    assert_non_null(backup.pairs);
-    for (size_t i = 0; i < fake->count; i++) {
-        const struct fake_pair *pair = &fake->pairs[i];
-        backup.pairs[i] =
-            (struct fake_pair){fake_copy(pair->key, pair->key_len), pair->key_len,
-                               fake_copy(pair->value, pair->value_len), pair->value_len};
-    }
+    struct fake backup = fake_new(site);
+    fake_copy_store(&backup, &world->sites[site].fake);
     return backup;
-}
-
-static void release_backup(struct backup *backup)
-{
-    for (size_t i = 0; i < backup->count; i++) {
-        free(backup->pairs[i].key);
-        free(backup->pairs[i].value);
-    }
-    free(backup->pairs);
 }
 
 static void lose(unsigned site)
@@ -149,14 +128,9 @@ static void lose(unsigned site)
     }
 }
 
-static void put_back(unsigned site, const struct backup *backup)
+static void put_back(unsigned site, const struct fake *backup)
 {
-    lose(site);
-    for (size_t i = 0; i < backup->count; i++) {
-        const struct fake_pair *pair = &backup->pairs[i];
-        fake_put(&world->sites[site].fake, hr_str_of(pair->key, pair->key_len),
-                 hr_str_of(pair->value, pair->value_len));
-    }
+    fake_copy_store(&world->sites[site].fake, backup);
     start_site(&world->sites[site]);
 }
 
@@ -201,7 +175,7 @@ static void transfer_outlives_an_old_backup(void **state)
         write_key(i % 3, "set", i, "\"n\":1,\"m\":2");
     }
     ticks(2);
-    struct backup backup = back_up(2);
+    struct fake backup = back_up(2);
     for (unsigned i = 0; i < 20; i++) {
         write_key(i % 2, i % 4 == 3 ? "set" : "del", i, i % 4 == 3 ? "\"m\":null" : "");
     }
@@ -223,7 +197,7 @@ static void transfer_outlives_an_old_backup(void **state)
     const char *reply = fake_send(&world->sites[1].fake, "wasmkv.get.k025", "");
     assert_non_null(strstr(reply, "\"own\":1"));
     assert_non_null(strstr(reply, "\"m\":2"));
-    release_backup(&backup);
+    fake_release(&backup);
 }
 
 /* A deletion of everything comes along, though its change is gone. */
@@ -234,7 +208,7 @@ static void transfer_brings_the_clear_mark(void **state)
         write_key(i % 3, "set", i, "\"n\":1");
     }
     ticks(1);
-    struct backup backup = back_up(2);
+    struct fake backup = back_up(2);
     write_to(0, "wasmkv.del", "");
     write_key(1, "set", 3, "\"n\":2");
     ticks(24);
@@ -243,7 +217,7 @@ static void transfer_brings_the_clear_mark(void **state)
     agree_at_rest();
     assert_true(shows(2, "k003"));
     assert_false(shows(2, "k004"));
-    release_backup(&backup);
+    fake_release(&backup);
 }
 
 /* Wherever the receiver dies, it goes on from there. */
@@ -253,7 +227,7 @@ static void transfer_survives_a_crash_at_every_call(void **state)
     for (unsigned i = 0; i < 12; i++) {
         write_key(i % 3, "set", i, "\"n\":1");
     }
-    struct backup backup = back_up(2);
+    struct fake backup = back_up(2);
     for (unsigned i = 0; i < 8; i++) {
         write_key(i % 2, i % 2 ? "set" : "del", i, i % 2 ? "\"n\":2" : "");
     }
@@ -274,7 +248,7 @@ static void transfer_survives_a_crash_at_every_call(void **state)
         assert_false(shows(2, "k000"));
         assert_true(crashed ? n < 2000 : n > 60);
     }
-    release_backup(&backup);
+    fake_release(&backup);
 }
 
 /* The same with answers that are lost, late or wrong by a bit, and writes that come first. */
@@ -284,7 +258,7 @@ static void transfer_survives_a_faulty_store(void **state)
     for (unsigned i = 0; i < 12; i++) {
         write_key(i % 3, "set", i, "\"n\":1");
     }
-    struct backup backup = back_up(2);
+    struct fake backup = back_up(2);
     for (unsigned i = 0; i < 8; i++) {
         write_key(i % 2, i % 2 ? "set" : "del", i, i % 2 ? "\"n\":2" : "");
     }
@@ -308,7 +282,7 @@ static void transfer_survives_a_faulty_store(void **state)
         agree_at_rest();
         assert_false(shows(2, "k000"));
     }
-    release_backup(&backup);
+    fake_release(&backup);
 }
 
 static void make_pages(void)
@@ -349,7 +323,7 @@ static void transfer_goes_on_with_another_donor(void **state)
     agree_at_rest();
 }
 
-static struct backup donors_past;
+static struct fake donors_past;
 
 static void donor_loses_its_tail(unsigned donor)
 {
@@ -392,7 +366,7 @@ static void transfer_forgets_what_its_donor_lost(void **state)
     agree_at_rest();
     assert_false(shows(2, "alost"));
     assert_true(shows(2, "big001"));
-    release_backup(&donors_past);
+    fake_release(&donors_past);
 }
 
 static void drop_packets(void)
@@ -441,7 +415,7 @@ static void transfer_holds_the_changes_behind_a_page(void **state)
     agree_at_rest();
     assert_true(shows(1, "zlate"));
     assert_non_null(strstr(fake_send(&world->sites[1].fake, "wasmkv.get.big002", ""), "late"));
-    release_backup(&donors_past);
+    fake_release(&donors_past);
 }
 
 static void others_write(struct world *of, unsigned to, struct hr_str subject)
