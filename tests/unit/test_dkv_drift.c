@@ -7,12 +7,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "test_dkv_world.h"
+#include "test_dkv_ask.h"
 
 #define HOUR_MS ((int64_t)3600 * 1000)
-
-static struct world *world;
-static char answer[2048];
 
 static int setup(void **state)
 {
@@ -29,35 +26,10 @@ static int teardown(void **state)
     return 0;
 }
 
-static const char *send_to(unsigned site, const char *subject, const char *body)
-{
-    struct inbox *inbox = open_inbox(&world->sites[site]);
-    const struct dkv_message message = {hr_str_c(subject), hr_str_c(body), hr_str_c(inbox->name)};
-    answer[0] = '\0';
-    handle(&world->sites[site], &message, 1);
-    for (unsigned i = 0; inbox->count == 0 && i < 2000; i++) {
-        go_on(world);
-    }
-    if (inbox->count > 0) {
-        snprintf(answer, sizeof answer, "%s", inbox->bodies[0]);
-    }
-    close_inbox(world);
-    return answer;
-}
-
-static void has(const char *text, const char *part)
-{
-    if (!strstr(text, part)) {
-        fail_msg("%s is not in %s", part, text);
-    }
-}
-
 static void rounds(unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        for (unsigned site = 0; site < world->count; site++) {
-            tick(&world->sites[site]);
-        }
+        tick_all();
         go_on(world);
     }
 }

@@ -662,6 +662,20 @@ static inline void fake_release(struct fake *fake)
     fake_late_release(&fake->late);
 }
 
+/* Gives @to what @from holds, and nothing else. */
+static inline void fake_copy_store(struct fake *to, const struct fake *from)
+{
+    while (to->count > 0) {
+        to->count--;
+        free(to->pairs[to->count].key);
+        free(to->pairs[to->count].value);
+    }
+    for (size_t i = 0; i < from->count; i++) {
+        fake_put(to, hr_str_of(from->pairs[i].key, from->pairs[i].key_len),
+                 hr_str_of(from->pairs[i].value, from->pairs[i].value_len));
+    }
+}
+
 /* Hands what the site sent to itself back to it, as a host does. */
 static inline void fake_pump(struct fake *fake)
 {

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "test_dkv_check.h"
+#include "test_has.h"
 
 #define STEP_MESSAGES_MAX 4
 #define TRIES_MAX 400
@@ -181,17 +182,7 @@ static void check_run(struct run *run)
     check_release(&check);
 }
 
-static void has(const char *reply, const char *part)
-{
-    assert_non_null(reply);
-    if (!strstr(reply, part)) {
-        fail_msg("%s is not in %s", part, reply);
-    }
-}
-
 #define OLD_FEED_MAX "1024"
-
-static void has(const char *reply, const char *part);
 
 /* A store after many writes and a few boots: with a feed that is to be cut, in the boots before the
  * last one, with tombstones, and with what a clear left. */
@@ -223,11 +214,7 @@ static void copy_old_store(struct fake *fake)
         use(&old_store);
         fake_forget_replies(&old_store);
     }
-    for (size_t i = 0; i < old_store.count; i++) {
-        const struct fake_pair *pair = &old_store.pairs[i];
-        fake_put(fake, hr_str_of(pair->key, pair->key_len),
-                 hr_str_of(pair->value, pair->value_len));
-    }
+    fake_copy_store(fake, &old_store);
     fake->wall = old_store.wall;
     fake->feed_max = OLD_FEED_MAX;
 }

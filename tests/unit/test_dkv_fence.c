@@ -6,13 +6,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/change.h"
 #include "actors/kv/core/fence.h"
 #include "actors/kv/core/have.h"
 #include "actors/kv/core/serve.h"
-#include "test_dkv_world.h"
+#include "test_dkv_ask.h"
 
-static struct world *world;
 static struct hr_arena arena;
 static struct hr_diag diag;
 
@@ -55,41 +53,17 @@ static void raise_at(unsigned site, uint16_t of, uint64_t inc, uint64_t removed)
     assert_int_equal(dkv_fence_raise(&env, &config, &want, &arena, &diag), HR_OK);
 }
 
-static dkv_origin origin_of(unsigned site)
-{
-    return check_be(fake_get(&world->sites[site].fake, "m/ctr"), 1, 8);
-}
-
 static struct hr_str change_of(dkv_origin origin, uint64_t seq)
 {
-    struct dkv_field fields[2] = {{.type = DKV_FIELD_BYTES},
-                                  {.name = HR_STR("a"), .value = HR_STR("1")}};
-    const struct dkv_change change = {.op = DKV_CHANGE_SET,
-                                      .stamp = {(world->now_ms << 16) + seq, origin},
-                                      .seq = seq,
-                                      .key = HR_STR("made"),
-                                      .fields = fields,
-                                      .count = 2};
-    struct hr_str bytes = {0};
-    assert_int_equal(dkv_change_encode(&change, &arena, &bytes, &diag), HR_OK);
-    return bytes;
+    return made_change(&arena, origin, seq, "made", "1");
 }
 
 /* Whether @site says that it holds @change, which comes with a message to @subject. */
 static bool takes(unsigned site, const char *subject, struct hr_str change)
 {
-    const struct dkv_parcel parcel = {.changes = &change, .count = 1};
-    struct hr_str body;
-    struct dkv_ack ack;
-    assert_int_equal(dkv_parcel_encode(&parcel, &arena, &body), HR_OK);
-    struct inbox *inbox = open_inbox(&world->sites[site]);
-    const struct dkv_message message = {hr_str_c(subject), body, hr_str_c(inbox->name)};
-    handle(&world->sites[site], &message, 1);
-    assert_int_equal(inbox->count, 1);
-    assert_int_equal(dkv_ack_decode(hr_str_of(inbox->bodies[0], inbox->lens[0]), &ack, &diag),
-                     HR_OK);
-    close_inbox(world);
-    return ack.held[0];
+    int count = hand_over(site, subject, &arena, &change, 1);
+    assert_true(count >= 0);
+    return count == 1;
 }
 
 /* After a new incarnation has been told what there is, what the one before it made comes too late, unless it comes

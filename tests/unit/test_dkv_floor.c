@@ -6,13 +6,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/floor.h"
 #include "actors/kv/core/low.h"
 #include "actors/kv/core/stable.h"
 #include "actors/kv/core/sweep.h"
-#include "test_dkv_world.h"
-
-static struct world *world;
+#include "test_dkv_ask.h"
 
 static int setup(void **state)
 {
@@ -21,32 +18,7 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    unsigned failures = 0;
-    for (unsigned i = 0; i < world->count; i++) {
-        failures += check_failures(&world->sites[i].fake, false);
-    }
-    release_world(world);
-    return failures > 0 ? -1 : 0;
-}
-
-/* Lets time pass until nothing is on its way. */
-static void quiet(void)
-{
-    bool busy = true;
-    for (unsigned i = 0; busy && i < 2000; i++) {
-        go_on(world);
-        busy = false;
-        for (size_t j = 0; j < PACKETS_MAX; j++) {
-            busy = busy || world->packets[j].used;
-        }
-    }
-    assert_false(busy);
-}
-
-static void write_to(unsigned site, const char *subject, const char *body)
+static void put_to(unsigned site, const char *subject, const char *body)
 {
     fake_forget_replies(&world->sites[site].fake);
     const struct dkv_message message = {hr_str_c(subject), hr_str_c(body), {0}};
@@ -58,30 +30,7 @@ static void write_key(unsigned site, const char *verb, unsigned key, const char 
 {
     char subject[48];
     snprintf(subject, sizeof subject, "wasmkv.%s.k%u", verb, key);
-    write_to(site, subject, body);
-}
-
-/* Half a second, @count times, with a tick of every site in each. */
-static void ticks(unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        uint64_t next_ms = world->now_ms + 500;
-        for (unsigned j = 0; j < world->count; j++) {
-            tick(&world->sites[j]);
-        }
-        quiet();
-        world->now_ms = next_ms > world->now_ms ? next_ms : world->now_ms;
-    }
-}
-
-static struct dkv_floor floor_of(unsigned site)
-{
-    struct hr_diag diag;
-    struct dkv_floor floor;
-    struct hr_str bytes = fake_get(&world->sites[site].fake, "m/S");
-    const struct dkv_value value = {bytes, bytes.ptr != NULL};
-    assert_int_equal(dkv_floor_decode(value, &floor, &diag), HR_OK);
-    return floor;
+    put_to(site, subject, body);
 }
 
 static size_t litter_of(unsigned site)
@@ -110,23 +59,6 @@ static size_t origins_of(unsigned site)
         count += fake->pairs[i].key[0] == 'v';
     }
     return count;
-}
-
-static void agree_on_values(void)
-{
-    for (unsigned i = 1; i < world->count; i++) {
-        char *first = listing(&world->sites[0]);
-        char *other = listing(&world->sites[i]);
-        assert_string_equal(first, other);
-        free(first);
-        free(other);
-    }
-}
-
-static void agree(void)
-{
-    agree_on_values();
-    assert_true(settled(world));
 }
 
 static bool shows(unsigned site, const char *subject)
@@ -470,7 +402,7 @@ static void floor_keeps_the_dead_dead(void **state)
     char *bytes = NULL;
     size_t len = 0;
     struct site *site = &world->sites[1];
-    write_to(0, "wasmkv.set.gone", "{\"n\":1}");
+    put_to(0, "wasmkv.set.gone", "{\"n\":1}");
     struct fake *fake = &world->sites[0].fake;
     for (size_t i = 0; i < fake->count; i++) {
         if (fake->pairs[i].key[0] == 'f') {
@@ -479,7 +411,7 @@ static void floor_keeps_the_dead_dead(void **state)
         }
     }
     assert_non_null(bytes);
-    write_to(2, "wasmkv.del.gone", "");
+    put_to(2, "wasmkv.del.gone", "");
     ticks(20);
     assert_null(fake_get(&site->fake, "r/gone").ptr);
     for (unsigned i = 0; i < 3; i++) {
@@ -528,8 +460,8 @@ static void floor_remembers_deletions_for_who_comes_late(void **state)
                                 .fields = fields,
                                 .count = 2};
     world->now_ms += 100;
-    write_to(0, "wasmkv.set.gone", "{\"n\":1}");
-    write_to(1, "wasmkv.del.gone", "");
+    put_to(0, "wasmkv.set.gone", "{\"n\":1}");
+    put_to(1, "wasmkv.del.gone", "");
     ticks(20);
     assert_null(fake_get(&world->sites[1].fake, "r/gone").ptr);
     assert_true(floor_of(1).collected > change.stamp.hlc);
@@ -607,8 +539,8 @@ static void floor_remembers_what_is_collected_meanwhile(void **state)
         world = new_serving_world(11, 3);
         struct site *site = &world->sites[1];
         world->now_ms += 100;
-        write_to(0, "wasmkv.set.gone", "{\"n\":1}");
-        write_to(0, "wasmkv.del.gone", "");
+        put_to(0, "wasmkv.set.gone", "{\"n\":1}");
+        put_to(0, "wasmkv.del.gone", "");
         struct dkv_floor floor = {.group = (world->now_ms + 1000) << 16};
         struct hr_str stored;
         assert_int_equal(dkv_floor_encode(&floor, &arena, &stored), HR_OK);
@@ -634,7 +566,7 @@ static void floor_takes_in_who_comes_late(void **state)
         world->seen[i][3] = world->seen[3][i] = false;
     }
     let_serve(world);
-    write_to(3, "wasmkv.set.late", "{\"n\":1}");
+    put_to(3, "wasmkv.set.late", "{\"n\":1}");
     world->now_ms += 1000;
     make_litter(0);
     ticks(20);
@@ -743,7 +675,7 @@ static void floor_gathers_origins_up(void **state)
     hr_arena_release(&kept);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown_world)
 
 int main(void)
 {

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "test_dkv_seeds.h"
 #include "test_dkv_world.h"
 
 static void new_client(struct world *world)
@@ -143,7 +144,6 @@ static void check_world(struct world *world)
     free(first);
 }
 
-static uint64_t last_seed;
 static size_t total_clients;
 static size_t total_acked;
 static size_t total_too_few;
@@ -151,7 +151,6 @@ static size_t total_too_few;
 static void do_seed(uint64_t seed)
 {
     struct world *world = make_world(seed);
-    last_seed = seed;
     for (unsigned i = 0; i < 150; i++) {
         go_on(world);
     }
@@ -180,26 +179,9 @@ static void do_seed(uint64_t seed)
 static void group_agrees_after_everything_heals(void **state)
 {
     (void)state;
-    const char *given = getenv("DKV_SEED");
-    const char *count = getenv("DKV_RUNS");
-    if (given) {
-        do_seed(strtoull(given, NULL, 10));
-        return;
-    }
-    struct dice dice = dice_from("dkv_group");
-    uint64_t base = count || !getenv("HEDGEROW_TEST_SEED") ? 0 : dice_roll(&dice, 1u << 30);
-    for (uint64_t i = 1; i <= (count ? strtoull(count, NULL, 10) : 40); i++) {
-        do_seed(base + i);
-    }
+    do_seeds("dkv_group", 40, do_seed);
     print_message("%zu requests, %zu acknowledged, %zu by too few\n", total_clients, total_acked,
                   total_too_few);
-}
-
-static int tell_seed(void **state)
-{
-    (void)state;
-    print_message("the last run was DKV_SEED=%llu\n", (unsigned long long)last_seed);
-    return 0;
 }
 
 int main(void)

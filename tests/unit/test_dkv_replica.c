@@ -7,114 +7,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/change.h"
 #include "actors/kv/core/have.h"
 #include "actors/kv/core/tally.h"
-#include "test_dkv_world.h"
-
-static struct world *world;
+#include "test_dkv_ask.h"
 
 static int setup(void **state)
 {
     (void)state;
     world = new_serving_world(7, 3);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    unsigned failures = 0;
-    for (unsigned i = 0; i < world->count; i++) {
-        failures += check_failures(&world->sites[i].fake, false);
-    }
-    release_world(world);
-    return failures > 0 ? -1 : 0;
-}
-
-/* Lets time pass until nothing is on its way. */
-static void quiet(void)
-{
-    bool busy = true;
-    for (unsigned i = 0; busy && i < 2000; i++) {
-        go_on(world);
-        busy = false;
-        for (size_t j = 0; j < PACKETS_MAX; j++) {
-            busy = busy || world->packets[j].used;
-        }
-    }
-    assert_false(busy);
-}
-
-/* Sends a request whose id is @id, and gives its answer once all is quiet; "" if there is none. */
-static const char *ask(unsigned site, const char *id, const char *subject, const char *body)
-{
-    size_t number = world->client_count++;
-    struct client *client = &world->clients[number];
-    world->answer[0] = '\0';
-    dkv_siphash128((const unsigned char *)"hedgerow opid 1", hr_str_c(id), client->opid);
-    snprintf(client->subject, sizeof client->subject, "%s", subject);
-    snprintf(client->body, sizeof client->body, "{\"$request-id\":\"%s\"%s%s}", id,
-             body[0] ? "," : "", body);
-    send_client(world, number, site);
-    quiet();
-    return world->answer;
-}
-
-static const char *write_to(unsigned site, const char *subject, const char *body)
-{
-    static unsigned number;
-    char id[24];
-    snprintf(id, sizeof id, "w%u", ++number);
-    return ask(site, id, subject, body);
-}
-
-static void has(const char *text, const char *part)
-{
-    if (!text || !strstr(text, part)) {
-        fail_msg("%s is not in %s", part, text ? text : "nothing");
-    }
-}
-
-static void ticks(unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        for (unsigned j = 0; j < world->count; j++) {
-            tick(&world->sites[j]);
-        }
-        quiet();
-        world->now_ms += 500;
-    }
-}
-
-static void agree(void)
-{
-    for (unsigned i = 1; i < world->count; i++) {
-        char *first = listing(&world->sites[0]);
-        char *other = listing(&world->sites[i]);
-        assert_string_equal(first, other);
-        free(first);
-        free(other);
-    }
-    assert_true(settled(world));
-}
-
-static struct dkv_progress progress_of(unsigned site, dkv_origin origin)
-{
-    char name[32];
-    struct hr_diag diag;
-    struct dkv_progress progress = {0};
-    snprintf(name, sizeof name, "v/%016llx", (unsigned long long)origin);
-    struct hr_str bytes = fake_get(&world->sites[site].fake, name);
-    if (bytes.ptr) {
-        assert_int_equal(dkv_progress_decode(bytes, &progress, &diag), HR_OK);
-    }
-    return progress;
-}
-
-static dkv_origin origin_of(unsigned site)
-{
-    return check_be(fake_get(&world->sites[site].fake, "m/ctr"), 1, 8);
 }
 
 static struct dkv_tally tally_of(unsigned site)
@@ -126,54 +27,16 @@ static struct dkv_tally tally_of(unsigned site)
     return tally;
 }
 
-/* A change of a made-up origin, as another site might send it. */
-static struct hr_str change_to(struct hr_arena *arena, dkv_origin origin, uint64_t seq,
-                               const char *key, const char *value)
-{
-    struct dkv_field fields[2] = {{.type = DKV_FIELD_BYTES},
-                                  {.name = HR_STR("a"), .value = hr_str_c(value)}};
-    struct dkv_change change = {.op = DKV_CHANGE_SET,
-                                .stamp = {(world->now_ms << 16) + seq, origin},
-                                .seq = seq,
-                                .key = hr_str_c(key),
-                                .fields = fields,
-                                .count = 2};
-    struct hr_str bytes = {0};
-    struct hr_diag diag;
-    assert_int_equal(dkv_change_encode(&change, arena, &bytes, &diag), HR_OK);
-    return bytes;
-}
-
 static struct hr_str change_of(struct hr_arena *arena, dkv_origin origin, uint64_t seq,
                                const char *value)
 {
-    return change_to(arena, origin, seq, "made", value);
+    return made_change(arena, origin, seq, "made", value);
 }
 
 /* Hands changes to @site as a broadcast. Returns how many of them it says it holds; -1: no answer. */
 static int push(unsigned site, struct hr_arena *arena, struct hr_str *changes, size_t count)
 {
-    const struct dkv_parcel parcel = {.changes = changes, .count = count};
-    struct hr_str body;
-    struct dkv_ack ack;
-    struct hr_diag diag;
-    int held_count = 0;
-    assert_int_equal(dkv_parcel_encode(&parcel, arena, &body), HR_OK);
-    struct inbox *inbox = open_inbox(&world->sites[site]);
-    const struct dkv_message message = {HR_STR("wasmkv.peer.default.w"), body,
-                                        hr_str_c(inbox->name)};
-    handle(&world->sites[site], &message, 1);
-    if (inbox->count == 0) {
-        close_inbox(world);
-        return -1;
-    }
-    assert_int_equal(dkv_ack_decode(hr_str_of(inbox->bodies[0], inbox->lens[0]), &ack, &diag),
-                     HR_OK);
-    for (size_t i = 0; i < ack.count; i++) {
-        held_count += ack.held[i];
-    }
-    close_inbox(world);
-    return held_count;
+    return hand_over(site, "wasmkv.peer.default.w", arena, changes, count);
 }
 
 /* What many changes need is read a few changes at a time, whether their values are there already or not. */
@@ -188,7 +51,7 @@ static void replica_reads_ahead(void **state)
         for (uint64_t i = 0; i < 32; i++) {
             char key[8];
             snprintf(key, sizeof key, "k%u", (unsigned)i);
-            changes[i] = change_to(&arena, origin, 32 * round + i + 1, key, round ? "2" : "1");
+            changes[i] = made_change(&arena, origin, 32 * round + i + 1, key, round ? "2" : "1");
         }
         uint64_t readings = world->sites[0].fake.readings;
         assert_int_equal(push(0, &arena, changes, 32), 32);
@@ -271,16 +134,16 @@ static void replica_knows_requests_that_were_done_elsewhere(void **state)
 {
     (void)state;
     char version[64] = {0};
-    has(ask(0, "one", "wasmkv.set.a", "\"n\":1"), "\"created\":true,\"acks\":2");
+    has(ask_as(0, "one", "wasmkv.set.a", "\"n\":1"), "\"created\":true,\"acks\":2");
     memcpy(version, strstr(world->answer, "\"version\":"), 44);
     ticks(1);
     write_to(1, "wasmkv.set.b", "\"n\":1");
-    has(ask(1, "one", "wasmkv.set.a", "\"n\":1"), version);
+    has(ask_as(1, "one", "wasmkv.set.a", "\"n\":1"), version);
     has(world->answer, "\"value\":{\"n\":1},\"created\":true,\"acks\":2,\"sites\":3}");
-    has(ask(2, "one", "wasmkv.set.a", "\"n\":2"), "\"code\":\"bad-request\"");
-    has(ask(0, "two", "wasmkv.del", ""), "\"count\":2");
+    has(ask_as(2, "one", "wasmkv.set.a", "\"n\":2"), "\"code\":\"bad-request\"");
+    has(ask_as(0, "two", "wasmkv.del", ""), "\"count\":2");
     ticks(1);
-    has(ask(2, "two", "wasmkv.del", ""), "\"cleared\":true,\"count\":2,\"acks\":2");
+    has(ask_as(2, "two", "wasmkv.del", ""), "\"cleared\":true,\"count\":2,\"acks\":2");
     agree();
 }
 
@@ -290,10 +153,10 @@ static void replica_is_asked_again_for_a_repeated_request(void **state)
     (void)state;
     world->sites[0].fake.ack_timeout_ms = "300";
     world->loss_per_mille = 1000;
-    has(ask(0, "one", "wasmkv.set.a", "\"n\":1"), "too-few-acks");
-    has(ask(0, "one", "wasmkv.set.a", "\"n\":1"), "too-few-acks");
+    has(ask_as(0, "one", "wasmkv.set.a", "\"n\":1"), "too-few-acks");
+    has(ask_as(0, "one", "wasmkv.set.a", "\"n\":1"), "too-few-acks");
     world->loss_per_mille = 0;
-    has(ask(0, "one", "wasmkv.set.a", "\"n\":1"), "\"created\":true,\"acks\":2,\"sites\":3}");
+    has(ask_as(0, "one", "wasmkv.set.a", "\"n\":1"), "\"created\":true,\"acks\":2,\"sites\":3}");
 }
 
 /* A change from a clock that is ahead waits for its time, and is not acknowledged before it. */
@@ -637,21 +500,10 @@ static void replica_gives_back_a_lost_tail(void **state)
 static struct fake saved_store;
 static char next_nonce[33];
 
-static void copy_store(struct fake *to, const struct fake *from)
-{
-    while (to->count > 0) {
-        fake_delete(to, hr_str_of(to->pairs[0].key, to->pairs[0].key_len));
-    }
-    for (size_t i = 0; i < from->count; i++) {
-        fake_put(to, hr_str_of(from->pairs[i].key, from->pairs[i].key_len),
-                 hr_str_of(from->pairs[i].value, from->pairs[i].value_len));
-    }
-}
-
 /* The store's server starts again without its newest changes; the host notices as it connects again. */
 static void restart_store(struct fake *fake)
 {
-    copy_store(fake, &saved_store);
+    fake_copy_store(fake, &saved_store);
     snprintf(next_nonce, sizeof next_nonce, "%032x", 0xabcdefu);
     fake->nonce = next_nonce;
 }
@@ -668,7 +520,7 @@ static void replica_gives_back_a_tail_that_is_lost_during_a_write(void **state)
         struct fake *fake = &world->sites[0].fake;
         saved_store = fake_new(1);
         write_to(0, "wasmkv.set.a", "\"n\":1");
-        copy_store(&saved_store, fake);
+        fake_copy_store(&saved_store, fake);
         has(write_to(0, "wasmkv.set.b", "\"n\":2"), "\"acks\":2");
         fake->intruder = restart_store;
         fake->fault = FAKE_INTRUDER;
@@ -736,7 +588,7 @@ static void replica_lives_with_many_origins(void **state)
     assert_int_equal(origins, 151); /* and its own */
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown_world)
 
 int main(void)
 {

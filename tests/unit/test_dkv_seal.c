@@ -6,10 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/change.h"
-#include "test_dkv_world.h"
+#include "test_dkv_ask.h"
 
-static struct world *world;
 static struct hr_arena arena;
 
 static int setup(void **state)
@@ -22,63 +20,15 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    unsigned failures = 0;
-    for (unsigned i = 0; i < world->count; i++) {
-        failures += check_failures(&world->sites[i].fake, true);
-    }
-    release_world(world);
     hr_arena_release(&arena);
-    return failures > 0 ? -1 : 0;
-}
-
-static dkv_origin origin_of(unsigned site)
-{
-    return check_be(fake_get(&world->sites[site].fake, "m/ctr"), 1, 8);
-}
-
-static struct dkv_progress progress_of(unsigned site, dkv_origin origin)
-{
-    char name[32];
-    struct hr_diag diag;
-    struct dkv_progress progress = {0};
-    snprintf(name, sizeof name, "v/%016llx", (unsigned long long)origin);
-    struct hr_str bytes = fake_get(&world->sites[site].fake, name);
-    if (bytes.ptr) {
-        assert_int_equal(dkv_progress_decode(bytes, &progress, &diag), HR_OK);
-    }
-    return progress;
-}
-
-static void ticks(unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        for (unsigned j = 0; j < world->count; j++) {
-            tick(&world->sites[j]);
-        }
-        go_on(world);
-        world->now_ms += 500;
-    }
+    return end_world(true);
 }
 
 /* What site 0 would have sent as the change @seq of its present incarnation, to @site alone. */
 static void send_change(unsigned site, dkv_origin origin, uint64_t seq)
 {
-    struct hr_diag diag;
-    struct hr_str bytes;
-    struct hr_str body;
-    struct dkv_field fields[2] = {{.type = DKV_FIELD_BYTES},
-                                  {.name = HR_STR("a"), .value = HR_STR("1")}};
-    const struct dkv_change change = {.op = DKV_CHANGE_SET,
-                                      .stamp = {(world->now_ms << 16) + seq, origin},
-                                      .seq = seq,
-                                      .key = HR_STR("made"),
-                                      .fields = fields,
-                                      .count = 2};
-    assert_int_equal(dkv_change_encode(&change, &arena, &bytes, &diag), HR_OK);
-    const struct dkv_parcel parcel = {.changes = &bytes, .count = 1};
-    assert_int_equal(dkv_parcel_encode(&parcel, &arena, &body), HR_OK);
-    const struct dkv_message message = {HR_STR("wasmkv.peer.default.w"), body, {0}};
-    handle(&world->sites[site], &message, 1);
+    struct hr_str change = made_change(&arena, origin, seq, "made", "1");
+    assert_int_equal(hand_over(site, "wasmkv.peer.default.w", &arena, &change, 1), 1);
 }
 
 static void write_two(void)

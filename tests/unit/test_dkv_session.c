@@ -8,11 +8,10 @@
 
 #include "actors/kv/core/meet.h"
 #include "actors/kv/core/session.h"
-#include "test_dkv_world.h"
+#include "test_dkv_ask.h"
 
 #define TOKEN_MAX (DKV_SESSION_TEXT_BYTES_MAX + 1)
 
-static struct world *world;
 static struct hr_arena arena;
 static struct hr_diag diag;
 
@@ -154,25 +153,7 @@ static void token_forgets_the_lowest_clocks(void **state)
 
 /* --- sites -------------------------------------------------------------------------------------------- */
 
-static char answer[8192];
 static char token[TOKEN_MAX];
-
-/* Sends a request and gives its reply; world->now_ms goes on only as far as it takes. */
-static const char *send_to(unsigned site, const char *subject, const char *body)
-{
-    struct inbox *inbox = open_inbox(&world->sites[site]);
-    const struct dkv_message message = {hr_str_c(subject), hr_str_c(body), hr_str_c(inbox->name)};
-    answer[0] = '\0';
-    handle(&world->sites[site], &message, 1);
-    for (unsigned i = 0; inbox->count == 0 && i < 500; i++) {
-        go_on(world);
-    }
-    if (inbox->count > 0) {
-        snprintf(answer, sizeof answer, "%s", inbox->bodies[0]);
-    }
-    close_inbox(world);
-    return answer;
-}
 
 /* The same with the session so far, which goes on with the reply's. @body: further members. */
 static const char *ask(unsigned site, const char *subject, const char *body)
@@ -202,33 +183,6 @@ static void use(const struct dkv_session *session)
     free((void *)(uintptr_t)text);
 }
 
-static void has(const char *text, const char *part)
-{
-    if (!strstr(text, part)) {
-        fail_msg("%s is not in %s", part, text);
-    }
-}
-
-static void lacks(const char *text, const char *part)
-{
-    if (strstr(text, part)) {
-        fail_msg("%s is in %s", part, text);
-    }
-}
-
-static void quiet(void)
-{
-    bool busy = true;
-    for (unsigned i = 0; busy && i < 2000; i++) {
-        go_on(world);
-        busy = false;
-        for (size_t j = 0; j < PACKETS_MAX; j++) {
-            busy = busy || world->packets[j].used;
-        }
-    }
-    assert_false(busy);
-}
-
 /* What @from says no longer gets to @to. */
 static void cut(unsigned from, unsigned to)
 {
@@ -238,9 +192,7 @@ static void cut(unsigned from, unsigned to)
 static void meet(void)
 {
     token[0] = '\0';
-    for (unsigned i = 0; i < world->count; i++) {
-        tick(&world->sites[i]);
-    }
+    tick_all();
     quiet();
 }
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "actors/kv/core/floor.h"
+#include "test_dkv_seeds.h"
 #include "test_dkv_world.h"
 
 #define RING 4u
@@ -37,19 +38,6 @@ struct rig {
 
 static struct rig rig;
 
-static void copy_store(struct fake *to, const struct fake *from)
-{
-    while (to->count > 0) {
-        to->count--;
-        free(to->pairs[to->count].key);
-        free(to->pairs[to->count].value);
-    }
-    for (size_t i = 0; i < from->count; i++) {
-        fake_put(to, hr_str_of(from->pairs[i].key, from->pairs[i].key_len),
-                 hr_str_of(from->pairs[i].value, from->pairs[i].value_len));
-    }
-}
-
 static void keep_pasts(void)
 {
     if (rig.world->now_ms < rig.keep_ms) {
@@ -58,7 +46,7 @@ static void keep_pasts(void)
     rig.keep_ms = rig.world->now_ms + RING_STEP_MS;
     for (unsigned i = 0; i < rig.world->count; i++) {
         struct past *past = &rig.pasts[i];
-        copy_store(&past->stores[past->next], &rig.world->sites[i].fake);
+        fake_copy_store(&past->stores[past->next], &rig.world->sites[i].fake);
         past->at_ms[past->next] = rig.world->now_ms;
         past->next = (past->next + 1) % RING;
     }
@@ -71,7 +59,7 @@ static void forget(unsigned site)
     unsigned which = roll(rig.world, 2) == 0 ? past->next : (unsigned)roll(rig.world, RING);
     uint64_t at_ms = past->at_ms[which];
     if (at_ms > 0 && rig.world->now_ms - at_ms <= 2000) {
-        copy_store(&rig.world->sites[site].fake, &past->stores[which]);
+        fake_copy_store(&rig.world->sites[site].fake, &past->stores[which]);
         if (rig.world->sites[site].up) {
             start_site(&rig.world->sites[site]);
         }
@@ -248,14 +236,12 @@ static size_t litter(void)
     return count;
 }
 
-static uint64_t last_seed;
 static size_t total_passed;
 static unsigned total_forgot;
 
 static void do_seed(uint64_t seed)
 {
     struct world *world = make_world(seed);
-    last_seed = seed;
     for (unsigned i = 0; i < 3000; i++) {
         go_on(world);
         tick_those_due(world);
@@ -290,26 +276,9 @@ static void do_seed(uint64_t seed)
 static void floor_is_never_above_what_all_have(void **state)
 {
     (void)state;
-    const char *given = getenv("DKV_SEED");
-    const char *count = getenv("DKV_RUNS");
-    if (given) {
-        do_seed(strtoull(given, NULL, 10));
-        return;
-    }
-    struct dice dice = dice_from("dkv_stable");
-    uint64_t base = count || !getenv("HEDGEROW_TEST_SEED") ? 0 : dice_roll(&dice, 1u << 30);
-    for (uint64_t i = 1; i <= (count ? strtoull(count, NULL, 10) : 12); i++) {
-        do_seed(base + i);
-    }
+    do_seeds("dkv_stable", 12, do_seed);
     print_message("%zu changes passed, %u runs in which a store forgot\n", total_passed,
                   total_forgot);
-}
-
-static int tell_seed(void **state)
-{
-    (void)state;
-    print_message("the last run was DKV_SEED=%llu\n", (unsigned long long)last_seed);
-    return 0;
 }
 
 int main(void)

@@ -6,18 +6,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/change.h"
-#include "actors/kv/core/floor.h"
 #include "actors/kv/core/open.h"
 #include "actors/kv/core/serve.h"
 #include "actors/kv/core/state_wire.h"
 #include "actors/kv/core/sync.h"
 #include "actors/kv/core/transfer.h"
-#include "test_dkv_world.h"
+#include "test_dkv_ask.h"
 
 #define BIG_BYTES 30000u
 
-static struct world *world;
 static unsigned pages;        /* that were asked for */
 static unsigned page_to_stop; /* at which @what_happens does; 0: at none */
 static void (*what_happens)(unsigned donor);
@@ -29,50 +26,6 @@ static int setup(void **state)
     pages = 0;
     page_to_stop = 0;
     return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    unsigned failures = 0;
-    for (unsigned i = 0; i < world->count; i++) {
-        failures += check_failures(&world->sites[i].fake, false);
-    }
-    release_world(world);
-    return failures > 0 ? -1 : 0;
-}
-
-static void quiet(void)
-{
-    bool busy = true;
-    for (unsigned i = 0; busy && i < 2000; i++) {
-        go_on(world);
-        busy = false;
-        for (size_t j = 0; j < PACKETS_MAX; j++) {
-            busy = busy || world->packets[j].used;
-        }
-    }
-    assert_false(busy);
-}
-
-/* Without waiting for the answer, so that it may be done within another call. */
-static void send_write(unsigned site, const char *subject, const char *body)
-{
-    static unsigned number;
-    struct client *client = &world->clients[world->client_count++];
-    char id[24];
-    snprintf(id, sizeof id, "t%u", ++number);
-    dkv_siphash128((const unsigned char *)"hedgerow opid 1", hr_str_c(id), client->opid);
-    snprintf(client->subject, sizeof client->subject, "%s", subject);
-    snprintf(client->body, sizeof client->body, "{\"$request-id\":\"%s\"%s%s}", id,
-             body[0] ? "," : "", body);
-    send_client(world, world->client_count - 1, site);
-}
-
-static void write_to(unsigned site, const char *subject, const char *body)
-{
-    send_write(site, subject, body);
-    quiet();
 }
 
 static void write_key(unsigned site, const char *verb, unsigned key, const char *body)
@@ -121,18 +74,6 @@ static void write_big(uint64_t seq)
     world->now_ms += 5;
 }
 
-static void ticks(unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        uint64_t next_ms = world->now_ms + 500;
-        for (unsigned j = 0; j < world->count; j++) {
-            tick(&world->sites[j]);
-        }
-        quiet();
-        world->now_ms = next_ms > world->now_ms ? next_ms : world->now_ms;
-    }
-}
-
 static struct dkv_sync sync_of(unsigned site)
 {
     struct hr_diag diag;
@@ -141,16 +82,6 @@ static struct dkv_sync sync_of(unsigned site)
     const struct dkv_value value = {bytes, bytes.ptr != NULL};
     assert_int_equal(dkv_sync_decode(value, &sync, &diag), HR_OK);
     return sync;
-}
-
-static dkv_hlc floor_of(unsigned site)
-{
-    struct hr_diag diag;
-    struct dkv_floor floor;
-    struct hr_str bytes = fake_get(&world->sites[site].fake, "m/S");
-    const struct dkv_value value = {bytes, bytes.ptr != NULL};
-    assert_int_equal(dkv_floor_decode(value, &floor, &diag), HR_OK);
-    return floor.group;
 }
 
 static size_t count_of(const struct fake *fake, const char *prefix)
@@ -164,14 +95,10 @@ static size_t count_of(const struct fake *fake, const char *prefix)
 }
 
 /* All show the same, and no transfer is left of. */
-static void agree(void)
+static void agree_at_rest(void)
 {
+    agree_on_values();
     for (unsigned i = 0; i < world->count; i++) {
-        char *first = listing(&world->sites[0]);
-        char *other = listing(&world->sites[i]);
-        assert_string_equal(first, other);
-        free(first);
-        free(other);
         assert_int_equal(sync_of(i).phase, DKV_SYNC_NONE);
         assert_int_equal(count_of(&world->sites[i].fake, "s/"), 0);
         assert_int_equal(check_failures(&world->sites[i].fake, false), 0);
@@ -187,32 +114,11 @@ static bool shows(unsigned site, const char *key)
 
 /* --- stores that are lost, and put back --------------------------------------------------------------- */
 
-struct backup {
-    struct fake_pair *pairs;
-    size_t count;
-};
-
-static struct backup back_up(unsigned site)
+static struct fake back_up(unsigned site)
 {
-    const struct fake *fake = &world->sites[site].fake;
-    struct backup backup = {calloc(fake->count + 1, sizeof *backup.pairs), fake->count};
-    assert_non_null(backup.pairs);
-    for (size_t i = 0; i < fake->count; i++) {
-        const struct fake_pair *pair = &fake->pairs[i];
-        backup.pairs[i] =
-            (struct fake_pair){fake_copy(pair->key, pair->key_len), pair->key_len,
-                               fake_copy(pair->value, pair->value_len), pair->value_len};
-    }
+    struct fake backup = fake_new(site);
+    fake_copy_store(&backup, &world->sites[site].fake);
     return backup;
-}
-
-static void release_backup(struct backup *backup)
-{
-    for (size_t i = 0; i < backup->count; i++) {
-        free(backup->pairs[i].key);
-        free(backup->pairs[i].value);
-    }
-    free(backup->pairs);
 }
 
 static void lose(unsigned site)
@@ -223,14 +129,9 @@ static void lose(unsigned site)
     }
 }
 
-static void put_back(unsigned site, const struct backup *backup)
+static void put_back(unsigned site, const struct fake *backup)
 {
-    lose(site);
-    for (size_t i = 0; i < backup->count; i++) {
-        const struct fake_pair *pair = &backup->pairs[i];
-        fake_put(&world->sites[site].fake, hr_str_of(pair->key, pair->key_len),
-                 hr_str_of(pair->value, pair->value_len));
-    }
+    fake_copy_store(&world->sites[site].fake, backup);
     start_site(&world->sites[site]);
 }
 
@@ -259,12 +160,12 @@ static void transfer_fills_a_new_store(void **state)
     lose(2);
     start_site(&world->sites[2]);
     ticks(3);
-    agree();
+    agree_at_rest();
     assert_true(count_of(&world->sites[2].fake, "r/") >= 200);
     write_key(2, "set", 900, "\"n\":1");
     write_key(0, "set", 901, "\"n\":1");
     ticks(2);
-    agree();
+    agree_at_rest();
 }
 
 /* Deletions that all sites have forgotten are not undone by an old backup; what that store alone knows stays. */
@@ -275,20 +176,20 @@ static void transfer_outlives_an_old_backup(void **state)
         write_key(i % 3, "set", i, "\"n\":1,\"m\":2");
     }
     ticks(2);
-    struct backup backup = back_up(2);
+    struct fake backup = back_up(2);
     for (unsigned i = 0; i < 20; i++) {
         write_key(i % 2, i % 4 == 3 ? "set" : "del", i, i % 4 == 3 ? "\"m\":null" : "");
     }
     ticks(24);
     assert_null(fake_get(&world->sites[0].fake, "r/k000").ptr);
-    assert_true(floor_of(0) > 0);
+    assert_true(floor_of(0).group > 0);
     put_back(2, &backup);
     assert_non_null(fake_get(&world->sites[2].fake, "r/k000").ptr);
     give(2, "alone", dkv_origin_of(1, 7), 1, HR_STR("1"));
     world->now_ms += 5;
     give(2, "k025", dkv_origin_of(1, 7), 2, HR_STR("1"));
     ticks(4);
-    agree();
+    agree_at_rest();
     for (unsigned i = 0; i < 3; i++) {
         assert_false(shows(i, "k000"));
         assert_true(shows(i, "k003"));
@@ -297,7 +198,7 @@ static void transfer_outlives_an_old_backup(void **state)
     const char *reply = fake_send(&world->sites[1].fake, "wasmkv.get.k025", "");
     assert_non_null(strstr(reply, "\"own\":1"));
     assert_non_null(strstr(reply, "\"m\":2"));
-    release_backup(&backup);
+    fake_release(&backup);
 }
 
 /* A deletion of everything comes along, though its change is gone. */
@@ -308,16 +209,16 @@ static void transfer_brings_the_clear_mark(void **state)
         write_key(i % 3, "set", i, "\"n\":1");
     }
     ticks(1);
-    struct backup backup = back_up(2);
+    struct fake backup = back_up(2);
     write_to(0, "wasmkv.del", "");
     write_key(1, "set", 3, "\"n\":2");
     ticks(24);
     put_back(2, &backup);
     ticks(3);
-    agree();
+    agree_at_rest();
     assert_true(shows(2, "k003"));
     assert_false(shows(2, "k004"));
-    release_backup(&backup);
+    fake_release(&backup);
 }
 
 /* Wherever the receiver dies, it goes on from there. */
@@ -327,7 +228,7 @@ static void transfer_survives_a_crash_at_every_call(void **state)
     for (unsigned i = 0; i < 12; i++) {
         write_key(i % 3, "set", i, "\"n\":1");
     }
-    struct backup backup = back_up(2);
+    struct fake backup = back_up(2);
     for (unsigned i = 0; i < 8; i++) {
         write_key(i % 2, i % 2 ? "set" : "del", i, i % 2 ? "\"n\":2" : "");
     }
@@ -344,11 +245,11 @@ static void transfer_survives_a_crash_at_every_call(void **state)
         fake->fault_at = 0;
         start_site(&world->sites[2]);
         ticks(2);
-        agree();
+        agree_at_rest();
         assert_false(shows(2, "k000"));
         assert_true(crashed ? n < 2000 : n > 60);
     }
-    release_backup(&backup);
+    fake_release(&backup);
 }
 
 /* The same with answers that are lost, late or wrong by a bit, and writes that come first. */
@@ -358,7 +259,7 @@ static void transfer_survives_a_faulty_store(void **state)
     for (unsigned i = 0; i < 12; i++) {
         write_key(i % 3, "set", i, "\"n\":1");
     }
-    struct backup backup = back_up(2);
+    struct fake backup = back_up(2);
     for (unsigned i = 0; i < 8; i++) {
         write_key(i % 2, i % 2 ? "set" : "del", i, i % 2 ? "\"n\":2" : "");
     }
@@ -379,10 +280,10 @@ static void transfer_survives_a_faulty_store(void **state)
         fake->fault_per_mille = 0;
         fake_late_do(fake);
         ticks(3);
-        agree();
+        agree_at_rest();
         assert_false(shows(2, "k000"));
     }
-    release_backup(&backup);
+    fake_release(&backup);
 }
 
 static void make_pages(void)
@@ -394,7 +295,7 @@ static void make_pages(void)
         write_key(i % 2, "set", i, "\"n\":1");
     }
     ticks(12);
-    assert_true(floor_of(0) > 0);
+    assert_true(floor_of(0).group > 0);
     world->asked = count_pages;
 }
 
@@ -420,7 +321,7 @@ static void transfer_goes_on_with_another_donor(void **state)
     assert_true(pages > before);
     heal(world);
     ticks(3);
-    agree();
+    agree_at_rest();
 }
 
 static unsigned forger;
@@ -466,10 +367,10 @@ static void transfer_leaves_a_donor_without_end(void **state)
     what_happens = donor_forges;
     ticks(20);
     assert_true(forgeries > 0);
-    agree();
+    agree_at_rest();
 }
 
-static struct backup donors_past;
+static struct fake donors_past;
 
 static void donor_loses_its_tail(unsigned donor)
 {
@@ -509,10 +410,10 @@ static void transfer_forgets_what_its_donor_lost(void **state)
         }
     }
     ticks(8);
-    agree();
+    agree_at_rest();
     assert_false(shows(2, "alost"));
     assert_true(shows(2, "big001"));
-    release_backup(&donors_past);
+    fake_release(&donors_past);
 }
 
 static void drop_packets(void)
@@ -558,10 +459,10 @@ static void transfer_holds_the_changes_behind_a_page(void **state)
     assert_true(pages > 4);
     start_site(&world->sites[1]);
     ticks(8);
-    agree();
+    agree_at_rest();
     assert_true(shows(1, "zlate"));
     assert_non_null(strstr(fake_send(&world->sites[1].fake, "wasmkv.get.big002", ""), "late"));
-    release_backup(&donors_past);
+    fake_release(&donors_past);
 }
 
 static void others_write(struct world *of, unsigned to, struct hr_str subject)
@@ -589,7 +490,7 @@ static void transfer_goes_on_under_writes(void **state)
     ticks(3);
     world->asked = NULL;
     ticks(3);
-    agree();
+    agree_at_rest();
 }
 
 /* One that is being filled is no donor for the other. */
@@ -602,7 +503,7 @@ static void transfer_fills_two_new_stores(void **state)
     start_site(&world->sites[1]);
     start_site(&world->sites[2]);
     ticks(4);
-    agree();
+    agree_at_rest();
     assert_true(shows(1, "big001"));
     assert_true(shows(2, "big060"));
 }
@@ -661,7 +562,7 @@ static void transfer_between_two_that_need_it(void **state)
     assert_true(intrusions > 20);
     start_site(&world->sites[0]);
     ticks(2);
-    agree();
+    agree_at_rest();
 }
 
 /* @site is being filled by @donor, which is about to be asked for the first page. @torn: it has a page already. */
@@ -711,7 +612,7 @@ static void transfer_gives_way(void **state)
     }
     start_site(&world->sites[0]);
     ticks(2);
-    agree();
+    agree_at_rest();
 }
 
 /* A value that was changed behind our back, or cannot be read, is the donor's again; what only its feed has
@@ -736,7 +637,7 @@ static void transfer_mends_what_cannot_be_read(void **state)
     fake_put(&world->sites[2].fake, HR_STR("r/ghost"), copied);
     free((void *)(uintptr_t)copied.ptr);
     assert_true(shows(2, "ghost"));
-    assert_int_equal(floor_of(0), 0);
+    assert_int_equal(floor_of(0).group, 0);
     want(2);
     tick(&world->sites[2]);
     tick(&world->sites[2]);
@@ -747,7 +648,7 @@ static void transfer_mends_what_cannot_be_read(void **state)
     assert_null(fake_get(&world->sites[2].fake, "r/ghost").ptr);
     quiet();
     ticks(2);
-    agree();
+    agree_at_rest();
 }
 
 /* What the donor cannot read is not taken from it, nor for deleted. */
@@ -770,7 +671,7 @@ static void transfer_keeps_what_its_donor_cannot_read(void **state)
     pair->value[pair->value_len - 1] ^= 1;
     start_site(&world->sites[1]);
     ticks(2);
-    agree();
+    agree_at_rest();
 }
 
 /* A donor whose clock is far ahead of this site's wall would carry the clock away. */
@@ -788,29 +689,33 @@ static void transfer_waits_for_its_wall(void **state)
     assert_int_equal(count_of(&world->sites[2].fake, "r/"), 0);
     world->sites[2].skew_ms = 0;
     ticks(3);
-    agree();
+    agree_at_rest();
     assert_true(shows(2, "k001"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(transfer_fills_a_new_store, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_outlives_an_old_backup, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_brings_the_clear_mark, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_survives_a_crash_at_every_call, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_survives_a_faulty_store, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_goes_on_with_another_donor, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_leaves_a_donor_without_end, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_forgets_what_its_donor_lost, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_holds_the_changes_behind_a_page, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_goes_on_under_writes, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_fills_two_new_stores, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_between_two_that_need_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_gives_way, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_mends_what_cannot_be_read, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_keeps_what_its_donor_cannot_read, setup, teardown),
-        cmocka_unit_test_setup_teardown(transfer_waits_for_its_wall, setup, teardown),
+        cmocka_unit_test_setup_teardown(transfer_fills_a_new_store, setup, teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_outlives_an_old_backup, setup, teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_brings_the_clear_mark, setup, teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_survives_a_crash_at_every_call, setup,
+                                        teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_survives_a_faulty_store, setup, teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_goes_on_with_another_donor, setup, teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_leaves_a_donor_without_end, setup, teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_forgets_what_its_donor_lost, setup,
+                                        teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_holds_the_changes_behind_a_page, setup,
+                                        teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_goes_on_under_writes, setup, teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_fills_two_new_stores, setup, teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_between_two_that_need_it, setup, teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_gives_way, setup, teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_mends_what_cannot_be_read, setup, teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_keeps_what_its_donor_cannot_read, setup,
+                                        teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_waits_for_its_wall, setup, teardown_world),
     };
     return cmocka_run_group_tests_name("dkv_transfer", tests, NULL, NULL);
 }

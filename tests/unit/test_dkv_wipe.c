@@ -7,52 +7,11 @@
 #include <cmocka.h>
 
 #include "actors/kv/core/fence.h"
-#include "test_dkv_world.h"
-
-static struct world *world;
-
-static void quiet(void)
-{
-    bool busy = true;
-    for (unsigned i = 0; busy && i < 2000; i++) {
-        go_on(world);
-        busy = false;
-        for (size_t j = 0; j < PACKETS_MAX; j++) {
-            busy = busy || world->packets[j].used;
-        }
-    }
-    assert_false(busy);
-}
-
-static void write_to(unsigned site, const char *subject, const char *body)
-{
-    static unsigned number;
-    struct client *client = &world->clients[world->client_count++];
-    char id[24];
-    snprintf(id, sizeof id, "x%u", ++number);
-    dkv_siphash128((const unsigned char *)"hedgerow opid 1", hr_str_c(id), client->opid);
-    snprintf(client->subject, sizeof client->subject, "%s", subject);
-    snprintf(client->body, sizeof client->body, "{\"$request-id\":\"%s\"%s%s}", id,
-             body[0] ? "," : "", body);
-    send_client(world, world->client_count - 1, site);
-    quiet();
-}
-
-static void ticks(unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        uint64_t next_ms = world->now_ms + 500;
-        for (unsigned j = 0; j < world->count; j++) {
-            tick(&world->sites[j]);
-        }
-        quiet();
-        world->now_ms = next_ms > world->now_ms ? next_ms : world->now_ms;
-    }
-}
+#include "test_dkv_ask.h"
 
 static uint64_t inc_of(unsigned site)
 {
-    return check_be(fake_get(&world->sites[site].fake, "m/ctr"), 1, 8) & DKV_INC_MAX;
+    return dkv_origin_inc(origin_of(site));
 }
 
 /* Says at @site that @out was taken out with its incarnation @inc and all before it. */
@@ -70,11 +29,6 @@ static void take_out(unsigned site, unsigned out, uint64_t inc)
     hr_arena_release(&arena);
 }
 
-static bool stored(unsigned site, const char *key)
-{
-    return fake_get(&world->sites[site].fake, key).ptr != NULL;
-}
-
 /* Three sites, the last of which is away while something is deleted. */
 static int setup(void **state)
 {
@@ -89,36 +43,10 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
+static void agree_at_rest(void)
 {
-    (void)state;
-    unsigned failures = 0;
-    for (unsigned i = 0; i < world->count; i++) {
-        failures += check_failures(&world->sites[i].fake, false);
-    }
-    release_world(world);
-    return failures > 0 ? -1 : 0;
-}
-
-static void agree(void)
-{
-    for (unsigned i = 1; i < world->count; i++) {
-        char *first = listing(&world->sites[0]);
-        char *other = listing(&world->sites[i]);
-        assert_string_equal(first, other);
-        free(first);
-        free(other);
-    }
+    agree_on_values();
     assert_false(stored(2, "m/wipe"));
-}
-
-static uint64_t since_of(unsigned site)
-{
-    struct dkv_self self;
-    struct hr_diag diag;
-    assert_int_equal(dkv_self_decode(fake_get(&world->sites[site].fake, "m/self"), &self, &diag),
-                     HR_OK);
-    return self.since;
 }
 
 /* The store goes when the others have said so in two ticks, and the site is a new one. */
@@ -142,9 +70,9 @@ static void wipe_takes_two_ticks(void **state)
     assert_false(stored(2, "m/ctr"));
     assert_non_null(strstr(fake_send(&world->sites[2].fake, "wasmkv.get.goes", ""), "error"));
     ticks(6);
-    assert_true(since_of(2) > out);
+    assert_true(self_of(2).since > out);
     assert_true(serves(&world->sites[2]));
-    agree();
+    agree_at_rest();
 }
 
 /* One of two is not enough, whoever says it; nor is an incarnation before the store's beginning. */
@@ -165,8 +93,8 @@ static void wipe_takes_everybody(void **state)
     assert_true(stored(2, "r/stays"));
     memset(world->cut, 0, sizeof world->cut);
     fake_delete(&world->sites[0].fake, HR_STR("h/0003"));
-    take_out(0, 2, since_of(2) - 1);
-    take_out(1, 2, since_of(2) - 1);
+    take_out(0, 2, self_of(2).since - 1);
+    take_out(1, 2, self_of(2).since - 1);
     ticks(4);
     assert_true(stored(2, "r/stays"));
     assert_false(stored(2, "m/wipe"));
@@ -187,7 +115,7 @@ static void wipe_is_forgotten_if_it_is_not_said_again(void **state)
     ticks(4);
     assert_false(stored(2, "m/wipe"));
     assert_true(stored(2, "r/stays"));
-    agree();
+    agree_at_rest();
 }
 
 /* Wherever it is interrupted, nothing of it is ever served. */
@@ -217,17 +145,18 @@ static void wipe_goes_on_after_a_crash(void **state)
     }
     assert_true(crashes > 20);
     ticks(6);
-    assert_true(since_of(2) > out);
-    agree();
+    assert_true(self_of(2).since > out);
+    agree_at_rest();
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(wipe_takes_two_ticks, setup, teardown),
-        cmocka_unit_test_setup_teardown(wipe_takes_everybody, setup, teardown),
-        cmocka_unit_test_setup_teardown(wipe_is_forgotten_if_it_is_not_said_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(wipe_goes_on_after_a_crash, setup, teardown),
+        cmocka_unit_test_setup_teardown(wipe_takes_two_ticks, setup, teardown_world),
+        cmocka_unit_test_setup_teardown(wipe_takes_everybody, setup, teardown_world),
+        cmocka_unit_test_setup_teardown(wipe_is_forgotten_if_it_is_not_said_again, setup,
+                                        teardown_world),
+        cmocka_unit_test_setup_teardown(wipe_goes_on_after_a_crash, setup, teardown_world),
     };
     return cmocka_run_group_tests_name("dkv_wipe", tests, NULL, NULL);
 }

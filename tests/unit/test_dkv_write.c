@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "test_dkv_check.h"
+#include "test_has.h"
 
 static int setup(void **state)
 {
@@ -25,14 +26,6 @@ static int teardown(void **state)
     fake_release(fake);
     free(fake);
     return failures > 0 ? -1 : 0;
-}
-
-static void has(const char *reply, const char *part)
-{
-    assert_non_null(reply);
-    if (!strstr(reply, part)) {
-        fail_msg("%s is not in %s", part, reply);
-    }
 }
 
 /* The version in a reply, copied. */

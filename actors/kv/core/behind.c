@@ -3,32 +3,12 @@
 
 #include "actors/kv/core/fence.h"
 #include "actors/kv/core/keys.h"
+#include "actors/kv/core/note.h"
 #include "actors/kv/core/text.h"
 
-#define VERSION 1u
-#define NOTE_BYTES 13u
 /* Origins of which something is missing, of one page; what more there are is not counted. */
 #define ORIGINS_MAX ((size_t)1024)
 #define ARENA_BYTES_MAX ((size_t)1 << 16)
-
-enum hr_err dkv_behind_decode(struct dkv_value value, uint64_t *ret_changes, struct hr_diag *diag)
-{
-    struct dkv_in in;
-    if (!value.present) {
-        *ret_changes = 0;
-        return HR_OK;
-    }
-    enum hr_err err = dkv_in_frame(value.bytes, VERSION, DKV_KEY_BEHIND, &in, diag);
-    if (err) {
-        return err;
-    }
-    uint64_t changes = dkv_in_u64(&in);
-    if (!dkv_in_done(&in)) {
-        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("m/behind: wrong length"));
-    }
-    *ret_changes = changes;
-    return HR_OK;
-}
 
 /* --- telling ------------------------------------------------------------------------------------------ */
 
@@ -59,7 +39,7 @@ enum hr_err dkv_behind_read(const struct dkv_env *env, const struct dkv_site *si
         return HR_OK;
     }
     enum hr_err err = env->get_many(env->arg, &key, 1, arena, &value, diag);
-    if (!err && dkv_behind_decode(value, &behind.changes, diag)) {
+    if (!err && dkv_note_decode(value, key, &behind.changes, diag)) {
         env->log(env->arg, DKV_LOG_ERROR, hr_str_c(diag->text));
     }
     if (!err) {
@@ -162,29 +142,6 @@ enum hr_err dkv_behind_count(const struct dkv_env *env, const struct dkv_holding
 
 /* --- noting ------------------------------------------------------------------------------------------- */
 
-static enum hr_err put(const struct dkv_env *env, struct dkv_value before, uint64_t changes,
-                       struct hr_arena *arena, struct hr_diag *diag)
-{
-    const struct hr_str key = DKV_KEY_BEHIND;
-    const struct dkv_check check = {key, before};
-    struct dkv_pair pair = {.key = key};
-    struct dkv_commit commit = {.checks = &check, .check_count = 1};
-    size_t conflict;
-    if (changes == 0) {
-        commit.deletes = &key;
-        commit.delete_count = 1;
-        return env->commit(env->arg, &commit, &conflict, diag);
-    }
-    struct dkv_out out = dkv_out_in(arena, NOTE_BYTES);
-    dkv_out_uint(&out, VERSION, 1);
-    dkv_out_uint(&out, changes, 8);
-    dkv_out_seal(&out);
-    commit.puts = &pair;
-    commit.put_count = 1;
-    enum hr_err err = dkv_out_take(&out, &pair.value);
-    return err ? err : env->commit(env->arg, &commit, &conflict, diag);
-}
-
 enum hr_err dkv_behind_note(const struct dkv_env *env, uint64_t changes, struct hr_diag *diag)
 {
     const struct hr_str key = DKV_KEY_BEHIND;
@@ -195,9 +152,10 @@ enum hr_err dkv_behind_note(const struct dkv_env *env, uint64_t changes, struct 
     enum hr_err err = env->get_many(env->arg, &key, 1, &arena, &value, diag);
     if (!err) {
         /* What cannot be read is replaced. */
-        bool sound = !dkv_behind_decode(value, &before, diag);
+        bool sound = !dkv_note_decode(value, key, &before, diag);
         bool same = sound && before == changes;
-        err = same ? HR_OK : put(env, value, changes, &arena, diag);
+        const struct dkv_check check = {key, value};
+        err = same ? HR_OK : dkv_note_put(env, &check, changes, &arena, diag);
     }
     hr_arena_release(&arena);
     /* Another host of the site was quicker, or the answer was lost: the next tick looks anew. */

@@ -1,9 +1,7 @@
 /* What a site knows that its lists may lack: changes that others hold and it could not get, as of its last tick, and
  * sites of its group that are silent now, whose newest changes it cannot have. Every list says so.
  *
- *   m/behind  u8 version, 1 | u64 number of changes | u32 CRC-32C of all before it; not there: none
- *
- * It is a note and no part of the replicated state: it is put by itself, without m/ctr.
+ * The number of changes is the note m/behind (note.h).
  * Must not know: how changes are got. */
 #ifndef DKV_BEHIND_H
 #define DKV_BEHIND_H
@@ -19,9 +17,6 @@ struct dkv_behind {
     size_t silent_count;
 };
 
-/* Errors: HR_CORRUPT, HR_UNSUPPORTED. An absent value is 0. */
-HR_MUST_CHECK enum hr_err dkv_behind_decode(struct dkv_value value, uint64_t *ret_changes,
-                                            struct hr_diag *diag);
 /* What is to be said; a note that cannot be read is logged and says nothing. Owns: the names live in @arena, or
  * where @group has them. Errors: HR_NO_MEMORY, the store's. */
 HR_MUST_CHECK enum hr_err dkv_behind_read(const struct dkv_env *env, const struct dkv_site *site,

@@ -1,40 +1,11 @@
 /* JSON in. yyjson reads without recursion, so nesting costs memory only, which the arena bounds. */
 #include "actors/kv/core/body.h"
 
-#include <yyjson.h>
-
+#include "actors/kv/core/json_in.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/text.h"
 
 #define SESSION HR_STR("$session")
-
-static void *json_alloc(void *arg, size_t size)
-{
-    return hr_arena_alloc(arg, size);
-}
-
-static void *json_realloc(void *arg, void *ptr, size_t old_size, size_t size)
-{
-    if (size <= old_size) {
-        return ptr;
-    }
-    void *moved = hr_arena_alloc(arg, size);
-    if (moved && old_size > 0) {
-        memcpy(moved, ptr, old_size);
-    }
-    return moved;
-}
-
-static void json_free(void *arg, void *ptr)
-{
-    (void)arg;
-    (void)ptr;
-}
-
-static yyjson_alc allocator(struct hr_arena *arena)
-{
-    return (yyjson_alc){json_alloc, json_realloc, json_free, arena};
-}
 
 /* The object that @body is; NULL for an empty body. */
 static enum hr_err read_object(struct hr_str body, struct hr_arena *arena, yyjson_val **ret_object,
@@ -48,7 +19,7 @@ static enum hr_err read_object(struct hr_str body, struct hr_arena *arena, yyjso
         return HR_OK;
     }
     yyjson_read_err err;
-    yyjson_alc alc = allocator(arena);
+    yyjson_alc alc = dkv_json_in(arena);
     /* Without the flag for it, yyjson does not write to what it reads. */
     yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)body.ptr, body.len,
                                        YYJSON_READ_NUMBER_AS_RAW, &alc, &err);
@@ -66,13 +37,6 @@ static enum hr_err read_object(struct hr_str body, struct hr_arena *arena, yyjso
     }
     *ret_object = root;
     return HR_OK;
-}
-
-/* Empty for what is no string. */
-static struct hr_str text_of(yyjson_val *value)
-{
-    return yyjson_is_str(value) ? hr_str_of(yyjson_get_str(value), yyjson_get_len(value))
-                                : (struct hr_str){0};
 }
 
 static bool is_option(yyjson_val *name)
@@ -107,7 +71,7 @@ static size_t utf8_chars(struct hr_str text)
 static enum hr_err read_request_id(struct hr_str name, yyjson_val *value,
                                    struct dkv_options *options, struct hr_diag *diag)
 {
-    struct hr_str id = text_of(value);
+    struct hr_str id = dkv_json_in_text(value);
     size_t chars = yyjson_is_str(value) ? utf8_chars(id) : 0;
     if (chars < 1 || chars > DKV_REQUEST_ID_CHARS_MAX) {
         return must_be(name, "a string of 1 to 64 characters", diag);
@@ -124,7 +88,8 @@ static enum hr_err read_session(struct hr_str name, yyjson_val *value, struct hr
         return must_be(name, "a string", diag);
     }
     *ret_session = hr_arena_alloc(arena, sizeof **ret_session);
-    return *ret_session ? dkv_session_decode(text_of(value), *ret_session, diag) : HR_NO_MEMORY;
+    return *ret_session ? dkv_session_decode(dkv_json_in_text(value), *ret_session, diag)
+                        : HR_NO_MEMORY;
 }
 
 static enum hr_err read_option(struct hr_str name, yyjson_val *value, enum dkv_op op,
@@ -146,7 +111,7 @@ static enum hr_err read_option(struct hr_str name, yyjson_val *value, enum dkv_o
     }
     if (keyed && hr_str_eq(name, HR_STR("$if-version"))) {
         options->if_version =
-            yyjson_is_str(value) && dkv_stamp_from_text(text_of(value), &options->version);
+            yyjson_is_str(value) && dkv_stamp_from_text(dkv_json_in_text(value), &options->version);
         return options->if_version
                    ? HR_OK
                    : must_be(name, "a version: 32 lower-case hexadecimal digits", diag);
@@ -169,7 +134,7 @@ static enum hr_err read_field(struct hr_str name, yyjson_val *value, struct hr_a
     }
     size_t len;
     yyjson_write_err err;
-    yyjson_alc alc = allocator(arena);
+    yyjson_alc alc = dkv_json_in(arena);
     char *text = yyjson_val_write_opts(value, YYJSON_WRITE_NOFLAG, &alc, &len, &err);
     if (!text) {
         return err.code == YYJSON_WRITE_ERROR_MEMORY_ALLOCATION
@@ -206,7 +171,7 @@ static enum hr_err read_member(yyjson_val *key, yyjson_val *value, enum dkv_op o
                                struct hr_arena *arena, struct dkv_patch *patch,
                                struct hr_diag *diag)
 {
-    struct hr_str name = text_of(key);
+    struct hr_str name = dkv_json_in_text(key);
     if (is_option(key)) {
         return read_option(name, value, op, arena, &patch->options, diag);
     }
@@ -248,8 +213,8 @@ enum hr_err dkv_body_patch(struct hr_str body, enum dkv_op op, struct hr_arena *
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
     for (yyjson_val *key; !err && (key = yyjson_obj_iter_next(&iter)) != NULL;) {
         yyjson_val *value = yyjson_obj_iter_get_val(key);
-        err = is_option(key) && repeated(object, text_of(key), value)
-                  ? DKV_FAIL(diag, HR_BAD_INPUT, text_of(key), HR_STR(" comes twice"))
+        err = is_option(key) && repeated(object, dkv_json_in_text(key), value)
+                  ? DKV_FAIL(diag, HR_BAD_INPUT, dkv_json_in_text(key), HR_STR(" comes twice"))
                   : read_member(key, value, op, arena, &patch, diag);
     }
     if (!err && patch.options.if_absent && (patch.options.if_present || patch.options.if_version)) {
@@ -265,7 +230,7 @@ enum hr_err dkv_body_patch(struct hr_str body, enum dkv_op op, struct hr_arena *
 static enum hr_err read_listing(struct hr_str name, yyjson_val *value, struct hr_arena *arena,
                                 struct dkv_listing *listing, struct hr_diag *diag)
 {
-    struct hr_str text = text_of(value);
+    struct hr_str text = dkv_json_in_text(value);
     if (hr_str_eq(name, SESSION)) {
         return read_session(name, value, arena, &listing->session, diag);
     }
@@ -304,7 +269,7 @@ enum hr_err dkv_body_listing(struct hr_str body, struct hr_arena *arena,
     }
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
     for (yyjson_val *key; !err && (key = yyjson_obj_iter_next(&iter)) != NULL;) {
-        struct hr_str name = text_of(key);
+        struct hr_str name = dkv_json_in_text(key);
         yyjson_val *value = yyjson_obj_iter_get_val(key);
         err = repeated(object, name, value)
                   ? DKV_FAIL(diag, HR_BAD_INPUT, name, HR_STR(" comes twice"))
@@ -326,9 +291,9 @@ enum hr_err dkv_body_get(struct hr_str body, struct hr_arena *arena,
     for (yyjson_val *key; !err && (key = yyjson_obj_iter_next(&iter)) != NULL;) {
         yyjson_val *value = yyjson_obj_iter_get_val(key);
         err =
-            session || !hr_str_eq(text_of(key), SESSION)
+            session || !hr_str_eq(dkv_json_in_text(key), SESSION)
                 ? DKV_FAIL(diag, HR_BAD_INPUT, HR_STR("this request takes $session, once, at most"))
-                : read_session(text_of(key), value, arena, &session, diag);
+                : read_session(dkv_json_in_text(key), value, arena, &session, diag);
     }
     if (!err) {
         *ret_session = session;

@@ -2,6 +2,7 @@
 #include "actors/kv/core/clear.h"
 
 #include "actors/kv/core/results.h"
+#include "actors/kv/core/scan.h"
 #include "actors/kv/core/session.h"
 #include "actors/kv/core/text.h"
 
@@ -60,12 +61,9 @@ static enum hr_err look_at_store(struct count *count, struct hr_diag *diag)
     while (!err && page.more && count->examined < DKV_COUNT_RECORDS_MAX) {
         struct hr_arena arena;
         hr_arena_init(&arena, PAGE_BYTES_MAX);
-        err = env->scan(env->arg, DKV_KEYS_RECORDS, after, DKV_SCAN_LIMIT_MAX, &arena, &page, diag);
+        err = dkv_scan_page(env, DKV_KEYS_RECORDS, after, DKV_SCAN_LIMIT_MAX, &arena, &page, diag);
         if (!err) {
             err = look_at_page(count, &page, &arena);
-        }
-        if (!err && page.more && page.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
         }
         if (!err && page.more) {
             after = hr_arena_copy(count->attempt->arena, page.pairs[page.count - 1].key);

@@ -4,6 +4,7 @@
 #include "actors/kv/core/clear.h"
 #include "actors/kv/core/fill.h"
 #include "actors/kv/core/floor.h"
+#include "actors/kv/core/scan.h"
 #include "actors/kv/core/text.h"
 
 #define ROWS_PER_SCAN 64u
@@ -185,11 +186,8 @@ static enum hr_err retire(struct dkv_attempt *attempt, const struct dkv_floor *f
     dkv_attempt_room(attempt, &ops, &bytes);
     *ret_left = false;
     while (!err && !*ret_left && page.more) {
-        err = env->scan(env->arg, DKV_KEYS_PROGRESS, after, DKV_SCAN_LIMIT_MAX, attempt->arena,
-                        &page, diag);
-        if (!err && page.more && page.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-        }
+        err = dkv_scan_page(env, DKV_KEYS_PROGRESS, after, DKV_SCAN_LIMIT_MAX, attempt->arena,
+                            &page, diag);
         for (size_t i = 0; !err && !*ret_left && i < page.count; i++) {
             dkv_origin origin;
             after = page.pairs[i].key;

@@ -5,6 +5,7 @@
 #include "actors/kv/core/floor.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/record.h"
+#include "actors/kv/core/scan.h"
 #include "actors/kv/core/serve.h"
 #include "actors/kv/core/site.h"
 #include "actors/kv/core/state_wire.h"
@@ -72,10 +73,7 @@ static enum hr_err read_records(const struct dkv_env *env, struct hr_arena *aren
     enum hr_err err =
         state->records && (after.ptr || state->cursor.len == 0) ? HR_OK : HR_NO_MEMORY;
     while (!err && !page.full && found.more) {
-        err = env->scan(env->arg, DKV_KEYS_RECORDS, after, RECORDS_PER_SCAN, arena, &found, diag);
-        if (!err && found.more && found.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-        }
+        err = dkv_scan_page(env, DKV_KEYS_RECORDS, after, RECORDS_PER_SCAN, arena, &found, diag);
         if (!err && found.count > 0) {
             take_page(&page, &found);
             after = found.pairs[found.count - 1].key;

@@ -1,19 +1,14 @@
 /* The order of donors. */
 #include "actors/kv/core/donor.h"
 
-#include "actors/kv/core/keys.h"
 #include "actors/kv/core/stable.h"
 
 enum hr_err dkv_donors_init(struct dkv_donors *donors, const struct dkv_tick *tick,
                             const struct dkv_holdings *holdings, bool forced,
                             struct hr_arena *arena, struct hr_diag *diag)
 {
-    const struct dkv_env *env = tick->env;
-    const struct hr_str key = DKV_KEY_FLOOR;
-    struct dkv_value value;
     *donors = (struct dkv_donors){.tick = tick, .holdings = holdings, .forced = forced};
-    enum hr_err err = env->get_many(env->arg, &key, 1, arena, &value, diag);
-    return err ? err : dkv_floor_decode(value, &donors->floor, diag);
+    return dkv_floor_now(tick->env, arena, &donors->floor, diag);
 }
 
 /* Origins of which @theirs has more than @mine, without gaps. */

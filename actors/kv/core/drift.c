@@ -2,34 +2,8 @@
 #include "actors/kv/core/drift.h"
 
 #include "actors/kv/core/keys.h"
+#include "actors/kv/core/note.h"
 #include "actors/kv/core/text.h"
-
-#define VERSION 1u
-#define NOTE_BYTES 13u
-
-static enum hr_err decode(struct dkv_value value, uint64_t *ret_ms, struct hr_diag *diag)
-{
-    struct dkv_in in;
-    enum hr_err err = dkv_in_frame(value.bytes, VERSION, DKV_KEY_AHEAD, &in, diag);
-    if (err) {
-        return err;
-    }
-    uint64_t ms = dkv_in_u64(&in);
-    if (!dkv_in_done(&in)) {
-        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("m/ahead: wrong length"));
-    }
-    *ret_ms = ms;
-    return HR_OK;
-}
-
-static enum hr_err encode(uint64_t ms, struct hr_arena *arena, struct hr_str *ret_bytes)
-{
-    struct dkv_out out = dkv_out_in(arena, NOTE_BYTES);
-    dkv_out_uint(&out, VERSION, 1);
-    dkv_out_uint(&out, ms, 8);
-    dkv_out_seal(&out);
-    return dkv_out_take(&out, ret_bytes);
-}
 
 dkv_wall_ms dkv_drift_own(const struct dkv_config *config, dkv_wall_ms wall)
 {
@@ -80,22 +54,7 @@ static enum hr_err note(const struct dkv_tick *tick, struct dkv_value before, ui
                         struct hr_arena *arena, struct hr_diag *diag)
 {
     const struct dkv_check check = {DKV_KEY_AHEAD, before};
-    const struct hr_str name = DKV_KEY_AHEAD;
-    struct dkv_pair put = {.key = DKV_KEY_AHEAD};
-    struct dkv_commit commit = {.checks = &check, .check_count = 1};
-    size_t conflict;
-    enum hr_err err = HR_OK;
-    if (ahead_ms > 0) {
-        err = encode(ahead_ms, arena, &put.value);
-        commit.puts = &put;
-        commit.put_count = 1;
-    } else {
-        commit.deletes = &name;
-        commit.delete_count = 1;
-    }
-    if (!err) {
-        err = tick->env->commit(tick->env->arg, &commit, &conflict, diag);
-    }
+    enum hr_err err = dkv_note_put(tick->env, &check, ahead_ms, arena, diag);
     if (!err) {
         tell(tick, ahead_ms);
     }
@@ -134,7 +93,7 @@ enum hr_err dkv_drift_admit(struct dkv_attempt *attempt, struct hr_diag *diag)
     if (err || !value.present) {
         return err;
     }
-    err = decode(value, &ms, diag);
+    err = dkv_note_decode(value, DKV_KEY_AHEAD, &ms, diag);
     return err ? err
                : DKV_FAIL(diag, HR_NOT_READY, HR_STR("this site's newest change was found "),
                           dkv_text_dec(digits, ms), HR_STR(" ms ahead of the others' clocks"));

@@ -8,8 +8,8 @@
  * So one wrong clock does no harm once it is known, which takes a second or so. A site that has made stamps in that
  * time, or while it was alone, has a clock in m/ctr that is ahead of what others take, and of at least half of
  * the others' clocks. Whatever it wrote would be acknowledged by nobody; so m/ahead says so, and it refuses
- * writes, which other sites then do, until time has caught up. Reads go on. Layout of m/ahead, version 1:
- * u8 version | u64 ms | u32 CRC-32C; not there: all is well. Must not know: records. */
+ * writes, which other sites then do, until time has caught up. Reads go on. m/ahead is
+ * a note (note.h) with the ms; not there: all is well. Must not know: records. */
 #ifndef DKV_DRIFT_H
 #define DKV_DRIFT_H
 

@@ -6,6 +6,7 @@
 #include "actors/kv/core/index.h"
 #include "actors/kv/core/leaf.h"
 #include "actors/kv/core/replace.h"
+#include "actors/kv/core/scan.h"
 #include "actors/kv/core/state_wire.h"
 #include "actors/kv/core/text.h"
 
@@ -36,11 +37,8 @@ static enum hr_err read_page(struct walk *walk, struct hr_diag *diag)
         after = dkv_key_record(attempt->arena, walk->cursor);
     }
     walk->here = 0;
-    enum hr_err err = attempt->env->scan(attempt->env->arg, DKV_KEYS_RECORDS, after,
-                                         RECORDS_PER_SCAN, attempt->arena, &walk->page, diag);
-    return !err && walk->page.more && walk->page.count == 0
-               ? DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"))
-               : err;
+    return dkv_scan_page(attempt->env, DKV_KEYS_RECORDS, after, RECORDS_PER_SCAN, attempt->arena,
+                         &walk->page, diag);
 }
 
 /* The next key of the range, here or at the donor. False: there is none. */

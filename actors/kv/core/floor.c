@@ -111,6 +111,15 @@ enum hr_err dkv_floor_keep(struct dkv_attempt *attempt, dkv_hlc by, struct hr_di
     return err ? err : dkv_txn_put(&attempt->txn, DKV_KEY_FLOOR, bytes);
 }
 
+enum hr_err dkv_floor_now(const struct dkv_env *env, struct hr_arena *arena,
+                          struct dkv_floor *ret_floor, struct hr_diag *diag)
+{
+    const struct hr_str key = DKV_KEY_FLOOR;
+    struct dkv_value value;
+    enum hr_err err = env->get_many(env->arg, &key, 1, arena, &value, diag);
+    return err ? err : dkv_floor_decode(value, ret_floor, diag);
+}
+
 bool dkv_floor_retired(const struct dkv_floor *floor, dkv_origin origin)
 {
     for (size_t i = 0; i < floor->retired_count; i++) {

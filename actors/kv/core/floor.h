@@ -57,6 +57,9 @@ HR_MUST_CHECK enum hr_err dkv_floor_keep(struct dkv_attempt *attempt, dkv_hlc fl
 /* m/S as of the beginning of @attempt, whose commit checks it. Errors: as above. */
 HR_MUST_CHECK enum hr_err dkv_floor_load(struct dkv_attempt *attempt, struct dkv_floor *ret_floor,
                                          struct hr_diag *diag);
+/* m/S as it is now. Errors: HR_NO_MEMORY, as above. */
+HR_MUST_CHECK enum hr_err dkv_floor_now(const struct dkv_env *env, struct hr_arena *arena,
+                                        struct dkv_floor *ret_floor, struct hr_diag *diag);
 /* Whether @origin is gathered up. */
 bool dkv_floor_retired(const struct dkv_floor *floor, dkv_origin origin);
 

@@ -4,6 +4,7 @@
 #include "actors/kv/core/batch.h"
 #include "actors/kv/core/change.h"
 #include "actors/kv/core/floor.h"
+#include "actors/kv/core/scan.h"
 #include "actors/kv/core/state.h"
 #include "actors/kv/core/text.h"
 
@@ -66,10 +67,7 @@ static enum hr_err read_spans(struct dkv_history *history, const struct dkv_env 
     struct hr_str after = {0};
     enum hr_err err = HR_OK;
     while (!err && page.more && history->span_count < DKV_HISTORY_ORIGINS_MAX) {
-        err = env->scan(env->arg, DKV_KEYS_PROGRESS, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
-        if (!err && page.more && page.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-        }
+        err = dkv_scan_page(env, DKV_KEYS_PROGRESS, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
         for (size_t i = 0; !err && i < page.count; i++) {
             err = add_span(history, env, &page.pairs[i], arena, diag);
             after = page.pairs[i].key;
@@ -83,13 +81,8 @@ static enum hr_err read_spans(struct dkv_history *history, const struct dkv_env 
 static enum hr_err read_floor(struct dkv_history *history, const struct dkv_env *env,
                               struct hr_arena *arena, struct hr_diag *diag)
 {
-    const struct hr_str name = DKV_KEY_FLOOR;
-    struct dkv_value value;
     struct dkv_floor floor;
-    enum hr_err err = env->get_many(env->arg, &name, 1, arena, &value, diag);
-    if (!err) {
-        err = dkv_floor_decode(value, &floor, diag);
-    }
+    enum hr_err err = dkv_floor_now(env, arena, &floor, diag);
     if (!err) {
         dkv_hlc from = floor.retired_count > 0 ? UINT64_MAX : floor.collected;
         history->whole_from = from > history->whole_from ? from : history->whole_from;

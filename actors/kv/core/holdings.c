@@ -91,15 +91,6 @@ static enum hr_err ask_others(const struct dkv_tick *tick, const struct dkv_ask 
     return HR_OK;
 }
 
-static enum hr_err read_floor(const struct dkv_env *env, struct hr_arena *arena,
-                              struct dkv_floor *ret_floor, struct hr_diag *diag)
-{
-    const struct hr_str key = DKV_KEY_FLOOR;
-    struct dkv_value value;
-    enum hr_err err = env->get_many(env->arg, &key, 1, arena, &value, diag);
-    return err ? err : dkv_floor_decode(value, ret_floor, diag);
-}
-
 enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after, struct hr_arena *arena,
                              struct dkv_holdings *ret_holdings, struct hr_diag *diag)
 {
@@ -130,7 +121,7 @@ enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after, struct hr_
         err = dkv_serve_read(tick->env, tick->config, after, 0, arena, &holdings.lists[0], diag);
     }
     if (!err) {
-        err = read_floor(tick->env, arena, &holdings.floor, diag);
+        err = dkv_floor_now(tick->env, arena, &holdings.floor, diag);
     }
     if (!err) {
         *ret_holdings = holdings;

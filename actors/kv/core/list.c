@@ -2,6 +2,7 @@
 #include "actors/kv/core/list.h"
 
 #include "actors/kv/core/json.h"
+#include "actors/kv/core/scan.h"
 #include "actors/kv/core/state.h"
 #include "actors/kv/core/text.h"
 
@@ -84,7 +85,7 @@ static enum hr_err read_page(struct list *list, struct hr_arena *page_arena)
                    : wanted > DKV_SCAN_LIMIT_MAX ? DKV_SCAN_LIMIT_MAX
                                                  : wanted;
     enum hr_err err =
-        env->scan(env->arg, list->prefix, list->last, (uint32_t)limit, page_arena, &page, diag);
+        dkv_scan_page(env, list->prefix, list->last, (uint32_t)limit, page_arena, &page, diag);
     if (!err) {
         err = env->get_many(env->arg, &clear_key, 1, page_arena, &mark, diag);
     }
@@ -99,9 +100,6 @@ static enum hr_err read_page(struct list *list, struct hr_arena *page_arena)
     }
     if (err || list->done) {
         return err;
-    }
-    if (page.more && page.count == 0) {
-        return DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
     }
     list->done = !page.more;
     if (page.more && list->examined >= DKV_LIST_RECORDS_MAX) {

@@ -9,6 +9,7 @@
 #include "actors/kv/core/index.h"
 #include "actors/kv/core/json.h"
 #include "actors/kv/core/results.h"
+#include "actors/kv/core/scan.h"
 #include "actors/kv/core/siphash.h"
 #include "actors/kv/core/text.h"
 
@@ -446,17 +447,12 @@ enum hr_err dkv_merge_recall(const struct dkv_env *env, const struct dkv_incomin
                              size_t count, struct hr_arena *arena, struct dkv_memory *ret_memory,
                              struct hr_diag *diag)
 {
-    const struct hr_str floor_key = DKV_KEY_FLOOR;
-    struct dkv_value value;
     struct dkv_floor floor;
     struct old_keys old = {0};
     struct dkv_page page = {.more = true};
     struct hr_str after = {0};
     struct dkv_memory memory = {0};
-    enum hr_err err = env->get_many(env->arg, &floor_key, 1, arena, &value, diag);
-    if (!err) {
-        err = dkv_floor_decode(value, &floor, diag);
-    }
+    enum hr_err err = dkv_floor_now(env, arena, &floor, diag);
     if (!err) {
         old.floor = memory.collected = floor.collected;
         note_old(&old, incoming, count);
@@ -465,10 +461,7 @@ enum hr_err dkv_merge_recall(const struct dkv_env *env, const struct dkv_incomin
         struct hr_arena page_arena;
         hr_arena_init(&page_arena, 0);
         err =
-            env->scan(env->arg, DKV_KEYS_FEED, after, DKV_SCAN_LIMIT_MAX, &page_arena, &page, diag);
-        if (!err && page.more && page.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-        }
+            dkv_scan_page(env, DKV_KEYS_FEED, after, DKV_SCAN_LIMIT_MAX, &page_arena, &page, diag);
         if (!err) {
             err = recall_page(&old, &page, &page_arena, arena, &memory, diag);
         }

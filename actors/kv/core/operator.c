@@ -2,38 +2,15 @@
 #include "actors/kv/core/operator.h"
 
 #include "actors/kv/core/batch.h"
+#include "actors/kv/core/json_in.h"
 #include "actors/kv/core/operator_impl.h"
 #include "actors/kv/core/reply.h"
 #include "actors/kv/core/text.h"
 #include "actors/kv/core/transfer.h"
 
-static void *json_alloc(void *arg, size_t size)
-{
-    return hr_arena_alloc(arg, size);
-}
-
-static void *json_realloc(void *arg, void *ptr, size_t old_size, size_t size)
-{
-    if (size <= old_size) {
-        return ptr;
-    }
-    void *moved = hr_arena_alloc(arg, size);
-    if (moved && old_size > 0) {
-        memcpy(moved, ptr, old_size);
-    }
-    return moved;
-}
-
-static void json_free(void *arg, void *ptr)
-{
-    (void)arg, (void)ptr;
-}
-
 struct hr_str dkv_operator_text(const struct dkv_operator *op, const char *name)
 {
-    yyjson_val *value = yyjson_obj_get(op->body, name);
-    return yyjson_is_str(value) ? hr_str_of(yyjson_get_str(value), yyjson_get_len(value))
-                                : (struct hr_str){0};
+    return dkv_json_in_text(yyjson_obj_get(op->body, name));
 }
 
 void dkv_operator_member(struct dkv_out *out, const char *name)
@@ -124,7 +101,7 @@ enum hr_err dkv_operator_handle(const struct dkv_env *env, const struct dkv_conf
     struct dkv_operator op = {
         .tick = {.env = env, .config = config, .group = group, .start = env->mono(env->arg)},
         .arena = &arena,
-        .alc = {json_alloc, json_realloc, json_free, &arena},
+        .alc = dkv_json_in(&arena),
         .diag = &why};
     struct dkv_message reply = {.subject = message->reply_to};
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);

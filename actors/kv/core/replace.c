@@ -3,6 +3,7 @@
 
 #include "actors/kv/core/index.h"
 #include "actors/kv/core/merge.h"
+#include "actors/kv/core/scan.h"
 #include "actors/kv/core/text.h"
 
 /* A record on its way. */
@@ -42,10 +43,7 @@ static enum hr_err walk_entries(const struct replacing *replacing, dkv_origin or
     struct hr_str entries = hr_str_of(after.ptr, DKV_CHANGE_ORIGIN_BYTES);
     enum hr_err err = after.ptr ? HR_OK : HR_NO_MEMORY;
     while (!err && !visit->done && page.more) {
-        err = env->scan(env->arg, entries, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
-        if (!err && page.more && page.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-        }
+        err = dkv_scan_page(env, entries, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
         for (size_t i = 0; !err && !visit->done && i < page.count; i++) {
             struct dkv_change change;
             err = dkv_change_decode(page.pairs[i].value, arena, &change, diag);
@@ -163,10 +161,7 @@ static enum hr_err recover(const struct replacing *replacing, struct dkv_record 
     struct hr_str after = {0};
     enum hr_err err = HR_OK;
     while (!err && page.more) {
-        err = env->scan(env->arg, DKV_KEYS_PROGRESS, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
-        if (!err && page.more && page.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-        }
+        err = dkv_scan_page(env, DKV_KEYS_PROGRESS, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
         for (size_t i = 0; !err && i < page.count; i++) {
             dkv_origin origin;
             after = page.pairs[i].key;

@@ -6,6 +6,7 @@
 #include "actors/kv/core/floor.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/parcel.h"
+#include "actors/kv/core/scan.h"
 #include "actors/kv/core/site.h"
 #include "actors/kv/core/text.h"
 
@@ -64,13 +65,8 @@ static enum hr_err read_fences(const struct dkv_env *env, const struct dkv_cfg *
 static enum hr_err take_floor(const struct dkv_env *env, const struct dkv_site *site,
                               struct hr_arena *arena, struct dkv_have *have, struct hr_diag *diag)
 {
-    const struct hr_str key = DKV_KEY_FLOOR;
-    struct dkv_value value;
     struct dkv_floor floor;
-    enum hr_err err = env->get_many(env->arg, &key, 1, arena, &value, diag);
-    if (!err) {
-        err = dkv_floor_decode(value, &floor, diag);
-    }
+    enum hr_err err = dkv_floor_now(env, arena, &floor, diag);
     if (!err) {
         have->low = site->state == DKV_SITE_ACTIVE ? floor.low : 0;
         have->floor = floor.group;
@@ -100,10 +96,7 @@ enum hr_err dkv_serve_read(const struct dkv_env *env, const struct dkv_config *c
     while (!err && page.more && have.count < DKV_HAVE_MAX) {
         size_t room = DKV_HAVE_MAX - have.count;
         uint32_t limit = room < DKV_SCAN_LIMIT_MAX ? (uint32_t)room : DKV_SCAN_LIMIT_MAX;
-        err = env->scan(env->arg, DKV_KEYS_PROGRESS, name, limit, arena, &page, diag);
-        if (!err && page.more && page.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-        }
+        err = dkv_scan_page(env, DKV_KEYS_PROGRESS, name, limit, arena, &page, diag);
         for (size_t i = 0; !err && i < page.count; i++) {
             err = take_row(&have, &page.pairs[i], diag);
             name = page.pairs[i].key;
@@ -200,10 +193,7 @@ static enum hr_err read_piece(const struct dkv_env *env, struct piece *piece,
         hr_arena_alloc(arena, DKV_LOG_CHANGES_MAX * sizeof *piece->parcel.changes);
     enum hr_err err = name.ptr && piece->parcel.changes ? HR_OK : HR_NO_MEMORY;
     while (!err && !piece->full && page.more) {
-        err = env->scan(env->arg, entries, name, ENTRIES_PER_SCAN, arena, &page, diag);
-        if (!err && page.more && page.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-        }
+        err = dkv_scan_page(env, entries, name, ENTRIES_PER_SCAN, arena, &page, diag);
         if (!err && page.count > 0) {
             take_page(piece, &page);
             name = page.pairs[page.count - 1].key;

@@ -3,6 +3,7 @@
 
 #include "actors/kv/core/floor.h"
 #include "actors/kv/core/index.h"
+#include "actors/kv/core/scan.h"
 #include "actors/kv/core/text.h"
 #include "base/crc32c.h"
 
@@ -185,11 +186,8 @@ static enum hr_err step_on(struct dkv_attempt *attempt, struct hr_diag *diag)
     }
     bool many = step.reach.clear.hlc > tally->done || attempt->logged_count == 0;
     uint32_t limit = many ? DKV_SWEEP_EAGER_RECORDS_MAX : DKV_SWEEP_RECORDS_MAX;
-    err = attempt->env->scan(attempt->env->arg, DKV_KEYS_RECORDS, tally->cursor, limit,
-                             attempt->arena, &page, diag);
-    if (!err && page.more && page.count == 0) {
-        err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-    }
+    err = dkv_scan_page(attempt->env, DKV_KEYS_RECORDS, tally->cursor, limit, attempt->arena, &page,
+                        diag);
     return err ? err : look_at_page(&step, &page, diag);
 }
 

@@ -2,6 +2,7 @@
 #include "actors/kv/core/sync.h"
 
 #include "actors/kv/core/keys.h"
+#include "actors/kv/core/scan.h"
 #include "actors/kv/core/text.h"
 
 #define VERSION 1u
@@ -186,10 +187,7 @@ enum hr_err dkv_cover_read(const struct dkv_env *env, const struct dkv_sync *syn
     size_t cap = 0;
     enum hr_err err = HR_OK;
     while (!err && page.more) {
-        err = env->scan(env->arg, DKV_KEYS_COVER, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
-        if (!err && page.more && page.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-        }
+        err = dkv_scan_page(env, DKV_KEYS_COVER, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
         if (!err && page.count > 0) {
             after = page.pairs[page.count - 1].key;
             err = take_page(&page, arena, &cover, &cap, diag);

@@ -3,6 +3,7 @@
 
 #include "actors/kv/core/floor.h"
 #include "actors/kv/core/keys.h"
+#include "actors/kv/core/scan.h"
 #include "actors/kv/core/state.h"
 #include "actors/kv/core/text.h"
 
@@ -77,10 +78,7 @@ static enum hr_err count_entries(const struct dkv_env *env, struct hr_arena *are
     while (!err && page.more) {
         struct hr_arena page_arena;
         hr_arena_init(&page_arena, 0);
-        err = env->scan(env->arg, entries, after, DKV_SCAN_LIMIT_MAX, &page_arena, &page, diag);
-        if (!err && page.more && page.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-        }
+        err = dkv_scan_page(env, entries, after, DKV_SCAN_LIMIT_MAX, &page_arena, &page, diag);
         if (!err && page.count > 0) {
             *count += count_upto(&page, last);
             after = hr_arena_copy(arena, page.pairs[page.count - 1].key);
@@ -114,13 +112,8 @@ static enum hr_err count_origin(const struct dkv_env *env, struct hr_arena *aren
 static enum hr_err count_retired(const struct dkv_env *env, struct hr_arena *arena,
                                  struct dkv_tally *tally, struct hr_diag *diag)
 {
-    const struct hr_str key = DKV_KEY_FLOOR;
-    struct dkv_value value;
     struct dkv_floor floor;
-    enum hr_err err = env->get_many(env->arg, &key, 1, arena, &value, diag);
-    if (!err) {
-        err = dkv_floor_decode(value, &floor, diag);
-    }
+    enum hr_err err = dkv_floor_now(env, arena, &floor, diag);
     for (size_t i = 0; !err && i < floor.retired_count; i++) {
         dkv_origin last = dkv_origin_of(floor.retired[i].site, floor.retired[i].inc);
         struct hr_str name = dkv_key_change(arena, last, 0);
@@ -138,13 +131,10 @@ static enum hr_err count_feed(const struct dkv_env *env, struct hr_arena *arena,
     struct hr_str after = {0};
     enum hr_err err = HR_OK;
     while (!err && page.more) {
-        err = env->scan(env->arg, DKV_KEYS_PROGRESS, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
+        err = dkv_scan_page(env, DKV_KEYS_PROGRESS, after, DKV_SCAN_LIMIT_MAX, arena, &page, diag);
         for (size_t i = 0; !err && i < page.count; i++) {
             err = count_origin(env, arena, &page.pairs[i], tally, diag);
             after = page.pairs[i].key;
-        }
-        if (!err && page.more && page.count == 0) {
-            err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
         }
     }
     return err;

@@ -3,6 +3,7 @@
 
 #include "actors/kv/core/batch.h"
 #include "actors/kv/core/keys.h"
+#include "actors/kv/core/scan.h"
 #include "actors/kv/core/site.h"
 #include "actors/kv/core/text.h"
 
@@ -205,11 +206,8 @@ static enum hr_err find_keys(const struct dkv_env *env, struct hr_arena *arena,
         struct hr_str after = {0};
         /* Twice at most: a page has more than the keys that go last, or is the only one. */
         while (!err && count == 0 && page.more) {
-            err = env->scan(env->arg, hr_str_of(name, sizeof name), after, DKV_WIPE_KEYS_MAX, arena,
-                            &page, diag);
-            if (!err && page.more && page.count == 0) {
-                err = DKV_FAIL(diag, HR_INTERNAL, HR_STR("the store gave an empty page"));
-            }
+            err = dkv_scan_page(env, hr_str_of(name, sizeof name), after, DKV_WIPE_KEYS_MAX, arena,
+                                &page, diag);
             for (size_t i = 0; !err && i < page.count; i++) {
                 after = page.pairs[i].key;
                 if (!hr_str_eq(after, DKV_KEY_SELF) && !hr_str_eq(after, DKV_KEY_WIPE)) {
