@@ -19,6 +19,7 @@ const char *sim_options_help(void)
            "    --with-sessions      clients ask for session tokens, and send them\n"
            "    --sites N            so many sites, 1 to 5, instead of as many as the seed draws\n"
            "    --without FAULT      leave out a kind of fault, by its name in the story\n"
+           "    --stop               no more seeds in a job after one that failed\n"
            "    --quiet              failures and the last line only\n";
 }
 
@@ -99,6 +100,8 @@ bool sim_options_read(int argc, char **argv, struct sim_options *ret_options)
             options.twice = true;
         } else if (strcmp(word, "--quiet") == 0) {
             options.quiet = true;
+        } else if (strcmp(word, "--stop") == 0) {
+            options.stop = true;
         } else if (strcmp(word, "--with-store-loss") == 0) {
             options.asked_for |= SIM_FAULT_BIT(SIM_FAULT_STORE_LOSS);
             options.asked_for |= SIM_FAULT_BIT(SIM_FAULT_STORE_RESTORE);
