@@ -151,7 +151,7 @@ void sim_clients_body(const struct sim_op *op, char *ret_text, size_t bytes)
             add(ret_text, bytes, part);
         }
     }
-    if (op->identified) {
+    if (op->identified && !reads) {
         snprintf(part, sizeof part, "\"$request-id\":\"r%u\"", op->number);
         add(ret_text, bytes, part);
     }

@@ -128,6 +128,8 @@ void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_
         feed_changed(world, site, why, key, now);
     } else if (hr_str_starts(key, HR_STR("v/"))) {
         progress_changed(world, site, why, key, now);
+    } else if (hr_str_eq(key, HR_STR("m/self"))) {
+        sim_check_join_self(world, site, why, now);
     } else if (hr_str_eq(key, HR_STR("m/ctr")) && now && why == SIM_CHANGE_COMMIT) {
         sim_check_clock(world, site, sim_item_value(now));
     }
@@ -139,6 +141,7 @@ void sim_model_published(struct sim_world *world, const struct sim_call *call,
                          const struct sim_letter *letter)
 {
     sim_check_acks_published(world, call, letter);
+    sim_check_join_published(world, call, letter);
 }
 
 void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt,
