@@ -160,8 +160,8 @@ void sim_faults_turn(struct sim_world *world, uint32_t number, bool on)
     struct sim_site *site = &world->sites[window->site];
     int64_t sign = on ? 1 : -1;
     uint64_t amount = window->amount * (uint64_t)sign;
-    if (world->window_on[number] == on) {
-        return;
+    if (world->window_on[number] == on || (on && world->healed)) {
+        return; /* a shorter run may have ended before it */
     }
     world->window_on[number] = on;
     sim_trace_number(world, number * 2 + on);

@@ -21,14 +21,14 @@ struct sim_known {
     uint32_t key;
     uint32_t sets;
     uint32_t removes;
-    bool marks;        /* it sets the mark that the value is there */
-    uint32_t op;       /* of the values that it sets; 0: it sets none */
-    uint32_t held;     /* bits of sites whose feeds have it, or have had it and cut it off */
-    uint32_t ever;     /* bits of sites that have ever held it */
-    uint32_t losses;   /* how often a store that held it has lost it */
-    uint32_t promised; /* acks that a client was told of */
+    bool marks;         /* it sets the mark that the value is there */
+    uint32_t op;        /* of the values that it sets; 0: it sets none */
+    uint32_t held;      /* bits of sites whose feeds have it, or have had it and cut it off */
+    uint32_t ever;      /* bits of sites that have ever held it */
+    uint32_t losses;    /* how often a store that held it has lost it */
+    uint32_t promised;  /* acks that a client was told of */
     sim_us promised_at; /* when a client was told of so many */
-    bool claimed;      /* a request is known to have made it */
+    bool claimed;       /* a request is known to have made it */
     sim_us made_at;
     uint32_t before; /* of a CLEAR: values that its site showed before it */
 };

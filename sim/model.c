@@ -7,6 +7,9 @@
 #include "sim/memory.h"
 #include "sim/trace.h"
 
+/* Of m/S, before the number of sites whose origins are gathered up (docs/storage.md). */
+#define MARKS_BYTES 73u
+
 struct sim_model *sim_model_new(void)
 {
     return sim_alloc(sizeof(struct sim_model));
@@ -84,6 +87,14 @@ static void feed_changed(struct sim_world *world, struct sim_site *site, enum si
     sim_known_hold(knowledge, index, site->index);
 }
 
+static bool in_feed(const struct sim_site *site, uint64_t origin, uint64_t seq)
+{
+    char name[36];
+    snprintf(name, sizeof name, "f/%016llx/%016llx", (unsigned long long)origin,
+             (unsigned long long)seq);
+    return sim_store_get(&site->store, hr_str_c(name)) != NULL;
+}
+
 /* What lies behind v/ is held, feed or not. */
 static void progress_changed(struct sim_world *world, struct sim_site *site, enum sim_change why,
                              struct hr_str key, const struct sim_item *now)
@@ -105,11 +116,58 @@ static void progress_changed(struct sim_world *world, struct sim_site *site, enu
     }
     for (uint64_t seq = prefix + 1; why == SIM_CHANGE_LOST && seq <= before; seq++) {
         uint32_t index = sim_known_find(knowledge, row->origin, seq);
-        char name[36];
-        snprintf(name, sizeof name, "f/%016llx/%016llx", (unsigned long long)row->origin,
-                 (unsigned long long)seq);
-        if (index != SIM_NOWHERE && !sim_store_get(&site->store, hr_str_c(name))) {
+        if (index != SIM_NOWHERE && !in_feed(site, row->origin, seq)) {
             change_gone(world, site, &knowledge->changes[index]);
+        }
+    }
+}
+
+static struct sim_marks read_marks(const struct sim_item *now)
+{
+    struct sim_marks marks = {0};
+    struct hr_str value = now ? sim_item_value(now) : (struct hr_str){0};
+    if (value.len <= MARKS_BYTES || value.ptr[0] != 2) {
+        return marks;
+    }
+    marks.floor = sim_known_be(value.ptr + 9, 8);
+    uint64_t count = sim_known_be(value.ptr + MARKS_BYTES, 1);
+    for (uint64_t i = 0; i < count && MARKS_BYTES + 11 + i * 10 <= value.len; i++) {
+        const char *row = value.ptr + MARKS_BYTES + 1 + i * 10;
+        uint64_t home = sim_known_be(row, 2);
+        if (home >= 1 && home <= SIM_SITES_MAX) {
+            marks.retired[home - 1] = sim_known_be(row + 2, 8);
+        }
+    }
+    return marks;
+}
+
+static bool is_retired(const struct sim_marks *marks, const struct sim_known *known)
+{
+    uint64_t home = known->origin >> 48;
+    return home >= 1 && home <= SIM_SITES_MAX &&
+           (known->origin & 0xffffffffffffu) <= marks->retired[home - 1];
+}
+
+/* Of an origin that is gathered up a site has all that anybody has, feed and v/ or not. */
+static void marks_changed(struct sim_world *world, struct sim_site *site,
+                          const struct sim_item *now)
+{
+    struct sim_knowledge *knowledge = &world->model->knowledge;
+    struct sim_marks *marks = &world->model->marks[site->index];
+    const struct sim_marks before = *marks;
+    *marks = read_marks(now);
+    if (memcmp(before.retired, marks->retired, sizeof before.retired) == 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < knowledge->count; i++) {
+        struct sim_known *known = &knowledge->changes[i];
+        bool held = (known->held >> site->index & 1) != 0;
+        if (!held && known->held != 0 && is_retired(marks, known)) {
+            sim_known_hold(knowledge, i, site->index);
+        } else if (held && is_retired(&before, known) && !is_retired(marks, known) &&
+                   sim_known_origin(knowledge, known->origin)->prefix[site->index] < known->seq &&
+                   !in_feed(site, known->origin, known->seq)) {
+            change_gone(world, site, known);
         }
     }
 }
@@ -130,6 +188,8 @@ void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_
         progress_changed(world, site, why, key, now);
     } else if (hr_str_eq(key, HR_STR("m/self"))) {
         sim_check_join_self(world, site, why, now);
+    } else if (hr_str_eq(key, HR_STR("m/S"))) {
+        marks_changed(world, site, now);
     } else if (hr_str_eq(key, HR_STR("m/ctr")) && now && why == SIM_CHANGE_COMMIT) {
         sim_check_clock(world, site, sim_item_value(now));
     }

@@ -29,8 +29,16 @@ struct sim_join {
     sim_us since;     /* in that state */
 };
 
+/* What a site's m/S says. */
+struct sim_marks {
+    uint64_t floor; /* of the group */
+    uint64_t retired
+        [SIM_SITES_MAX]; /* of each site: the incarnation up to which its changes are gathered up */
+};
+
 struct sim_model {
     struct sim_join joins[SIM_SITES_MAX];
+    struct sim_marks marks[SIM_SITES_MAX];
     struct sim_sessions sessions;
     struct sim_knowledge knowledge;
     struct sim_versions versions;

@@ -302,15 +302,39 @@ static void join_waits_for_host_and_transfer(void **state)
     assert_true(serves(&world->sites[0]));
 }
 
+static uint64_t inc_of(unsigned site)
+{
+    return dkv_origin_inc(check_be(fake_get(&world->sites[site].fake, "m/ctr"), 1, 8));
+}
+
+/* A new store beside a wall that is behind: the incarnation is not one that others take for an old one. */
+static void join_goes_beyond_what_others_know(void **state)
+{
+    (void)state;
+    struct fake *fake = &world->sites[2].fake;
+    tick(&world->sites[2]);
+    quiet();
+    uint64_t before = inc_of(2);
+    while (fake->count > 0) {
+        fake_delete(fake, hr_str_of(fake->pairs[0].key, fake->pairs[0].key_len));
+    }
+    world->sites[2].skew_ms = -60000;
+    start_site(&world->sites[2]);
+    let_serve(world);
+    assert_true(inc_of(2) > before);
+    has(write_to(2, "wasmkv.set.a", "\"n\":1"), "\"acks\":2");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(join_waits_for_what_others_have), CASE(join_needs_a_quorum),
-        CASE(join_goes_by_the_configuration),  CASE(join_of_several_new_sites),
-        CASE(join_of_a_site_that_was_alone),   CASE(join_beside_a_clock_that_is_ahead),
-        CASE(join_finds_out_an_old_copy),      CASE(join_waits_for_host_and_transfer),
+        CASE(join_waits_for_what_others_have),   CASE(join_needs_a_quorum),
+        CASE(join_goes_by_the_configuration),    CASE(join_of_several_new_sites),
+        CASE(join_of_a_site_that_was_alone),     CASE(join_beside_a_clock_that_is_ahead),
+        CASE(join_finds_out_an_old_copy),        CASE(join_waits_for_host_and_transfer),
+        CASE(join_goes_beyond_what_others_know),
     };
     return cmocka_run_group_tests_name("dkv_join", tests, NULL, NULL);
 }

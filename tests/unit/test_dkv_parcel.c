@@ -253,7 +253,7 @@ static void parcel_versions_are_told_apart(void **state)
     (void)state;
     struct hr_str bytes;
     struct dkv_out out = dkv_out_in(&arena, 0);
-    dkv_out_uint(&out, 3, 1);
+    dkv_out_uint(&out, 4, 1);
     dkv_out_uint(&out, 0, 8);
     dkv_out_seal(&out);
     assert_int_equal(dkv_out_take(&out, &bytes), HR_OK);

@@ -113,7 +113,8 @@ static void site_never_reuses_an_incarnation(void **state)
     fake.wall -= 3600 * 1000;
     fake.nonce = OTHER_NONCE;
     assert_int_equal(open_site(), HR_OK);
-    assert_int_equal(dkv_origin_inc(site.ctr.origin), dkv_origin_inc(before.ctr.origin) + 1);
+    uint64_t step = site.ctr.origin - before.ctr.origin;
+    assert_true(step >= 1 && step <= DKV_INC_STEPS);
     assert_int_equal(site.ctr.hlc, before.ctr.hlc);
     assert_int_equal(fake.warnings, 1);
 }
@@ -236,9 +237,9 @@ static void site_is_renewed_once(void **state)
     assert_int_equal(open_site(), HR_OK);
     dkv_origin origin = site.ctr.origin;
     assert_int_equal(dkv_config_read(&env, &arena, &config, &diag), HR_OK);
-    assert_int_equal(dkv_site_renew(&env, &config, origin, &arena, &diag), HR_OK);
+    assert_int_equal(dkv_site_renew(&env, &config, origin, 0, &arena, &diag), HR_OK);
     uint64_t commits = fake.commits;
-    assert_int_equal(dkv_site_renew(&env, &config, origin, &arena, &diag), HR_OK);
+    assert_int_equal(dkv_site_renew(&env, &config, origin, 0, &arena, &diag), HR_OK);
     assert_int_equal(fake.commits, commits);
     assert_int_equal(open_site(), HR_OK);
     assert_true(site.ctr.origin > origin);

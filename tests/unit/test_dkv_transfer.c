@@ -631,7 +631,7 @@ static void begin_session(unsigned site, unsigned donor, bool torn)
     hr_arena_init(&arena, 0);
     want(site);
     assert_int_equal(dkv_config_read(&env, &arena, &config, &diag), HR_OK);
-    assert_int_equal(dkv_serve_read(&env, &config, 0, &arena, &state.have, &diag), HR_OK);
+    assert_int_equal(dkv_serve_read(&env, &config, 0, 0, &arena, &state.have, &diag), HR_OK);
     assert_int_equal(dkv_open_add(&open, &state, &arena), HR_OK);
     env = fake_env(&world->sites[site].fake);
     assert_int_equal(dkv_config_read(&env, &arena, &config, &diag), HR_OK);
@@ -726,6 +726,25 @@ static void transfer_keeps_what_its_donor_cannot_read(void **state)
     agree();
 }
 
+/* A donor whose clock is far ahead of this site's wall would carry the clock away. */
+static void transfer_waits_for_its_wall(void **state)
+{
+    (void)state;
+    write_key(0, "set", 1, "\"n\":1");
+    ticks(1);
+    lose(2);
+    world->sites[2].skew_ms = -60000;
+    start_site(&world->sites[2]);
+    want(2);
+    ticks(3);
+    assert_int_equal(sync_of(2).phase, DKV_SYNC_WANTED);
+    assert_int_equal(count_of(&world->sites[2].fake, "r/"), 0);
+    world->sites[2].skew_ms = 0;
+    ticks(3);
+    agree();
+    assert_true(shows(2, "k001"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -743,6 +762,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(transfer_gives_way, setup, teardown),
         cmocka_unit_test_setup_teardown(transfer_mends_what_cannot_be_read, setup, teardown),
         cmocka_unit_test_setup_teardown(transfer_keeps_what_its_donor_cannot_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(transfer_waits_for_its_wall, setup, teardown),
     };
     return cmocka_run_group_tests_name("dkv_transfer", tests, NULL, NULL);
 }

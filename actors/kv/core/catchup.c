@@ -34,7 +34,24 @@ static enum hr_err watch_tail(const struct dkv_tick *tick, const struct dkv_hold
     dkv_tick_tell(
         tick, DKV_LOG_ERROR, HR_STR("tail-lost"), mine->origin,
         "other sites hold changes of this one that its store has lost; it goes on as a new one");
-    return dkv_site_renew(tick->env, tick->config, mine->origin, arena, diag);
+    return dkv_site_renew(tick->env, tick->config, mine->origin, 0, arena, diag);
+}
+
+/* If others have heard of a higher incarnation of this site, its store is new or an old copy, and its wall behind:
+ * they would take none of its changes as they happen, and it might use numbers that were used before. */
+static enum hr_err watch_fence(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
+                               struct hr_arena *arena, struct hr_diag *diag)
+{
+    uint64_t fence = 0;
+    for (size_t i = 1; i < holdings->count; i++) {
+        fence = holdings->lists[i].fence > fence ? holdings->lists[i].fence : fence;
+    }
+    if (fence <= dkv_origin_inc(holdings->asked_as) || fence == DKV_INC_MAX) {
+        return HR_OK;
+    }
+    dkv_tick_tell(tick, DKV_LOG_WARN, HR_STR("incarnation-behind"), holdings->asked_as,
+                  "other sites know a later life of this one; it goes on as one after that");
+    return dkv_site_renew(tick->env, tick->config, holdings->asked_as, fence, arena, diag);
 }
 
 /* Goes on with a state transfer, or else pulls; and begins one if that shows that it is needed. What was pulled for a
@@ -133,6 +150,9 @@ static enum hr_err catch_up(struct dkv_tick *tick, struct dkv_join *join, dkv_or
         return err;
     }
     err = learn_removals(tick, &holdings, &arena, diag);
+    if (!err) {
+        err = watch_fence(tick, &holdings, &arena, diag);
+    }
     if (!err) {
         err = watch_tail(tick, &holdings, &arena, diag);
     }

@@ -146,7 +146,7 @@ static enum hr_err make_state(const struct dkv_env *env, const struct dkv_config
         err = read_records(env, arena, &state, diag);
     }
     if (!err) {
-        err = dkv_serve_read(env, config, ask->after, arena, &state.have, diag);
+        err = dkv_serve_read(env, config, ask->after, 0, arena, &state.have, diag);
     }
     if (!err && state.have.origin != site.ctr.origin) {
         err = DKV_FAIL(diag, HR_CONFLICT, HR_STR("the site was started anew meanwhile"));

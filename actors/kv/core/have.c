@@ -5,16 +5,17 @@
 #include "actors/kv/core/text.h"
 
 #define VERSION 1u
-#define HAVE_VERSION 2u
+#define ASK_VERSION 2u
+#define HAVE_VERSION 3u
 #define ROW_BYTES 49u
 #define REMOVED_BYTES 10u
-#define HAVE_FIXED_BYTES 64u
+#define HAVE_FIXED_BYTES 72u
 #define LOG_FIXED_BYTES 19u
 
 enum hr_err dkv_ask_decode(struct hr_str bytes, struct dkv_ask *ret_ask, struct hr_diag *diag)
 {
     struct dkv_in in;
-    enum hr_err err = dkv_in_frame(bytes, HAVE_VERSION, HR_STR("ask"), &in, diag);
+    enum hr_err err = dkv_in_frame(bytes, ASK_VERSION, HR_STR("ask"), &in, diag);
     if (err) {
         return err;
     }
@@ -32,7 +33,7 @@ enum hr_err dkv_ask_encode(const struct dkv_ask *ask, struct hr_arena *arena,
                            struct hr_str *ret_bytes)
 {
     struct dkv_out out = dkv_out_in(arena, 32);
-    dkv_out_uint(&out, HAVE_VERSION, 1);
+    dkv_out_uint(&out, ASK_VERSION, 1);
     dkv_out_uint(&out, ask->origin, 8);
     dkv_out_uint(&out, ask->state, 1);
     dkv_out_uint(&out, ask->after, 8);
@@ -82,6 +83,7 @@ static bool head_decode(struct dkv_in *in, struct dkv_have *have)
     known = dkv_boot_class_of(dkv_in_u8(in), &have->boot_class) && known;
     have->low = dkv_in_u64(in);
     have->floor = dkv_in_u64(in);
+    have->fence = dkv_in_u64(in);
     have->removed_count = dkv_in_u8(in);
     if (in->failed || !known || have->removed_count > DKV_REMOVED_MAX) {
         return false;
@@ -94,7 +96,7 @@ static bool head_decode(struct dkv_in *in, struct dkv_have *have)
     uint8_t more = dkv_in_u8(in);
     have->more = more == 1;
     have->count = dkv_in_u16(in);
-    return !in->failed && known && more <= 1 && have->site > 0 &&
+    return !in->failed && known && more <= 1 && have->site > 0 && have->fence <= DKV_INC_MAX &&
            dkv_origin_site(have->origin) == have->site;
 }
 
@@ -132,6 +134,7 @@ enum hr_err dkv_have_encode(const struct dkv_have *have, struct hr_arena *arena,
     dkv_out_uint(&out, have->boot_class, 1);
     dkv_out_uint(&out, have->low, 8);
     dkv_out_uint(&out, have->floor, 8);
+    dkv_out_uint(&out, have->fence, 8);
     dkv_out_uint(&out, have->removed_count, 1);
     for (size_t i = 0; i < have->removed_count; i++) {
         dkv_out_uint(&out, have->removed[i].site, 2);

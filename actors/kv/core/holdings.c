@@ -109,7 +109,7 @@ enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after, struct hr_
     }
     if (!err) {
         /* This site's after the others', so that what has come meanwhile is not asked for. */
-        err = dkv_serve_read(tick->env, tick->config, after, arena, &holdings.lists[0], diag);
+        err = dkv_serve_read(tick->env, tick->config, after, 0, arena, &holdings.lists[0], diag);
     }
     if (!err) {
         err = read_floor(tick->env, arena, &holdings.floor, diag);

@@ -34,9 +34,9 @@ static enum hr_err take_row(struct dkv_have *have, const struct dkv_pair *pair,
     return HR_OK;
 }
 
-/* Sites that were taken out, also if they are back. */
-static enum hr_err read_removed(const struct dkv_env *env, struct hr_arena *arena,
-                                struct dkv_have *have, struct hr_diag *diag)
+/* Sites that were taken out, also if they are back; and what was heard of the asker's. */
+static enum hr_err read_fences(const struct dkv_env *env, uint16_t asker, struct hr_arena *arena,
+                               struct dkv_have *have, struct hr_diag *diag)
 {
     struct dkv_fences fences;
     enum hr_err err = dkv_fence_read(env, arena, &fences, diag);
@@ -48,6 +48,7 @@ static enum hr_err read_removed(const struct dkv_env *env, struct hr_arena *aren
                 (struct dkv_removed){fence->site, fence->removed};
         }
     }
+    have->fence = err || asker == 0 ? 0 : dkv_fence_of(&fences, asker).inc;
     return err;
 }
 
@@ -70,8 +71,8 @@ static enum hr_err take_floor(const struct dkv_env *env, const struct dkv_site *
 }
 
 enum hr_err dkv_serve_read(const struct dkv_env *env, const struct dkv_config *config,
-                           dkv_origin after, struct hr_arena *arena, struct dkv_have *ret_have,
-                           struct hr_diag *diag)
+                           dkv_origin after, uint16_t asker, struct hr_arena *arena,
+                           struct dkv_have *ret_have, struct hr_diag *diag)
 {
     struct dkv_site site;
     struct dkv_page page = {.more = true};
@@ -83,7 +84,7 @@ enum hr_err dkv_serve_read(const struct dkv_env *env, const struct dkv_config *c
         return HR_NO_MEMORY;
     }
     if (!err) {
-        err = read_removed(env, arena, &have, diag);
+        err = read_fences(env, asker, arena, &have, diag);
     }
     if (!err) {
         err = take_floor(env, &site, arena, &have, diag);
@@ -134,7 +135,8 @@ enum hr_err dkv_serve_have(const struct dkv_env *env, const struct dkv_config *c
         err = dkv_fence_raise(env, config, &asker, &arena, diag);
     }
     if (!err) {
-        err = dkv_serve_read(env, config, ask.after, &arena, &have, diag);
+        err = dkv_serve_read(env, config, ask.after, dkv_origin_site(ask.origin), &arena, &have,
+                             diag);
     }
     if (!err) {
         err = dkv_have_encode(&have, &arena, &body);

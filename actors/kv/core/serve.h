@@ -10,10 +10,11 @@
 #define DKV_LOG_CHANGES_MAX 1024u
 #define DKV_LOG_BYTES_GOAL ((size_t)512 << 10)
 
-/* What this site holds of the origins after @after, up to DKV_HAVE_MAX of them. Owns: it lives in @arena.
+/* What this site holds of the origins after @after, up to DKV_HAVE_MAX of them, for the site @asker (0: for this one).
+ * Owns: it lives in @arena.
  * Errors: HR_CORRUPT, HR_UNSUPPORTED, HR_NO_MEMORY, the store's. */
 HR_MUST_CHECK enum hr_err dkv_serve_read(const struct dkv_env *env, const struct dkv_config *config,
-                                         dkv_origin after, struct hr_arena *arena,
+                                         dkv_origin after, uint16_t asker, struct hr_arena *arena,
                                          struct dkv_have *ret_have, struct hr_diag *diag);
 /* Answers @message, of the route HAVE or LOG. Errors: as above, and those of publishing. */
 HR_MUST_CHECK enum hr_err dkv_serve_have(const struct dkv_env *env, const struct dkv_config *config,

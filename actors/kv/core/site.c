@@ -127,10 +127,29 @@ static enum dkv_boot_class class_of(const struct stored *stored, bool lost)
     return lost ? DKV_BOOT_LOSSY : DKV_BOOT_INTACT;
 }
 
+/* What a boot finds beside the store's state. */
+struct occasion {
+    bool lost;      /* the store may lack its newest changes */
+    uint64_t above; /* others know of this incarnation */
+};
+
+/* The incarnation after @inc. If the wall does not say which, the store may be an old copy that knows less than
+ * others do, so that the next number may be taken: a few bits are drawn then. */
+static uint64_t next_inc(const struct dkv_env *env, uint64_t inc, dkv_wall_ms wall)
+{
+    uint16_t drawn = 0;
+    if (wall <= DKV_WALL_MS_MAX && wall > inc) {
+        return wall;
+    }
+    env->random(env->arg, &drawn, sizeof drawn);
+    uint64_t step = 1 + drawn % DKV_INC_STEPS;
+    return inc + (DKV_INC_MAX - inc < step ? 1 : step);
+}
+
 /* The state after this boot. */
 static enum hr_err mint(const struct dkv_env *env, const struct stored *stored,
-                        const struct dkv_config *config, bool lost, struct hr_arena *arena,
-                        struct stored *ret_next, struct hr_diag *diag)
+                        const struct dkv_config *config, const struct occasion *occasion,
+                        struct hr_arena *arena, struct stored *ret_next, struct hr_diag *diag)
 {
     struct stored next = *stored;
     dkv_wall_ms wall = env->wall(env->arg);
@@ -138,6 +157,7 @@ static enum hr_err mint(const struct dkv_env *env, const struct stored *stored,
     if (dkv_origin_inc(stored->ctr.origin) > inc) {
         inc = dkv_origin_inc(stored->ctr.origin);
     }
+    inc = occasion->above > inc ? occasion->above : inc;
     enum hr_err err = highest_inc(env, config, arena, &inc, diag);
     if (err) {
         return err;
@@ -145,11 +165,11 @@ static enum hr_err mint(const struct dkv_env *env, const struct stored *stored,
     if (inc == DKV_INC_MAX) {
         return DKV_FAIL(diag, HR_CORRUPT, HR_STR("m/self: no incarnation is left"));
     }
-    inc = wall <= DKV_WALL_MS_MAX && wall > inc ? wall : inc + 1;
+    inc = next_inc(env, inc, wall);
     next.self.origin = dkv_origin_of(config->site_id, inc);
     next.self.nonce = config->nonce;
     next.self.state = is_alone(stored, config) ? DKV_SITE_ACTIVE : DKV_SITE_SYNC;
-    next.self.boot_class = class_of(stored, lost);
+    next.self.boot_class = class_of(stored, occasion->lost);
     if (stored->values[SELF].present) {
         next.self.past_count =
             stored->self.past_count < DKV_BOOTS_MAX ? stored->self.past_count + 1 : DKV_BOOTS_MAX;
@@ -287,22 +307,24 @@ static enum hr_err commit(const struct dkv_env *env, const struct stored *stored
     return env->commit(env->arg, &all, &conflict, diag);
 }
 
-/* @lost: the store has lost its newest changes, as far as it is not the host that says so. */
+/* @given: as far as it is not the host that says that the store may have lost something. */
 static enum hr_err boot(const struct dkv_env *env, const struct dkv_config *config,
-                        const struct stored *stored, bool lost, struct hr_arena *arena,
-                        struct hr_diag *diag)
+                        const struct stored *stored, const struct occasion *given,
+                        struct hr_arena *arena, struct hr_diag *diag)
 {
+    struct occasion occasion = *given;
     struct stored next;
     struct ending ending;
     bool lazy;
     enum hr_err err = dkv_config_lazy(env, arena, &lazy, diag);
-    if (!err && is_alone(stored, config) && class_of(stored, lost || lazy) != DKV_BOOT_INTACT &&
+    occasion.lost = occasion.lost || (!err && lazy);
+    if (!err && is_alone(stored, config) && class_of(stored, occasion.lost) != DKV_BOOT_INTACT &&
         !env->settled(env->arg)) {
         return DKV_FAIL(diag, HR_NOT_READY,
                         HR_STR("this host does not know yet which other sites there are"));
     }
     if (!err) {
-        err = mint(env, stored, config, lost || lazy, arena, &next, diag);
+        err = mint(env, stored, config, &occasion, arena, &next, diag);
     }
     if (!err) {
         err = end_origin(env, stored, config, next.self.boot_class, arena, &ending, diag);
@@ -462,7 +484,7 @@ enum hr_err dkv_site_open(const struct dkv_env *env, const struct dkv_config *gi
                       (nonce_eq(&stored.self.nonce, &config->nonce) || overtaken(&stored, config));
         if (!booted) {
             /* Whether it went through, was overtaken or nobody knows: the next reading tells. */
-            err = boot(env, config, &stored, false, arena, diag);
+            err = boot(env, config, &stored, &(const struct occasion){0}, arena, diag);
         } else if (stored.values[CTR].present && stored.values[CFG].present &&
                    add_members(&stored.cfg, config, &cfg)) {
             err = join(env, &stored, &cfg, arena, diag);
@@ -535,14 +557,16 @@ enum hr_err dkv_site_read(const struct dkv_env *env, const struct dkv_config *co
 }
 
 enum hr_err dkv_site_renew(const struct dkv_env *env, const struct dkv_config *config,
-                           dkv_origin origin, struct hr_arena *arena, struct hr_diag *diag)
+                           dkv_origin origin, uint64_t above, struct hr_arena *arena,
+                           struct hr_diag *diag)
 {
+    const struct occasion occasion = {.lost = true, .above = above};
     struct stored stored;
     enum hr_err err = load(env, arena, &stored, diag);
     if (err || stored.self.origin != origin || stored.ctr.origin != origin) {
         return err;
     }
-    return boot(env, config, &stored, true, arena, diag);
+    return boot(env, config, &stored, &occasion, arena, diag);
 }
 
 /* Stores state and class, and a clock above @lift, if @origin is in force and the host has not said meanwhile

@@ -53,10 +53,10 @@ HR_MUST_CHECK enum hr_err dkv_site_read(const struct dkv_env *env, const struct 
                                         const struct hr_str *keys, size_t count,
                                         struct hr_arena *arena, struct dkv_value *ret_values,
                                         struct hr_diag *diag);
-/* Gives the site a new incarnation in place of @origin, if that is the one in force: its store has lost
- * changes that others have, and is LOSSY from now on. Errors: as above, HR_CONFLICT, HR_UNKNOWN_OUTCOME. */
+/* Gives the site a new incarnation, above @above, in place of @origin, if that is the one in force: its store has lost
+ * what others know of it, and is LOSSY from now on. Errors: as above, HR_CONFLICT, HR_UNKNOWN_OUTCOME. */
 HR_MUST_CHECK enum hr_err dkv_site_renew(const struct dkv_env *env, const struct dkv_config *config,
-                                         dkv_origin origin, struct hr_arena *arena,
+                                         dkv_origin origin, uint64_t above, struct hr_arena *arena,
                                          struct hr_diag *diag);
 /* Commits that the site is in @state from now on, and lifts its clock above @lift, if @origin is still in
  * force. A site that is ACTIVE is INTACT. Errors: HR_CONFLICT: another commit came first, or @origin is in

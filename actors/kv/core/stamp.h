@@ -14,6 +14,8 @@
 
 #define DKV_INC_BITS 48
 #define DKV_INC_MAX (((uint64_t)1 << DKV_INC_BITS) - 1)
+/* How far a boot goes beyond the last incarnation at most, if the wall does not say. */
+#define DKV_INC_STEPS 1024u
 #define DKV_STAMP_BYTES 16u
 #define DKV_STAMP_TEXT_BYTES 32u
 

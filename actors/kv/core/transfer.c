@@ -167,6 +167,13 @@ static uint64_t new_session(const struct dkv_env *env)
     return session;
 }
 
+/* Whether the donor's clock would carry this site's away from its wall; its records may bear that clock. */
+static bool is_ahead(const struct transfer *transfer, const struct dkv_open *open)
+{
+    const struct dkv_env *env = transfer->tick->env;
+    return dkv_clock_ahead_ms(open->clock, env->wall(env->arg)) > DKV_DRIFT_MS_MAX;
+}
+
 /* Asks one after the other until one is the donor. */
 static enum turn find_donor(struct transfer *transfer)
 {
@@ -183,6 +190,9 @@ static enum turn find_donor(struct transfer *transfer)
         struct dkv_sync sync;
         uint64_t session = new_session(tick->env);
         enum hr_err err = ask_rows(transfer, holdings->lists[order[i]].site, session, &open, &diag);
+        if (!err && is_ahead(transfer, &open)) {
+            err = DKV_FAIL(&diag, HR_AGAIN, HR_STR("its clock is far ahead of this site's"));
+        }
         if (!err && waits_for_news(transfer, &open)) {
             err = DKV_FAIL(&diag, HR_AGAIN, HR_STR("it has yet to get what is known here alone"));
         }
