@@ -1,6 +1,6 @@
 /* Claims: a site that begins to serve after a boot has every change that a client was told of before that boot, if as many
- * sites hold it as a write has to have, and none of the others has lost it. Whoever asks a site that is catching up
- * gets no answer from it.
+ * sites hold it as a write has to have, and none of the others has lost it. Clients get no answer from a site that is
+ * catching up, and none from a new one before its host can know who else is there.
  *
  * Formats: docs/storage.md. A site that does not know all others yet may take fewer for enough. */
 #include "sim/call.h"
@@ -10,11 +10,11 @@
 
 #define SELF_ORIGIN_AT 17u
 #define SELF_STATE_AT 41u
-#define SELF_CLASS_AT 42u
 #define CFG_COUNT_AT 16u
 #define ACTIVE 1u
 #define SYNC 2u
-#define INTACT 1u
+/* So long a host looks for others before a new store may take itself to be alone. */
+#define ALONE_US (1500 * SIM_MS)
 
 static uint32_t wanted(const struct sim_world *world)
 {
@@ -27,20 +27,22 @@ static uint32_t wanted(const struct sim_world *world)
     return number < sites ? (uint32_t)number : sites;
 }
 
-static bool knows_all(const struct sim_world *world, const struct sim_site *site)
+/* How many sites its group has, as far as it knows. */
+static uint32_t members(const struct sim_site *site)
 {
     const struct sim_item *cfg = sim_store_get(&site->store, HR_STR("m/cfg"));
     struct hr_str value = cfg ? sim_item_value(cfg) : (struct hr_str){0};
-    return value.len > CFG_COUNT_AT &&
-           (unsigned char)value.ptr[CFG_COUNT_AT] == world->shape->site_count;
+    return value.len > CFG_COUNT_AT ? (unsigned char)value.ptr[CFG_COUNT_AT] : 0;
 }
 
-/* Whether it has to be at @site by now. */
+/* Whether it has to be at @site by now. A store that was put back to what it was need not know that it has lost
+ * anything, and so may ask one site too few. */
 static bool is_due(const struct sim_world *world, const struct sim_site *site,
                    const struct sim_join *join, const struct sim_known *known)
 {
     uint32_t bit = (uint32_t)1 << site->index;
-    bool own_loss = (known->ever & bit) && !(known->held & bit) && join->boot_class != INTACT;
+    bool told = site->store.lazy || join->is_new;
+    bool own_loss = (known->ever & bit) && !(known->held & bit) && told;
     return known->promised >= wanted(world) && known->promised_at < join->booted_at &&
            known->losses == (own_loss ? 1u : 0u) && known->losses < known->promised;
 }
@@ -65,14 +67,16 @@ void sim_check_join_self(struct sim_world *world, const struct sim_site *site, e
 {
     struct sim_join *join = &world->model->joins[site->index];
     struct hr_str value = now ? sim_item_value(now) : (struct hr_str){0};
-    if (value.len <= SELF_CLASS_AT) {
-        *join = (struct sim_join){0};
+    if (value.len <= SELF_STATE_AT) {
+        *join = (struct sim_join){.is_new = true};
         return;
     }
     uint64_t origin = sim_known_be(value.ptr + SELF_ORIGIN_AT, 8);
     uint32_t state = (unsigned char)value.ptr[SELF_STATE_AT];
+    bool first = join->origin == 0;
     bool same = origin == join->origin && why == SIM_CHANGE_COMMIT;
-    if (same && join->state == SYNC && state == ACTIVE && knows_all(world, site)) {
+    if (same && join->state == SYNC && state == ACTIVE &&
+        members(site) == world->shape->site_count) {
         check_entry(world, site, join);
     }
     if (!same) {
@@ -83,23 +87,36 @@ void sim_check_join_self(struct sim_world *world, const struct sim_site *site, e
     }
     join->origin = origin;
     join->state = state;
-    join->boot_class = (unsigned char)value.ptr[SELF_CLASS_AT];
+    join->is_new = join->is_new && (first || state == SYNC);
+    join->first = first || (join->first && same);
+}
+
+/* Whether @letter is a good answer to a client by an invocation that the client has begun. */
+static bool serves(const struct sim_call *call, const struct sim_letter *letter)
+{
+    struct hr_str asked = call->count > 0 ? call->letters[0]->subject : (struct hr_str){0};
+    struct hr_str error;
+    return hr_str_starts(asked, HR_STR("wasmkv.")) &&
+           !hr_str_starts(asked, HR_STR("wasmkv.peer.")) && letter->kind == SIM_LETTER_MESSAGE &&
+           hr_str_starts(letter->subject, HR_STR("_INBOX.c")) &&
+           !sim_json_member(letter->body, HR_STR("error"), &error);
 }
 
 void sim_check_join_published(struct sim_world *world, const struct sim_call *call,
                               const struct sim_letter *letter)
 {
-    const struct sim_join *join = &world->model->joins[call->host->site];
-    struct hr_str asked = call->count > 0 ? call->letters[0]->subject : (struct hr_str){0};
-    bool client =
-        hr_str_starts(asked, HR_STR("wasmkv.")) && !hr_str_starts(asked, HR_STR("wasmkv.peer."));
-    struct hr_str error;
-    bool good = !sim_json_member(letter->body, HR_STR("error"), &error);
-    if (client && good && letter->kind == SIM_LETTER_MESSAGE &&
-        hr_str_starts(letter->subject, HR_STR("_INBOX.c")) && join->state == SYNC &&
-        join->since < call->began) {
+    const struct sim_site *site = &world->sites[call->host->site];
+    const struct sim_join *join = &world->model->joins[site->index];
+    if (!serves(call, letter)) {
+        return;
+    }
+    if (join->state == SYNC && join->since < call->began) {
         sim_trace_fail(world, "%s answers a client, and has been catching up since %.4f s: %.*s",
-                       world->sites[call->host->site].name, (double)join->since / 1e6,
-                       SIM_ARG(letter->body));
+                       site->name, (double)join->since / 1e6, SIM_ARG(letter->body));
+    }
+    if (join->first && world->shape->site_count > 1 && members(site) == 1 &&
+        world->now < call->host->booted_at + ALONE_US) {
+        sim_trace_fail(world, "%s is new, and answers a client before it can know of others: %.*s",
+                       site->name, SIM_ARG(letter->body));
     }
 }

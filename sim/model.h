@@ -24,9 +24,10 @@ struct sim_sessions {
 struct sim_join {
     uint64_t origin;
     uint32_t state;
-    uint32_t boot_class;
     sim_us booted_at; /* as that origin, or so restored */
     sim_us since;     /* in that state */
+    bool is_new;      /* its store was empty since it last served */
+    bool first;       /* it is the first origin of its store */
 };
 
 /* What a site's m/S says. */
