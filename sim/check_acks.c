@@ -144,6 +144,9 @@ static uint64_t acks_of(struct hr_str reply)
 static uint64_t needed(const struct sim_world *world, const struct sim_host *host, uint64_t sites)
 {
     const char *wanted = world->shape->write_acks;
+    if (world->model->removals > 0) {
+        return 1; /* who is back is counted when it has said so */
+    }
     uint64_t number = sites;
     uint64_t alive = 0;
     for (uint32_t site = 0; site < world->shape->site_count; site++) {

@@ -1,6 +1,9 @@
 /* Claim: a listing shows exactly what all changes that the site has amount to, at any time: of
  * each field the change with the latest stamp, unless it removes the field, or a later one deletes the value or
  * everything. A value's version is the latest stamp of its changes. */
+#include <stdio.h>
+
+#include "base/crc32c.h"
 #include "sim/json.h"
 #include "sim/model.h"
 #include "sim/trace.h"
@@ -88,9 +91,10 @@ static bool same(const struct all *all, const struct value *value, struct hr_str
     return true;
 }
 
-static void check_item(struct sim_world *world, const struct all *all, const char *site,
+static void check_item(struct sim_world *world, const struct all *all, uint32_t index,
                        struct hr_str item, bool *listed)
 {
+    const char *site = world->sites[index].name;
     struct hr_str text;
     struct hr_str value;
     struct sim_version version;
@@ -103,6 +107,12 @@ static void check_item(struct sim_world *world, const struct all *all, const cha
         return;
     }
     const struct value *wanted = &all->values[key];
+    bool *forged = &world->model->forgeries.now[index][key];
+    if (*forged && !listed[key]) {
+        *forged = !visible(all, wanted) || !same(all, wanted, value);
+        listed[key] = true;
+        return;
+    }
     if (listed[key]) {
         sim_trace_fail(world, "%s lists k%u twice", site, (unsigned)key);
     } else if (!visible(all, wanted)) {
@@ -126,6 +136,49 @@ static void add_all(const struct sim_world *world, uint32_t site, struct all *al
             add(all, &knowledge->changes[i]);
         }
     }
+}
+
+/* The record of a key; NULL: there is none. */
+static const struct sim_item *record_of(const struct sim_site *site, uint32_t key)
+{
+    char name[16];
+    snprintf(name, sizeof name, "r/k%u", key);
+    return sim_store_get(&site->store, hr_str_c(name));
+}
+
+/* Whether the record of a key is not there, or has a sound checksum: of the four bytes before it, xor that of all
+ * after it. */
+static bool is_sound(const struct sim_site *site, uint32_t key)
+{
+    const struct sim_item *item = record_of(site, key);
+    struct hr_str record = item ? sim_item_value(item) : (struct hr_str){0};
+    return !item || (record.len > 8 &&
+                     sim_known_be(record.ptr + 4, 4) ==
+                         (hr_crc32c(hr_str_of(record.ptr, 4)) ^ hr_crc32c(hr_str_from(record, 8))));
+}
+
+const char *sim_check_litter(struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key)
+{
+    struct all all = {0};
+    add_all(world, 0, &all);
+    for (uint32_t site = 0; site < world->shape->site_count; site++) {
+        for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
+            const struct sim_item *first = record_of(&world->sites[0], key);
+            const struct sim_item *item = record_of(&world->sites[site], key);
+            *ret_site = site;
+            *ret_key = key;
+            if (item && !visible(&all, &all.values[key])) {
+                return "still remembers the deletion of";
+            }
+            if (!item && visible(&all, &all.values[key])) {
+                return "has no record of";
+            }
+            if (item && !hr_str_eq(sim_item_value(item), sim_item_value(first))) {
+                return "has another record of";
+            }
+        }
+    }
+    return NULL;
 }
 
 uint32_t sim_check_agreement_count(const struct sim_world *world, uint32_t site)
@@ -153,10 +206,13 @@ void sim_check_agreement(struct sim_world *world, uint32_t index, struct hr_str 
         return;
     }
     while (sim_json_next(&items, &name, &item)) {
-        check_item(world, &all, site, item, listed);
+        check_item(world, &all, index, item, listed);
     }
     for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
-        if (!listed[key] && visible(&all, &all.values[key])) {
+        bool *forged = &world->model->forgeries.now[index][key];
+        if (*forged && !listed[key]) {
+            *forged = visible(&all, &all.values[key]) || !is_sound(&world->sites[index], key);
+        } else if (!listed[key] && visible(&all, &all.values[key])) {
             sim_trace_fail(world, "%s does not list k%u, which is there", site, key);
         }
     }

@@ -9,6 +9,9 @@ static void check_field(struct sim_world *world, const struct sim_op *reader, ui
                         struct hr_str name, struct hr_str value)
 {
     uint64_t number = 0;
+    if (key < SIM_KEYS_MAX && world->model->forgeries.ever[key]) {
+        return; /* a listing says whether a lie is where it was told, and nowhere else */
+    }
     bool named = name.len == 2 && name.ptr[0] == 'f';
     uint32_t bit = named ? (uint32_t)1 << ((unsigned)(name.ptr[1] - '0') & 31) : 0;
     const struct sim_op *writer =

@@ -21,9 +21,10 @@ static void leave_out(struct sim_shape *shape, uint32_t bits)
 
 static void print_shape(const struct sim_shape *shape)
 {
-    printf("%u sites, acks %s, %u keys, %u clients, faults for %.1f s:\n", shape->site_count,
-           shape->write_acks, shape->key_count, shape->client_count,
-           (double)shape->faults_us / 1e6);
+    printf("%u sites, acks %s, %u keys, %u clients, feed-max %s, %s%sfaults for %.1f s:\n",
+           shape->site_count, shape->write_acks, shape->key_count, shape->client_count,
+           shape->feed_max[0] ? shape->feed_max : "as usual", shape->sessions ? "sessions, " : "",
+           shape->long_calm ? "a long calm, " : "", (double)shape->faults_us / 1e6);
     for (uint32_t i = 0; i < shape->site_count; i++) {
         printf("    s%u: %u hosts, %s store, started after %u ms\n", i + 1, shape->hosts_of[i],
                shape->lazy[i] ? "lazy" : "sync", shape->start_ms[i]);
@@ -44,7 +45,7 @@ bool sim_command_seed(const struct sim_options *options, uint64_t seed,
 {
     struct sim_shape shape;
     struct sim_result again;
-    sim_shape_draw(&shape, seed, options->asked_for, options->sites);
+    sim_shape_draw(&shape, seed, options->sites);
     leave_out(&shape, options->left_out);
     sim_run(&shape, options->trace && !options->minimise, ret_result);
     if (options->twice) {

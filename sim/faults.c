@@ -4,9 +4,14 @@
 
 #include <stdio.h>
 
+#include "base/crc32c.h"
 #include "sim/host.h"
+#include "sim/model.h"
 #include "sim/net.h"
 #include "sim/trace.h"
+
+/* Of a record, before its fields (docs/storage.md). */
+#define RECORD_HEAD_BYTES 24u
 
 void sim_faults_arrange(struct sim_world *world)
 {
@@ -114,6 +119,66 @@ static void lose(struct sim_world *world, const struct sim_window *window, bool 
     world->sites[window->site].store_life++;
 }
 
+/* The site is taken out of the group by an operator at another site, and its hosts come back. */
+static void remove_site(struct sim_world *world, const struct sim_window *window, bool on)
+{
+    const struct hr_str subject = HR_STR("_LOCAL.wasmkv.default.admin");
+    uint32_t site = window->site;
+    uint32_t by = window->other == site ? (site + 1) % world->shape->site_count : window->other;
+    struct sim_host *host = sim_net_pick(world, by, NULL);
+    char body[64];
+    if (on) {
+        kill_hosts(world, site);
+        return;
+    }
+    if (host && by != site) {
+        snprintf(body, sizeof body, "{\"verb\":\"member-remove\",\"name\":\"%s\"}",
+                 world->sites[site].name);
+        world->model->removals++;
+        sim_host_take(
+            world, host,
+            sim_letter_new(SIM_LETTER_MESSAGE, subject, hr_str_c(body), (struct hr_str){0}));
+    }
+    start_hosts(world, site);
+}
+
+/* The first field of the record that has a value, if its layout is as it should be. 0: none has. */
+static size_t find_value(const char *record, size_t len, size_t *ret_len)
+{
+    size_t at = RECORD_HEAD_BYTES;
+    while (at < len) {
+        /* u8 length of name | name | 16 B stamp | u8 type | u32 length of value | value */
+        size_t type_at = at + 1 + (unsigned char)record[at] + 16;
+        if (type_at + 5 > len) {
+            return 0;
+        }
+        size_t value_len = (size_t)sim_known_be(record + type_at + 1, 4);
+        if (record[type_at] == 0 && value_len > 0 && value_len <= len - type_at - 5) {
+            *ret_len = value_len;
+            return type_at + 5;
+        }
+        at = type_at + 5 + value_len;
+    }
+    return 0;
+}
+
+/* Changes a digit of a field's value, so that the record lies under a sound checksum. False: it has none. */
+static bool lie(struct sim_world *world, char *record, size_t len)
+{
+    size_t value_len = 0;
+    size_t at = find_value(record, len, &value_len);
+    if (at == 0) {
+        return false;
+    }
+    char *digit = &record[at + sim_random_below(&world->store_random, value_len)];
+    *digit = *digit == '9' ? '1' : (char)(*digit + 1);
+    uint32_t crc = hr_crc32c(hr_str_of(record, 4)) ^ hr_crc32c(hr_str_of(record + 8, len - 8));
+    for (size_t i = 0; i < 4; i++) {
+        record[4 + i] = (char)(crc >> (24 - 8 * i));
+    }
+    return true;
+}
+
 static void forge(struct sim_world *world, const struct sim_window *window, bool on)
 {
     struct sim_store *store = &world->sites[window->site].store;
@@ -128,13 +193,19 @@ static void forge(struct sim_world *world, const struct sim_window *window, bool
     char value[4096];
     size_t key_len = item->key_len;
     size_t len = item->value_len;
-    if (key_len > sizeof key || len > sizeof value || len == 0) {
+    if (key_len > sizeof key || len > sizeof value || len <= RECORD_HEAD_BYTES) {
         return;
     }
     memcpy(key, item->bytes, key_len);
     memcpy(value, item->bytes + key_len, len);
     uint64_t bit = sim_random_below(&world->store_random, len * 8);
-    value[bit / 8] = (char)(value[bit / 8] ^ (1 << bit % 8));
+    if (window->amount % 2 > 0) {
+        value[bit / 8] = (char)(value[bit / 8] ^ (1 << bit % 8));
+    } else if (!lie(world, value, len)) {
+        return;
+    }
+    sim_trace_say(world, window->site, "its record %.*s is %s", (int)key_len, key,
+                  window->amount % 2 > 0 ? "damaged" : "forged");
     sim_store_forge(store, hr_str_of(key, key_len), hr_str_of(value, len));
 }
 
@@ -232,6 +303,9 @@ void sim_faults_turn(struct sim_world *world, uint32_t number, bool on)
         break;
     case SIM_FAULT_STORE_FORGED:
         forge(world, window, on);
+        break;
+    case SIM_FAULT_REMOVE:
+        remove_site(world, window, on);
         break;
     case SIM_FAULTS:
         break;

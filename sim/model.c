@@ -172,6 +172,29 @@ static void marks_changed(struct sim_world *world, struct sim_site *site,
     }
 }
 
+/* A site that was taken out has deleted its store. */
+static void site_wiped(struct sim_world *world, struct sim_site *site)
+{
+    struct sim_knowledge *knowledge = &world->model->knowledge;
+    sim_trace_say(world, site->index, "its store is wiped");
+    world->model->versions.lost_at[site->index] = world->now;
+    for (size_t i = 0; i < knowledge->count; i++) {
+        change_gone(world, site, &knowledge->changes[i]);
+    }
+}
+
+static void record_forged(struct sim_world *world, const struct sim_site *site, struct hr_str key)
+{
+    struct sim_forgeries *forgeries = &world->model->forgeries;
+    uint64_t number;
+    if (hr_str_starts(key, HR_STR("r/k")) && hr_str_to_u64(hr_str_from(key, 3), &number) &&
+        number < SIM_KEYS_MAX) {
+        forgeries->now[site->index][number] = true;
+        forgeries->ever[number] = true;
+        forgeries->any = true;
+    }
+}
+
 void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_change why,
                        struct hr_str key, const struct sim_item *now)
 {
@@ -186,8 +209,13 @@ void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_
         feed_changed(world, site, why, key, now);
     } else if (hr_str_starts(key, HR_STR("v/"))) {
         progress_changed(world, site, why, key, now);
+    } else if (why == SIM_CHANGE_FORGED) {
+        record_forged(world, site, key);
     } else if (hr_str_eq(key, HR_STR("m/self"))) {
         sim_check_join_self(world, site, why, now);
+        if (!now && why == SIM_CHANGE_COMMIT) {
+            site_wiped(world, site);
+        }
     } else if (hr_str_eq(key, HR_STR("m/S"))) {
         marks_changed(world, site, now);
     } else if (hr_str_eq(key, HR_STR("m/ctr")) && now && why == SIM_CHANGE_COMMIT) {
@@ -230,6 +258,20 @@ bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uin
         }
     }
     return true;
+}
+
+bool sim_model_forged(const struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key)
+{
+    for (uint32_t site = 0; site < SIM_SITES_MAX; site++) {
+        for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
+            if (world->model->forgeries.now[site][key]) {
+                *ret_site = site;
+                *ret_key = key;
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 void sim_model_check_end(struct sim_world *world)

@@ -37,8 +37,17 @@ struct sim_marks {
         [SIM_SITES_MAX]; /* of each site: the incarnation up to which its changes are gathered up */
 };
 
+/* Where records were forged, and have not been seen sound again since. */
+struct sim_forgeries {
+    bool now[SIM_SITES_MAX][SIM_KEYS_MAX];
+    bool ever[SIM_KEYS_MAX];
+    bool any; /* ever */
+};
+
 struct sim_model {
     struct sim_join joins[SIM_SITES_MAX];
+    struct sim_forgeries forgeries;
+    uint32_t removals; /* of sites, by operators */
     struct sim_marks marks[SIM_SITES_MAX];
     struct sim_sessions sessions;
     struct sim_knowledge knowledge;
@@ -68,6 +77,8 @@ void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt
 
 /* Whether every change that is left is at every site. ret_missing: one that is not (to be said). */
 bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uint32_t *ret_site);
+/* A record that was forged and is so still. False: there is none. */
+bool sim_model_forged(const struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key);
 /* After healing and settling: acknowledged writes are there, refused ones are not. */
 void sim_model_check_end(struct sim_world *world);
 
@@ -113,6 +124,9 @@ void sim_check_values_told(struct sim_world *world, const struct sim_op *op, str
 void sim_check_agreement(struct sim_world *world, uint32_t site, struct hr_str reply);
 /* How many values @site shows, by the changes that it has. */
 uint32_t sim_check_agreement_count(const struct sim_world *world, uint32_t site);
+/* In a long calm: every store holds the visible values and nothing else, the same at all sites. NULL: so it is; else what
+ * is not so. */
+const char *sim_check_litter(struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key);
 /* check_count.c: a deletion of everything says how many values there were. */
 void sim_check_count_told(struct sim_world *world, const struct sim_op *op, struct hr_str reply);
 /* check_traffic.c: when nothing is wrong, @letters changes were sent for @writes writes. */

@@ -14,9 +14,6 @@ const char *sim_options_help(void)
            "    --seconds N          instead of an end: until the time is over\n"
            "    --file F             first the seeds in a file, one a line, # begins a remark\n"
            "    --twice              each seed twice: its trace has to be the same\n"
-           "    --with-store-loss    stores may be lost or restored from an old copy\n"
-           "    --with-forgery       values may change in a store by themselves\n"
-           "    --with-sessions      clients ask for session tokens, and send them\n"
            "    --sites N            so many sites, 1 to 5, instead of as many as the seed draws\n"
            "    --without FAULT      leave out a kind of fault, by its name in the story\n"
            "    --stop               no more seeds in a job after one that failed\n"
@@ -102,13 +99,6 @@ bool sim_options_read(int argc, char **argv, struct sim_options *ret_options)
             options.quiet = true;
         } else if (strcmp(word, "--stop") == 0) {
             options.stop = true;
-        } else if (strcmp(word, "--with-store-loss") == 0) {
-            options.asked_for |= SIM_FAULT_BIT(SIM_FAULT_STORE_LOSS);
-            options.asked_for |= SIM_FAULT_BIT(SIM_FAULT_STORE_RESTORE);
-        } else if (strcmp(word, "--with-sessions") == 0) {
-            options.asked_for |= SIM_WITH_SESSIONS;
-        } else if (strcmp(word, "--with-forgery") == 0) {
-            options.asked_for |= SIM_FAULT_BIT(SIM_FAULT_STORE_FORGED);
         } else if (read_valued(word, i + 1 < argc ? argv[i + 1] : NULL, &options)) {
             i++;
         } else {

@@ -17,11 +17,10 @@ struct sim_options {
     bool quiet;
     bool stop; /* at the first seed that fails, in each job */
     uint32_t jobs;
-    uint32_t seconds;   /* 0: no limit; else seeds after first until the time is over */
-    uint32_t asked_for; /* bits of faults that are drawn only if asked for */
-    uint32_t left_out;  /* bits of faults that are removed */
-    uint32_t sites;     /* 0: as drawn */
-    const char *file;   /* of seeds, one a line, before the others */
+    uint32_t seconds;  /* 0: no limit; else seeds after first until the time is over */
+    uint32_t left_out; /* bits of faults that are removed */
+    uint32_t sites;    /* 0: as drawn */
+    const char *file;  /* of seeds, one a line, before the others */
 };
 
 /* False: it cannot be understood. */

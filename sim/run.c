@@ -28,6 +28,37 @@ static void tell_missing(struct sim_world *world)
     }
 }
 
+/* In a long calm, until deletions are forgotten. */
+static void forget(struct sim_world *world)
+{
+    uint32_t site = 0;
+    uint32_t key = 0;
+    sim_us end = world->now + SIM_FORGET_US;
+    const char *what = sim_check_litter(world, &site, &key);
+    while (!world->failed && what && world->now < end) {
+        sim_world_run(world, world->now + STEP_US);
+        what = sim_check_litter(world, &site, &key);
+    }
+    if (what && !world->failed) {
+        sim_trace_fail(world, "%s %s k%u, long after it", world->sites[site].name, what, key);
+    }
+}
+
+/* Until what was forged is as it was. */
+static void mend(struct sim_world *world)
+{
+    uint32_t site = 0;
+    uint32_t key = 0;
+    sim_us end = world->now + SIM_HEAL_US;
+    while (!world->failed && sim_model_forged(world, &site, &key) && world->now < end) {
+        sim_world_run(world, world->now + STEP_US);
+        sim_probe_all(world);
+    }
+    if (!world->failed && sim_model_forged(world, &site, &key)) {
+        sim_trace_fail(world, "%s has not mended its record of k%u", world->sites[site].name, key);
+    }
+}
+
 /* Until all have what is left, and no client waits. */
 static void settle(struct sim_world *world, sim_us end)
 {
@@ -141,6 +172,7 @@ void sim_run(const struct sim_shape *shape, bool tracing, struct sim_result *ret
     }
     if (!world->failed) {
         sim_faults_heal(world);
+        mend(world);
         settle(world, world->now + SIM_HEAL_US);
         settled_at = world->now;
     }
@@ -154,6 +186,9 @@ void sim_run(const struct sim_shape *shape, bool tracing, struct sim_result *ret
     }
     if (!world->failed) {
         compare(world);
+    }
+    if (!world->failed && shape->long_calm && shape->site_count > 1) {
+        forget(world);
     }
     fill(world, shape->faults_us, settled_at, ret_result);
     sim_world_free(world);

@@ -30,9 +30,16 @@ static void draw_sites(struct sim_shape *shape, struct sim_random *random)
     shape->site_count = counts[sim_random_below(random, sizeof counts / sizeof counts[0])];
     bool lazy_world = coin(random, 40);
     bool late_world = coin(random, 25);
+    bool cuts = coin(random, 15);
+    shape->forging = coin(random, 12) && shape->site_count > 1;
+    shape->long_calm = coin(random, 15);
+    if (cuts && !shape->forging) {
+        snprintf(shape->feed_max, sizeof shape->feed_max, "%u",
+                 (unsigned)sim_random_scaled(random, 16, 200));
+    }
     for (uint32_t i = 0; i < SIM_SITES_MAX; i++) {
         shape->hosts_of[i] = coin(random, 20) ? 2 : 1;
-        shape->lazy[i] = lazy_world && coin(random, 60);
+        shape->lazy[i] = lazy_world && coin(random, 60) && !shape->forging;
         shape->start_ms[i] = (uint32_t)(late_world && i > 0 ? sim_random_below(random, 4000) : 0);
     }
     snprintf(shape->write_acks, sizeof shape->write_acks, "%s",
@@ -42,11 +49,13 @@ static void draw_sites(struct sim_shape *shape, struct sim_random *random)
 static void draw_behaviour(struct sim_shape *shape, struct sim_random *random)
 {
     static const uint32_t pauses[] = {0, 20000, 100000, 300000, 1000000};
-    shape->net_us = sim_random_scaled(random, 200, 80 * SIM_MS);
+    shape->net_us = coin(random, 4) ? sim_random_range(random, 80 * SIM_MS, 250 * SIM_MS)
+                                    : sim_random_scaled(random, 200, 80 * SIM_MS);
     shape->read_us = sim_random_scaled(random, 20, 2 * SIM_MS);
     shape->commit_us = sim_random_scaled(random, 100, 10 * SIM_MS);
     /* Time enough for a way there, a commit and a way back on a good day. */
     uint64_t least_ms = 200 + (4 * shape->net_us + 6 * shape->commit_us) / 1000;
+    least_ms += shape->net_us >= 80 * SIM_MS ? 1000 : 0; /* the first rounds of a ship are too short */
     snprintf(shape->ack_timeout_ms, sizeof shape->ack_timeout_ms, "%u",
              (unsigned)sim_random_scaled(random, least_ms, 5000));
     shape->pause_chance = pauses[sim_random_below(random, sizeof pauses / sizeof pauses[0])];
@@ -69,6 +78,7 @@ static void draw_clients(struct sim_shape *shape, struct sim_random *random)
     for (uint32_t i = 0; i < SIM_CLIENTS_MAX; i++) {
         shape->client_site[i] = (uint32_t)sim_random_below(random, shape->site_count);
     }
+    shape->sessions = coin(random, 50);
 }
 
 /* The amount and the length of a window. */
@@ -109,6 +119,13 @@ static void draw_window(struct sim_window *window, struct sim_random *random)
     case SIM_FAULT_STORE_RESTORE:
         window->amount = sim_random_scaled(random, 100 * SIM_MS, 10 * SIM_S);
         break;
+    case SIM_FAULT_STORE_FORGED:
+        window->amount = sim_random_below(random, 2);
+        break;
+    case SIM_FAULT_REMOVE:
+        /* Who is heard of is not taken out. */
+        length += 4 * SIM_S;
+        break;
     case SIM_FAULT_PAUSE:
         length = sim_random_scaled(random, 20 * SIM_MS, 5 * SIM_S);
         break;
@@ -120,36 +137,41 @@ static void draw_window(struct sim_window *window, struct sim_random *random)
     case SIM_FAULT_STORE_KILL:
     case SIM_FAULT_STORE_FULL:
     case SIM_FAULT_STORE_LOSS:
-    case SIM_FAULT_STORE_FORGED:
     case SIM_FAULTS:
         break;
     }
     window->until = window->from + length;
 }
 
-static void draw_faults(struct sim_shape *shape, struct sim_random *random, uint32_t asked_for)
+static bool may_happen(const struct sim_shape *shape, uint32_t fault)
+{
+    bool forges = fault == SIM_FAULT_STORE_FORGED;
+    bool loses = (SIM_FAULTS_OF_LOSS & SIM_FAULT_BIT(fault)) != 0;
+    return (forges && shape->forging) || (loses && !shape->forging) || (!forges && !loses);
+}
+
+static void draw_faults(struct sim_shape *shape, struct sim_random *random)
 {
     shape->faults_us = sim_random_scaled(random, 3 * SIM_S, 30 * SIM_S);
     uint32_t percent = (uint32_t)sim_random_range(random, 5, 60);
     for (uint32_t fault = 0; fault < SIM_FAULTS; fault++) {
-        bool on = coin(random, percent);
+        bool on = coin(random, percent) || fault == SIM_FAULT_STORE_FORGED;
         uint64_t count = sim_random_scaled(random, 1, 1 + shape->faults_us / (2 * SIM_S));
-        bool may =
-            !(SIM_FAULTS_ASKED_FOR & SIM_FAULT_BIT(fault)) || (asked_for & SIM_FAULT_BIT(fault));
+        on = on && may_happen(shape, fault);
         for (uint64_t i = 0; i < count; i++) {
             struct sim_window window = {.fault = (enum sim_fault)fault};
             window.from = sim_random_below(random, shape->faults_us);
             window.site = (uint32_t)sim_random_below(random, shape->site_count);
             window.other = (uint32_t)sim_random_below(random, shape->site_count);
             draw_window(&window, random);
-            if (on && may && shape->window_count < SIM_WINDOWS_MAX) {
+            if (on && shape->window_count < SIM_WINDOWS_MAX) {
                 shape->windows[shape->window_count++] = window;
             }
         }
     }
 }
 
-void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t asked_for, uint32_t sites)
+void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t sites)
 {
     struct sim_random random = sim_random_of(seed, STREAM_SHAPE);
     *ret_shape = (struct sim_shape){.seed = seed};
@@ -157,7 +179,6 @@ void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t asked_f
     ret_shape->site_count = sites > 0 ? sites : ret_shape->site_count;
     draw_behaviour(ret_shape, &random);
     draw_clients(ret_shape, &random);
-    ret_shape->sessions = (asked_for & SIM_WITH_SESSIONS) != 0;
     random = sim_random_of(seed, STREAM_FAULTS);
-    draw_faults(ret_shape, &random, asked_for);
+    draw_faults(ret_shape, &random);
 }

@@ -43,7 +43,9 @@
     X(VIEW, "view", "the site's hosts take others for dead or alive: amount of a million")   \
     X(STORE_LOSS, "store-loss", "the site's store is emptied while its hosts are down")      \
     X(STORE_RESTORE, "store-restore", "the site's store becomes what it was amount ago")     \
-    X(STORE_FORGED, "store-forged", "a value in the site's store changes by itself")
+    X(STORE_FORGED, "store-forged",                                                          \
+      "a record in the site's store changes: it cannot be read (odd), or lies")              \
+    X(REMOVE, "remove", "the site's hosts are down, and it is taken out before they are back")
 
 enum sim_fault {
 #define SIM_FAULT_ENUM(name, text, what) SIM_FAULT_##name,
@@ -53,13 +55,10 @@ enum sim_fault {
 };
 
 #define SIM_FAULT_BIT(fault) ((uint32_t)1 << (fault))
-/* Faults that the core does not promise to survive yet; drawn only if asked for. */
-#define SIM_FAULTS_ASKED_FOR                                                        \
+/* Where records are forged no store loses what would tell the truth. */
+#define SIM_FAULTS_OF_LOSS                                                          \
     (SIM_FAULT_BIT(SIM_FAULT_STORE_LOSS) | SIM_FAULT_BIT(SIM_FAULT_STORE_RESTORE) | \
-     SIM_FAULT_BIT(SIM_FAULT_STORE_FORGED))
-
-/* Asked for beside faults: clients send session tokens. */
-#define SIM_WITH_SESSIONS ((uint32_t)1 << 31)
+     SIM_FAULT_BIT(SIM_FAULT_REMOVE))
 
 const char *sim_fault_name(enum sim_fault fault);
 
@@ -83,6 +82,7 @@ struct sim_shape {
     uint32_t start_ms[SIM_SITES_MAX]; /* hosts are started then */
     char write_acks[16];
     char ack_timeout_ms[16];
+    char feed_max[16]; /* empty: as the core has it */
     /* the world on a good day */
     sim_us net_us;  /* one way between sites, at least; half as much more at random */
     sim_us read_us; /* a store's answer */
@@ -99,12 +99,13 @@ struct sim_shape {
     bool sessions; /* clients ask for session tokens, and send them */
     /* faults */
     sim_us faults_us; /* how long there are any */
+    bool long_calm;   /* until what was deleted is forgotten */
+    bool forging;     /* records may be forged, and nothing is lost */
     struct sim_window windows[SIM_WINDOWS_MAX];
     size_t window_count;
 };
 
-/* @asked_for: bits of faults of SIM_FAULTS_ASKED_FOR that may be drawn too, and SIM_WITH_SESSIONS. @sites: how many there are, 0: as
- * drawn. */
-void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t asked_for, uint32_t sites);
+/* @sites: how many there are, 0: as drawn. */
+void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t sites);
 
 #endif

@@ -438,7 +438,7 @@ static void batch_names_what_is_wrong_in_the_configuration(void **state)
         {"here", NULL, NULL, NULL, NULL, "boot-nonce must be"},
         {"here", NULL, NULL, "00", NULL, "boot-nonce must be"},
         {"here", NULL, NULL, "000102030405060708090a0b0c0d0e0F", NULL, "boot-nonce must be"},
-        {"here", NULL, NULL, FAKE_NONCE, "1023", "feed-max must be"},
+        {"here", NULL, NULL, FAKE_NONCE, "15", "feed-max must be"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         fake.site = rows[i].site;

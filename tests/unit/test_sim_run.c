@@ -26,7 +26,7 @@ static void seed_is_one_story(void **state)
         struct sim_shape shape;
         struct sim_result first;
         struct sim_result second;
-        sim_shape_draw(&shape, seed, 0, 0);
+        sim_shape_draw(&shape, seed, 0);
         sim_run(&shape, false, &first);
         sim_run(&shape, false, &second);
         if (first.failed) {
@@ -49,7 +49,7 @@ static void minimising_leaves_out_what_is_not_needed(void **state)
     (void)state;
     struct sim_shape shape;
     struct sim_result result;
-    sim_shape_draw(&shape, 3, 0, 3);
+    sim_shape_draw(&shape, 3, 3);
     shape.net_us = 200 * SIM_MS;
     shape.faults_us = 3 * SIM_S;
     snprintf(shape.write_acks, sizeof shape.write_acks, "2");

@@ -4,7 +4,7 @@
  *   site-id         1 to 65535; 1 if not set
  *   boot-nonce      required: 32 lower-case hexadecimal digits, drawn anew at every start of the host
  *   bucket          the bucket's name, a part of its subjects; "default" if not set
- *   feed-max        entries kept in the feed, of all origins, 1024 or more; 100000 if not set
+ *   feed-max        entries kept in the feed, of all origins, 16 or more; 100000 if not set
  *   write-acks      sites that have to hold a write before it is answered: 1 to 32, `majority` or
  *                   `all`; 2 if not set (acks.h)
  *   ack-timeout-ms  how long a write waits for them, 100 to 20000; 5000 if not set
@@ -25,7 +25,7 @@
 #include "actors/kv/core/state.h"
 
 #define DKV_SITE_NAME_BYTES_MAX 64u
-#define DKV_FEED_MAX_MIN 1024u
+#define DKV_FEED_MAX_MIN 16u
 #define DKV_FEED_MAX_DEFAULT 100000u
 #define DKV_WRITE_ACKS_DEFAULT 2u
 #define DKV_ACK_TIMEOUT_MS_MIN 100u

@@ -8,7 +8,7 @@
 #include "actors/kv/core/have.h"
 #include "actors/kv/core/tick.h"
 
-#define DKV_HAVE_TIMEOUT_MS 300u
+#define DKV_HAVE_TIMEOUT_MS 1000u
 
 struct dkv_holdings {
     struct dkv_have *lists; /* of different sites; the first one is this site's */
