@@ -157,6 +157,24 @@ static bool is_sound(const struct sim_site *site, uint32_t key)
                          (hr_crc32c(hr_str_of(record.ptr, 4)) ^ hr_crc32c(hr_str_from(record, 8))));
 }
 
+uint64_t sim_check_litter_stamp(const struct sim_world *world, uint32_t site, uint32_t key)
+{
+    const struct sim_item *item = record_of(&world->sites[site], key);
+    struct hr_str record = item ? sim_item_value(item) : (struct hr_str){0};
+    uint64_t latest = record.len >= 24 ? sim_known_be(record.ptr + 8, 8) : 0;
+    /* u8 length of name | name | 16 B stamp | u8 type | u32 length of value | value */
+    for (size_t at = 24; at < record.len;) {
+        size_t stamp_at = at + 1 + (unsigned char)record.ptr[at];
+        if (stamp_at + 21 > record.len) {
+            break;
+        }
+        uint64_t stamp = sim_known_be(record.ptr + stamp_at, 8);
+        latest = stamp > latest ? stamp : latest;
+        at = stamp_at + 21 + (size_t)sim_known_be(record.ptr + stamp_at + 17, 4);
+    }
+    return latest;
+}
+
 const char *sim_check_litter(struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key)
 {
     struct all all = {0};

@@ -32,7 +32,10 @@ void sim_check_sequence_again(struct sim_world *world, const struct sim_site *si
      * what it was, may use it again: there is nobody who could have seen it. */
     bool alone = world->shape->site_count == 1;
     uint32_t others = before->held & ~((uint32_t)1 << site->index);
-    bool filled = (now->kind == SIM_KNOWN_NOOP || alone) && others == 0 && before->losses > 0;
+    bool out = sim_model_is_out(world, before);
+    others &= out ? ~((uint32_t)1 << (before->origin >> 48) >> 1) : UINT32_MAX;
+    bool filled =
+        (now->kind == SIM_KNOWN_NOOP || alone) && others == 0 && (before->losses > 0 || out);
     if (before->digest != now->digest && !filled) {
         sim_trace_fail(world, "%s has another change under the number %016llx/%llu", site->name,
                        (unsigned long long)now->origin, (unsigned long long)now->seq);

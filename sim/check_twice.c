@@ -1,5 +1,6 @@
-/* Claims: a site that has a request's change does not do the request again, if it has an id. A request without
- * one is done once for each time that it was sent. Sets only, whose changes tell the request. */
+/* Claims: a site that has got a request's change as one (a state transfer brings outcomes only) does not do the
+ * request again, if it has an id. A request without one is done once for each time that it was sent. Sets only, whose
+ * changes tell the request. */
 #include "sim/client.h"
 #include "sim/model.h"
 #include "sim/trace.h"
@@ -27,7 +28,7 @@ static uint32_t count_changes(const struct sim_world *world, uint32_t op, uint32
     for (size_t i = knowledge->count; i > 0; i--) {
         if (knowledge->changes[i - 1].op == op) {
             count++;
-            *ret_held |= knowledge->changes[i - 1].held;
+            *ret_held |= knowledge->changes[i - 1].fed;
         }
     }
     return count;

@@ -87,7 +87,8 @@ static void draw_op(struct sim_world *world, struct sim_op *op)
     uint64_t first = sim_random_below(random, keys);
     uint64_t second = sim_random_below(random, keys);
     op->key = (uint32_t)(first < second ? first : second);
-    op->identified = !sim_random_chance(random, world->shape->raw_chance);
+    bool reads = op->kind == SIM_OP_GET || op->kind == SIM_OP_LIST;
+    op->identified = !sim_random_chance(random, world->shape->raw_chance) && !reads;
     bool conditional = sim_random_chance(random, world->shape->condition_chance);
     uint64_t which = sim_random_below(random, 3);
     uint64_t sets = sim_random_next(random);
@@ -151,7 +152,7 @@ void sim_clients_body(const struct sim_op *op, char *ret_text, size_t bytes)
             add(ret_text, bytes, part);
         }
     }
-    if (op->identified && !reads) {
+    if (op->identified) {
         snprintf(part, sizeof part, "\"$request-id\":\"r%u\"", op->number);
         add(ret_text, bytes, part);
     }

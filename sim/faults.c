@@ -104,6 +104,7 @@ static void restore(struct sim_world *world, const struct sim_window *window, bo
     kill_hosts(world, window->site);
     if (site->backup.items) {
         sim_store_restore(&site->store, &site->backup);
+        sim_model_restored(world, window->site);
         site->store_life++;
     }
 }

@@ -21,10 +21,12 @@ struct sim_known {
     uint32_t key;
     uint32_t sets;
     uint32_t removes;
-    bool marks;         /* it sets the mark that the value is there */
-    uint32_t op;        /* of the values that it sets; 0: it sets none */
-    uint32_t held;      /* bits of sites whose feeds have it, or have had it and cut it off */
-    uint32_t ever;      /* bits of sites that have ever held it */
+    bool marks;    /* it sets the mark that the value is there */
+    uint32_t op;   /* of the values that it sets; 0: it sets none */
+    uint32_t held; /* bits of sites whose feeds have it, or have had it and cut it off */
+    uint32_t ever; /* bits of sites that have ever held it */
+    uint32_t
+        fed; /* of those that hold it: bits of those that had it as a change, not by its outcome */
     uint32_t losses;    /* how often a store that held it has lost it */
     uint32_t promised;  /* acks that a client was told of */
     sim_us promised_at; /* when a client was told of so many */

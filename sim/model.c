@@ -7,6 +7,8 @@
 #include "sim/memory.h"
 #include "sim/trace.h"
 
+/* Of m/self, before the incarnation that began the store (docs/storage.md). */
+#define SINCE_AT 43u
 /* Of m/S, before the number of sites whose origins are gathered up (docs/storage.md). */
 #define MARKS_BYTES 73u
 
@@ -19,6 +21,9 @@ void sim_model_free(struct sim_model *model)
 {
     if (model) {
         sim_knowledge_release(&model->knowledge);
+        for (uint32_t i = 0; i < SIM_SITES_MAX; i++) {
+            hr_free(model->saved[i].changes);
+        }
     }
     hr_free(model);
 }
@@ -36,6 +41,7 @@ static void change_gone(struct sim_world *world, const struct sim_site *site,
     uint32_t bit = (uint32_t)1 << site->index;
     if (known->held & bit) {
         known->held &= ~bit;
+        known->fed &= ~bit;
         world->model->knowledge.latest[site->index].stale = true;
         known->losses++;
         sim_check_acks_lost(world, known);
@@ -85,6 +91,7 @@ static void feed_changed(struct sim_world *world, struct sim_site *site, enum si
         }
     }
     sim_known_hold(knowledge, index, site->index);
+    knowledge->changes[index].fed |= (uint32_t)1 << site->index;
 }
 
 static bool in_feed(const struct sim_site *site, uint64_t origin, uint64_t seq)
@@ -172,6 +179,23 @@ static void marks_changed(struct sim_world *world, struct sim_site *site,
     }
 }
 
+static void fence_changed(struct sim_world *world, struct hr_str key, const struct sim_item *now)
+{
+    struct hr_str value = sim_item_value(now);
+    uint64_t site = key.len == 6 ? sim_known_hex(key.ptr + 2, 4) : 0;
+    uint64_t upto = value.len >= 17 ? sim_known_be(value.ptr + 9, 8) : 0;
+    if (site >= 1 && site <= SIM_SITES_MAX && upto > world->model->removed[site - 1]) {
+        world->model->removed[site - 1] = upto;
+    }
+}
+
+bool sim_model_is_out(const struct sim_world *world, const struct sim_known *known)
+{
+    uint64_t home = known->origin >> 48;
+    return home >= 1 && home <= SIM_SITES_MAX &&
+           (known->origin & 0xffffffffffffu) <= world->model->removed[home - 1];
+}
+
 /* A site that was taken out has deleted its store. */
 static void site_wiped(struct sim_world *world, struct sim_site *site)
 {
@@ -180,6 +204,43 @@ static void site_wiped(struct sim_world *world, struct sim_site *site)
     world->model->versions.lost_at[site->index] = world->now;
     for (size_t i = 0; i < knowledge->count; i++) {
         change_gone(world, site, &knowledge->changes[i]);
+    }
+}
+
+/* What is in no feed and behind no v/ any more goes with the records. */
+static void store_emptied(struct sim_world *world, struct sim_site *site)
+{
+    struct sim_knowledge *knowledge = &world->model->knowledge;
+    for (size_t i = 0; i < knowledge->count; i++) {
+        struct sim_known *known = &knowledge->changes[i];
+        if (!in_feed(site, known->origin, known->seq)) {
+            change_gone(world, site, known);
+        }
+    }
+}
+
+void sim_model_saved(struct sim_world *world, uint32_t site)
+{
+    const struct sim_knowledge *knowledge = &world->model->knowledge;
+    struct sim_saved *saved = &world->model->saved[site];
+    hr_free(saved->changes);
+    saved->changes = sim_alloc(knowledge->count + 1);
+    saved->count = knowledge->count;
+    for (size_t i = 0; i < knowledge->count; i++) {
+        const struct sim_known *known = &knowledge->changes[i];
+        saved->changes[i] = (uint8_t)((known->held >> site & 1) + 2 * (known->fed >> site & 1));
+    }
+}
+
+void sim_model_restored(struct sim_world *world, uint32_t site)
+{
+    struct sim_knowledge *knowledge = &world->model->knowledge;
+    const struct sim_saved *saved = &world->model->saved[site];
+    for (uint32_t i = 0; i < saved->count; i++) {
+        if (saved->changes[i] & 1) {
+            sim_known_hold(knowledge, i, site);
+            knowledge->changes[i].fed |= (uint32_t)(saved->changes[i] >> 1) << site;
+        }
     }
 }
 
@@ -209,12 +270,16 @@ void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_
         feed_changed(world, site, why, key, now);
     } else if (hr_str_starts(key, HR_STR("v/"))) {
         progress_changed(world, site, why, key, now);
+    } else if (hr_str_starts(key, HR_STR("h/")) && now) {
+        fence_changed(world, key, now);
     } else if (why == SIM_CHANGE_FORGED) {
         record_forged(world, site, key);
     } else if (hr_str_eq(key, HR_STR("m/self"))) {
         sim_check_join_self(world, site, why, now);
         if (!now && why == SIM_CHANGE_COMMIT) {
             site_wiped(world, site);
+        } else if (!now) {
+            store_emptied(world, site);
         }
     } else if (hr_str_eq(key, HR_STR("m/S"))) {
         marks_changed(world, site, now);
@@ -258,6 +323,21 @@ bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uin
         }
     }
     return true;
+}
+
+bool sim_model_to_wipe(const struct sim_world *world, uint32_t *ret_site)
+{
+    for (uint32_t i = 0; i < world->shape->site_count; i++) {
+        const struct sim_item *item = sim_store_get(&world->sites[i].store, HR_STR("m/self"));
+        struct hr_str self = item ? sim_item_value(item) : (struct hr_str){0};
+        bool known = self.len >= SINCE_AT + 8 && self.ptr[0] == 2;
+        uint64_t since = known ? sim_known_be(self.ptr + SINCE_AT, 8) : UINT64_MAX;
+        if (since <= world->model->removed[i]) {
+            *ret_site = i;
+            return true;
+        }
+    }
+    return false;
 }
 
 bool sim_model_forged(const struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key)

@@ -44,10 +44,19 @@ struct sim_forgeries {
     bool any; /* ever */
 };
 
+/* What a site held when a copy was made of its store. */
+struct sim_saved {
+    uint8_t *changes; /* of each change: 1: held, 2: as a change; owned */
+    size_t count;
+};
+
 struct sim_model {
     struct sim_join joins[SIM_SITES_MAX];
+    struct sim_saved saved[SIM_SITES_MAX];
     struct sim_forgeries forgeries;
     uint32_t removals; /* of sites, by operators */
+    uint64_t removed
+        [SIM_SITES_MAX]; /* the incarnation up to which a site is out, as anybody has noted */
     struct sim_marks marks[SIM_SITES_MAX];
     struct sim_sessions sessions;
     struct sim_knowledge knowledge;
@@ -66,6 +75,9 @@ void sim_model_committer(struct sim_world *world, const struct sim_call *call);
 /* A key of @site's store has changed. */
 void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_change why,
                        struct hr_str key, const struct sim_item *now);
+/* A copy is made of @site's store, and takes its place again. */
+void sim_model_saved(struct sim_world *world, uint32_t site);
+void sim_model_restored(struct sim_world *world, uint32_t site);
 /* The core hands @letter to the bus. */
 void sim_model_published(struct sim_world *world, const struct sim_call *call,
                          const struct sim_letter *letter);
@@ -77,6 +89,8 @@ void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt
 
 /* Whether every change that is left is at every site. ret_missing: one that is not (to be said). */
 bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uint32_t *ret_site);
+/* A site whose store is to be deleted, because it was taken out since the store began. False: there is none. */
+bool sim_model_to_wipe(const struct sim_world *world, uint32_t *ret_site);
 /* A record that was forged and is so still. False: there is none. */
 bool sim_model_forged(const struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key);
 /* After healing and settling: acknowledged writes are there, refused ones are not. */
@@ -89,6 +103,8 @@ void sim_check_sequence_new(struct sim_world *world, const struct sim_site *site
                             const struct sim_known *known);
 void sim_check_sequence_again(struct sim_world *world, const struct sim_site *site,
                               const struct sim_known *before, const struct sim_known *now);
+/* Whether what the change's own site has of it counts for nothing: it was taken out, and is to delete its store. */
+bool sim_model_is_out(const struct sim_world *world, const struct sim_known *known);
 /* check_order.c: a new change is later than all that its site has. */
 void sim_check_order(struct sim_world *world, const struct sim_site *site,
                      const struct sim_known *known);
@@ -127,6 +143,8 @@ uint32_t sim_check_agreement_count(const struct sim_world *world, uint32_t site)
 /* In a long calm: every store holds the visible values and nothing else, the same at all sites. NULL: so it is; else what
  * is not so. */
 const char *sim_check_litter(struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key);
+/* The latest clock in a site's record of the key; 0: it has none. */
+uint64_t sim_check_litter_stamp(const struct sim_world *world, uint32_t site, uint32_t key);
 /* check_count.c: a deletion of everything says how many values there were. */
 void sim_check_count_told(struct sim_world *world, const struct sim_op *op, struct hr_str reply);
 /* check_traffic.c: when nothing is wrong, @letters changes were sent for @writes writes. */

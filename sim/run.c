@@ -39,6 +39,11 @@ static void forget(struct sim_world *world)
         sim_world_run(world, world->now + STEP_US);
         what = sim_check_litter(world, &site, &key);
     }
+    for (uint32_t i = 0; what && i < world->shape->site_count; i++) {
+        sim_trace_say(world, i, "its group's floor is %016llx, record %u has %016llx at the latest",
+                      (unsigned long long)world->model->marks[i].floor, key,
+                      (unsigned long long)sim_check_litter_stamp(world, i, key));
+    }
     if (what && !world->failed) {
         sim_trace_fail(world, "%s %s k%u, long after it", world->sites[site].name, what, key);
     }
@@ -50,6 +55,7 @@ static void mend(struct sim_world *world)
     uint32_t site = 0;
     uint32_t key = 0;
     sim_us end = world->now + SIM_HEAL_US;
+    world->clients->stopped = true; /* what is written all the time is not compared */
     while (!world->failed && sim_model_forged(world, &site, &key) && world->now < end) {
         sim_world_run(world, world->now + STEP_US);
         sim_probe_all(world);
@@ -68,12 +74,17 @@ static void settle(struct sim_world *world, sim_us end)
     while (!world->failed && world->now < end) {
         sim_world_run(world, world->now + STEP_US);
         if (world->clients->pending == 0 && sim_model_settled(world, &missing, &site) &&
-            sim_probe_ready(world)) {
+            !sim_model_to_wipe(world, &site) && sim_probe_ready(world)) {
             return;
         }
     }
     if (world->clients->pending > 0) {
         sim_trace_fail(world, "%u requests are still under way", world->clients->pending);
+        return;
+    }
+    if (sim_model_to_wipe(world, &site)) {
+        sim_trace_fail(world, "%s was taken out and has not deleted its store",
+                       world->sites[site].name);
         return;
     }
     if (sim_model_settled(world, &missing, &site)) {

@@ -55,7 +55,8 @@ static void draw_behaviour(struct sim_shape *shape, struct sim_random *random)
     shape->commit_us = sim_random_scaled(random, 100, 10 * SIM_MS);
     /* Time enough for a way there, a commit and a way back on a good day. */
     uint64_t least_ms = 200 + (4 * shape->net_us + 6 * shape->commit_us) / 1000;
-    least_ms += shape->net_us >= 80 * SIM_MS ? 1000 : 0; /* the first rounds of a ship are too short */
+    least_ms +=
+        shape->net_us >= 80 * SIM_MS ? 1000 : 0; /* the first rounds of a ship are too short */
     snprintf(shape->ack_timeout_ms, sizeof shape->ack_timeout_ms, "%u",
              (unsigned)sim_random_scaled(random, least_ms, 5000));
     shape->pause_chance = pauses[sim_random_below(random, sizeof pauses / sizeof pauses[0])];

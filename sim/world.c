@@ -177,6 +177,7 @@ static void sync_store(struct sim_world *world, uint32_t index)
         site->backup_at = world->now;
         sim_backup_release(&site->backup);
         sim_store_save(&site->store, &site->backup);
+        sim_model_saved(world, index);
     }
     sim_events_add(&world->events, sim_event_of(SIM_EVENT_SYNC, world->now + SIM_S, index));
 }

@@ -422,6 +422,37 @@ static void replica_catches_up(void **state)
     hr_arena_release(&arena);
 }
 
+static void damage(struct fake *fake)
+{
+    struct fake_pair *pair = fake_find(fake, HR_STR("r/made"));
+    assert_non_null(pair);
+    pair->value[8] ^= 1; /* in the dead stamp */
+    pair->value[9] = (char)(pair->value[9] + 1);
+}
+
+/* A record that cannot be read does not hold up what comes after a change of it, and is mended with that. */
+static void replica_goes_on_beside_a_damaged_record(void **state)
+{
+    (void)state;
+    struct hr_arena arena = {0};
+    const dkv_origin other = dkv_origin_of(9, 5);
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        struct hr_str change = change_of(&arena, other, seq, seq < 3 ? "1" : "7");
+        if (seq > 1) {
+            damage(&world->sites[0].fake);
+        }
+        for (unsigned i = 0; i < world->count; i++) {
+            assert_int_equal(push(i, &arena, &change, 1), 1);
+        }
+    }
+    assert_int_equal(progress_of(0, other).prefix, 3);
+    ticks(60);
+    const char *reply = fake_send(&world->sites[0].fake, "wasmkv.get.made", "");
+    assert_non_null(strstr(reply, ":7"));
+    agree();
+    hr_arena_release(&arena);
+}
+
 /* A gap that nobody can fill does not keep what comes after it from spreading. */
 static void replica_catches_up_beyond_a_gap(void **state)
 {
@@ -722,6 +753,7 @@ int main(void)
         CASE(replica_refuses_what_cannot_be),
         CASE(replica_takes_no_damaged_message),
         CASE(replica_catches_up),
+        CASE(replica_goes_on_beside_a_damaged_record),
         CASE(replica_catches_up_beyond_a_gap),
         CASE(replica_takes_over_what_was_cut_off),
         CASE(replica_cuts_the_oldest_of_all_sites),

@@ -67,12 +67,23 @@ static enum hr_err look(const struct dkv_env *env, const struct dkv_session *ses
     return err || here ? err : behind(diag);
 }
 
+/* A site that has never known another one has all there is, unless the session has been elsewhere. */
+static bool may_lack(const struct dkv_site *site, const struct dkv_session *session)
+{
+    bool elsewhere = site->grouped;
+    for (size_t i = 0; i < session->count; i++) {
+        elsewhere = elsewhere || dkv_origin_site(session->seen[i].origin) !=
+                                     dkv_origin_site(site->ctr.origin);
+    }
+    return elsewhere && session->count > 0;
+}
+
 enum hr_err dkv_meet_wait(const struct dkv_env *env, const struct dkv_site *site,
                           const struct dkv_session *session, struct hr_diag *diag)
 {
     dkv_mono_ms start = env->mono(env->arg);
     enum hr_err err = dkv_meet_admit(site, session, diag);
-    if (err || !session || session->count == 0 || !site->grouped) {
+    if (err || !session || !may_lack(site, session)) {
         return err;
     }
     for (unsigned i = 0; i < DKV_MEET_LOOKS_MAX; i++) {
@@ -93,7 +104,7 @@ enum hr_err dkv_meet_now(struct dkv_attempt *attempt, const struct dkv_session *
                          struct hr_diag *diag)
 {
     struct dkv_floor floor;
-    if (!session || !attempt->site.grouped) {
+    if (!session || !may_lack(&attempt->site, session)) {
         return HR_OK;
     }
     enum hr_err err = dkv_floor_load(attempt, &floor, diag);
