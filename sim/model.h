@@ -125,6 +125,8 @@ void sim_check_join_self(struct sim_world *world, const struct sim_site *site, e
                          const struct sim_item *now);
 void sim_check_join_published(struct sim_world *world, const struct sim_call *call,
                               const struct sim_letter *letter);
+/* check_index.c: the index of @site's store names what is there. */
+void sim_check_index(struct sim_world *world, const struct sim_site *site);
 /* check_clock.c: no clock is carried away by a message. */
 void sim_check_clock(struct sim_world *world, struct sim_site *site, struct hr_str ctr);
 /* check_versions.c */

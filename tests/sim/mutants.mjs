@@ -121,7 +121,9 @@ function find(program) {
     return null;
 }
 
-const mutants = readMutants().filter((mutant) => (names.length === 0 ? !quick || mutant.quick : names.includes(mutant.name)));
+const all = readMutants();
+const mutants = names.length === 0 ? all.filter((mutant) => !quick || mutant.quick)
+    : names.map((name) => all.find((mutant) => mutant.name === name) ?? fail(`mutants.txt has no ${name}`));
 const lines = commands();
 let missed = mutants.length === 0 ? 1 : 0;
 mkdirSync(place, { recursive: true });

@@ -695,6 +695,31 @@ static void who_catches_up_does_not_serve(void **state)
     assert_true(passed(world));
 }
 
+static void index_names_what_is_there(void **state)
+{
+    (void)state;
+    const struct hr_str leaf = HR_STR("\1\0\0\0\1\0\2k1....");
+    struct sim_world *world = new_world();
+    commit(world, 0, HR_STR("k/00a"), leaf);
+    sim_check_index(world, &world->sites[0]); /* there is no site in the store yet */
+    commit(world, 0, HR_STR("r/k1"), HR_STR("record"));
+    commit(world, 0, HR_STR("m/ctr"), HR_STR("clock"));
+    sim_check_index(world, &world->sites[0]);
+    assert_true(passed(world));
+
+    world = new_world();
+    commit(world, 0, HR_STR("m/ctr"), HR_STR("clock"));
+    commit(world, 0, HR_STR("k/00a"), leaf);
+    sim_check_index(world, &world->sites[0]);
+    assert_true(failed(world, "names a record that is not there"));
+
+    world = new_world();
+    commit(world, 0, HR_STR("m/ctr"), HR_STR("clock"));
+    commit(world, 0, HR_STR("r/k1"), HR_STR("record"));
+    sim_check_index(world, &world->sites[0]);
+    assert_true(failed(world, "a record is not named"));
+}
+
 static void traffic_is_bounded(void **state)
 {
     (void)state;
@@ -740,6 +765,7 @@ int main(void)
         cmocka_unit_test(session_does_not_go_back),
         cmocka_unit_test(who_serves_has_what_was_promised),
         cmocka_unit_test(who_catches_up_does_not_serve),
+        cmocka_unit_test(index_names_what_is_there),
         cmocka_unit_test(traffic_is_bounded),
         cmocka_unit_test(memory_is_bounded),
     };
