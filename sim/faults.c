@@ -197,6 +197,9 @@ static void forge(struct sim_world *world, const struct sim_window *window, bool
     if (key_len > sizeof key || len > sizeof value || len <= RECORD_HEAD_BYTES) {
         return;
     }
+    if (sim_model_forged_at(world, window->site, sim_item_key(item))) {
+        return; /* once is enough, or nothing of it would be true any more */
+    }
     memcpy(key, item->bytes, key_len);
     memcpy(value, item->bytes + key_len, len);
     uint64_t bit = sim_random_below(&world->store_random, len * 8);

@@ -244,12 +244,25 @@ void sim_model_restored(struct sim_world *world, uint32_t site)
     }
 }
 
+/* The number of the key whose record has @name; SIM_KEYS_MAX: it is none. */
+static uint32_t key_of_record(struct hr_str name)
+{
+    uint64_t number;
+    bool read = hr_str_starts(name, HR_STR("r/k")) && hr_str_to_u64(hr_str_from(name, 3), &number);
+    return read && number < SIM_KEYS_MAX ? (uint32_t)number : SIM_KEYS_MAX;
+}
+
+bool sim_model_forged_at(const struct sim_world *world, uint32_t site, struct hr_str name)
+{
+    uint32_t key = key_of_record(name);
+    return key < SIM_KEYS_MAX && world->model->forgeries.now[site][key];
+}
+
 static void record_forged(struct sim_world *world, const struct sim_site *site, struct hr_str key)
 {
     struct sim_forgeries *forgeries = &world->model->forgeries;
-    uint64_t number;
-    if (hr_str_starts(key, HR_STR("r/k")) && hr_str_to_u64(hr_str_from(key, 3), &number) &&
-        number < SIM_KEYS_MAX) {
+    uint32_t number = key_of_record(key);
+    if (number < SIM_KEYS_MAX) {
         forgeries->now[site->index][number] = true;
         forgeries->ever[number] = true;
         forgeries->any = true;

@@ -54,7 +54,7 @@ static void mend(struct sim_world *world)
 {
     uint32_t site = 0;
     uint32_t key = 0;
-    sim_us end = world->now + SIM_HEAL_US;
+    sim_us end = world->now + SIM_MEND_US;
     world->clients->stopped = true; /* what is written all the time is not compared */
     while (!world->failed && sim_model_forged(world, &site, &key) && world->now < end) {
         sim_world_run(world, world->now + STEP_US);

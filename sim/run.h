@@ -6,6 +6,8 @@
 
 /* After the last fault everything has to agree within this. */
 #define SIM_HEAL_US (60 * SIM_S)
+/* A forged record is found in the turn of its leaf, of which a slow tick misses some. */
+#define SIM_MEND_US (180 * SIM_S)
 /* So long after that, in a calm, nothing that was deleted is remembered. */
 #define SIM_FORGET_US (30 * SIM_S)
 

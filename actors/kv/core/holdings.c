@@ -50,6 +50,15 @@ static void take_lists(const struct dkv_tick *tick, const struct dkv_message *re
     }
 }
 
+/* How much longer the tick may last, as all have answered after @took. */
+static dkv_mono_ms extra_for(dkv_mono_ms took)
+{
+    dkv_mono_ms extra = took * DKV_TICK_QUESTIONS;
+    dkv_mono_ms usual = DKV_TICK_MS_MAX;
+    extra = extra > usual ? extra - usual : 0;
+    return extra < DKV_TICK_EXTRA_MS_MAX ? extra : DKV_TICK_EXTRA_MS_MAX;
+}
+
 /* Asks until @want have answered, or the time is up. */
 static enum hr_err ask_others(const struct dkv_tick *tick, const struct dkv_ask *ask, uint32_t want,
                               struct hr_arena *arena, struct dkv_holdings *ret_holdings,
@@ -102,7 +111,11 @@ enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after, struct hr_
     }
     const struct dkv_ask ask = {site.ctr.origin, site.state, after};
     holdings.asked_as = site.ctr.origin;
+    dkv_mono_ms start = tick->env->mono(tick->env->arg);
     err = ask_others(tick, &ask, want + expected, arena, &holdings, &tick->sibling, diag);
+    if (!err && holdings.count > want) {
+        tick->extra = extra_for(tick->env->mono(tick->env->arg) - start);
+    }
     if (!err && tick->sibling && !expected) {
         /* It has taken another site's place: once more, with room for both. */
         err = ask_others(tick, &ask, want + 1, arena, &holdings, &tick->sibling, diag);
@@ -164,6 +177,20 @@ bool dkv_holdings_answered(const struct dkv_holdings *holdings, const struct dkv
 bool dkv_holdings_retired(const struct dkv_holdings *holdings, const struct dkv_have_row *row)
 {
     return dkv_floor_retired(&holdings->floor, row->origin);
+}
+
+bool dkv_holdings_out(const struct dkv_holdings *holdings, dkv_origin origin)
+{
+    for (size_t i = 0; i < holdings->count; i++) {
+        const struct dkv_have *have = &holdings->lists[i];
+        for (size_t j = 0; j < have->removed_count; j++) {
+            if (have->removed[j].site == dkv_origin_site(origin) &&
+                have->removed[j].inc >= dkv_origin_inc(origin)) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 dkv_origin dkv_holdings_end(const struct dkv_holdings *holdings)

@@ -41,6 +41,9 @@ const struct dkv_have *dkv_holdings_of(const struct dkv_holdings *holdings, uint
 /* Whether @row, of another's list, is of an origin that is over and known everywhere, so that this site has
  * gathered it up. */
 bool dkv_holdings_retired(const struct dkv_holdings *holdings, const struct dkv_have_row *row);
+/* Whether any list says that @origin was taken out of the group; also of this site's own, which knows that from the
+ * others alone. */
+bool dkv_holdings_out(const struct dkv_holdings *holdings, dkv_origin origin);
 /* The last origin that all lists go up to; UINT64_MAX if none ends early. */
 dkv_origin dkv_holdings_end(const struct dkv_holdings *holdings);
 

@@ -55,18 +55,6 @@ static uint64_t top_of(const struct dkv_rows *rows)
     return top;
 }
 
-/* Whether the origin's site was taken out of the group with it. */
-static bool taken_out(const struct dkv_rows *rows)
-{
-    const struct dkv_have *mine = &rows->holdings->lists[0];
-    for (size_t i = 0; i < mine->removed_count; i++) {
-        if (mine->removed[i].site == dkv_origin_site(rows->origin)) {
-            return dkv_origin_inc(rows->origin) <= mine->removed[i].inc;
-        }
-    }
-    return false;
-}
-
 /* Whether the origin's site says that it ended, with nothing beyond @top; or has it no more, because everybody
  * has applied it. */
 static bool ended(const struct dkv_rows *rows, const struct dkv_have_row *mine, uint64_t top)
@@ -95,7 +83,7 @@ bool dkv_rows_over(const struct dkv_rows *rows)
     if (!mine || mine->prefix < top) {
         return false;
     }
-    return taken_out(rows) || ended(rows, mine, top);
+    return dkv_holdings_out(rows->holdings, rows->origin) || ended(rows, mine, top);
 }
 
 /* Whether this site has gathered the origin up. */

@@ -33,28 +33,13 @@ static bool is_listed(const dkv_origin *list, size_t count, dkv_origin origin)
     return false;
 }
 
-/* Whether @origin was taken out of the group. What this site was itself before it was, the others know. */
-static bool is_out(const struct dkv_holdings *holdings, dkv_origin origin)
-{
-    uint16_t site = dkv_origin_site(origin);
-    uint64_t upto = dkv_fence_of(&holdings->fences, site).removed;
-    for (size_t i = 1; i < holdings->count; i++) {
-        const struct dkv_have *have = &holdings->lists[i];
-        for (size_t j = 0; j < have->removed_count; j++) {
-            bool higher = have->removed[j].site == site && have->removed[j].inc > upto;
-            upto = higher ? have->removed[j].inc : upto;
-        }
-    }
-    return dkv_origin_inc(origin) <= upto;
-}
-
 /* Whether nothing is to be done about @origin. What is out has nobody who seals it, so every member fills its gaps, all
  * with the same. */
 static bool is_done(const struct dkv_holdings *holdings, const struct dkv_have_row *row)
 {
     size_t at = 0;
     const struct dkv_have_row *own = dkv_holdings_row(&holdings->lists[0], &at, row->origin);
-    if (is_out(holdings, row->origin)) {
+    if (dkv_holdings_out(holdings, row->origin)) {
         return !own || own->prefix == own->high;
     }
     return own ? own->sealed && highest(holdings, row->origin) <= own->last
@@ -71,8 +56,9 @@ static size_t find_open(const struct dkv_holdings *holdings, dkv_origin *list)
         for (size_t j = 0; j < holdings->lists[i].count && count < DKV_SEALS_MAX; j++) {
             const struct dkv_have_row *row = &holdings->lists[i].rows[j];
             bool own = dkv_origin_site(row->origin) == mine->site;
-            bool over = row->high > 0 && row->origin <= end &&
-                        (own ? row->origin < holdings->asked_as : is_out(holdings, row->origin));
+            bool over =
+                row->high > 0 && row->origin <= end &&
+                (own ? row->origin < holdings->asked_as : dkv_holdings_out(holdings, row->origin));
             if (over && !is_listed(list, count, row->origin) && !is_done(holdings, row)) {
                 list[count++] = row->origin;
             }
@@ -239,7 +225,7 @@ static enum hr_err end_origin(struct dkv_tick *tick, const struct dkv_holdings *
         err = fill(&end, diag);
     }
     bool whole = all && !err && end.progress.prefix > 0 && end.progress.prefix == end.progress.high;
-    bool out = is_out(holdings, origin);
+    bool out = dkv_holdings_out(holdings, origin);
     if (whole && !out && !(end.progress.sealed && end.progress.last == end.progress.prefix)) {
         err = seal(&end, diag);
     }

@@ -5,7 +5,7 @@
 
 bool dkv_tick_over(const struct dkv_tick *tick)
 {
-    return tick->env->mono(tick->env->arg) - tick->start >= DKV_TICK_MS_MAX;
+    return tick->env->mono(tick->env->arg) - tick->start >= DKV_TICK_MS_MAX + tick->extra;
 }
 
 /* One line of an event that has to do with an origin. */

@@ -7,6 +7,10 @@
 #include "actors/kv/core/group.h"
 
 #define DKV_TICK_MS_MAX ((dkv_mono_ms)2000)
+/* Where the others are far away, so many questions' time longer, but not more than this: a step that asks one site
+ * after the other has to come to its end within one tick. */
+#define DKV_TICK_QUESTIONS 16u
+#define DKV_TICK_EXTRA_MS_MAX ((dkv_mono_ms)8000)
 /* From one to the next, if the one before is over. */
 #define DKV_TICK_EVERY_MS 500u
 
@@ -15,6 +19,7 @@ struct dkv_tick {
     const struct dkv_config *config;
     const struct dkv_group *group;
     dkv_mono_ms start;
+    dkv_mono_ms extra;  /* beyond DKV_TICK_MS_MAX */
     bool told_not_held; /* once a tick is enough */
     uint64_t lacking;   /* changes that could not be got, in the last round */
     bool counted;       /* all pages of it */
