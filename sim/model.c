@@ -252,10 +252,14 @@ static uint32_t key_of_record(struct hr_str name)
     return read && number < SIM_KEYS_MAX ? (uint32_t)number : SIM_KEYS_MAX;
 }
 
-bool sim_model_forged_at(const struct sim_world *world, uint32_t site, struct hr_str name)
+bool sim_model_forged_somewhere(const struct sim_world *world, struct hr_str name)
 {
     uint32_t key = key_of_record(name);
-    return key < SIM_KEYS_MAX && world->model->forgeries.now[site][key];
+    bool any = false;
+    for (uint32_t site = 0; site < SIM_SITES_MAX && key < SIM_KEYS_MAX; site++) {
+        any = any || world->model->forgeries.now[site][key];
+    }
+    return any;
 }
 
 static void record_forged(struct sim_world *world, const struct sim_site *site, struct hr_str key)
@@ -338,6 +342,21 @@ bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uin
     return true;
 }
 
+/* The incarnation up to which a site is out, as any store remembers. */
+static uint64_t remembered_removal(const struct sim_world *world, uint32_t site)
+{
+    uint64_t upto = 0;
+    char name[16];
+    snprintf(name, sizeof name, "h/%04x", site + 1);
+    for (uint32_t i = 0; i < world->shape->site_count; i++) {
+        const struct sim_item *item = sim_store_get(&world->sites[i].store, hr_str_c(name));
+        struct hr_str value = item ? sim_item_value(item) : (struct hr_str){0};
+        uint64_t said = value.len >= 17 ? sim_known_be(value.ptr + 9, 8) : 0;
+        upto = said > upto ? said : upto;
+    }
+    return upto;
+}
+
 bool sim_model_to_wipe(const struct sim_world *world, uint32_t *ret_site)
 {
     for (uint32_t i = 0; i < world->shape->site_count; i++) {
@@ -345,7 +364,7 @@ bool sim_model_to_wipe(const struct sim_world *world, uint32_t *ret_site)
         struct hr_str self = item ? sim_item_value(item) : (struct hr_str){0};
         bool known = self.len >= SINCE_AT + 8 && self.ptr[0] == 2;
         uint64_t since = known ? sim_known_be(self.ptr + SINCE_AT, 8) : UINT64_MAX;
-        if (since <= world->model->removed[i]) {
+        if (since <= remembered_removal(world, i)) {
             *ret_site = i;
             return true;
         }

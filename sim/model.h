@@ -93,8 +93,8 @@ bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uin
 bool sim_model_to_wipe(const struct sim_world *world, uint32_t *ret_site);
 /* A record that was forged and is so still. False: there is none. */
 bool sim_model_forged(const struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key);
-/* Whether the record in the store under @name is one. */
-bool sim_model_forged_at(const struct sim_world *world, uint32_t site, struct hr_str name);
+/* Whether the record under @name is one at any site. */
+bool sim_model_forged_somewhere(const struct sim_world *world, struct hr_str name);
 /* After healing and settling: acknowledged writes are there, refused ones are not. */
 void sim_model_check_end(struct sim_world *world);
 

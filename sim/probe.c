@@ -4,6 +4,7 @@
 #include "sim/call.h"
 #include "sim/json.h"
 #include "sim/model.h"
+#include "sim/net.h"
 #include "sim/trace.h"
 
 static const struct hr_str ask_all = {"{\"limit\":1000}", 14};
@@ -49,9 +50,22 @@ void sim_probe_all(struct sim_world *world)
     }
 }
 
+/* Whether every host has seen that every site is there. */
+static bool all_seen(const struct sim_world *world)
+{
+    bool seen = true;
+    for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++) {
+        for (uint32_t site = 0; site < world->shape->site_count; site++) {
+            const struct sim_host *host = &world->hosts[i];
+            seen = seen && (!host->up || sim_net_alive(world, host, site));
+        }
+    }
+    return seen;
+}
+
 bool sim_probe_ready(struct sim_world *world)
 {
-    bool ready = true;
+    bool ready = all_seen(world);
     for (uint32_t i = 0; i < SIM_HOSTS_MAX && ready; i++) {
         struct sim_host *host = &world->hosts[i];
         ready = !host->up || list(world, host);

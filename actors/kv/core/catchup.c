@@ -114,17 +114,26 @@ static enum hr_err watch_store(const struct dkv_tick *tick, const struct dkv_hol
     return dkv_site_doubt(tick->env, tick->config, site.ctr.origin, arena, diag);
 }
 
-/* What others know of sites that were taken out of the group. */
-static enum hr_err learn_removals(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
-                                  struct hr_arena *arena, struct hr_diag *diag)
+/* What others know of the group's sites: which ones there are, and which were taken out. A store that was lost has
+ * forgotten those that are away. */
+static enum hr_err learn_members(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
+                                 struct hr_arena *arena, struct hr_diag *diag)
 {
-    enum hr_err err = HR_OK;
+    struct dkv_site site;
+    enum hr_err err = dkv_site_open(tick->env, tick->config, arena, &site, diag);
     for (size_t i = 1; i < holdings->count; i++) {
         const struct dkv_have *have = &holdings->lists[i];
+        const struct dkv_fence here = dkv_fence_of(&holdings->fences, have->site);
+        const struct dkv_fence heard = {.site = have->site, .inc = dkv_origin_inc(have->origin)};
+        if (!err && here.removed > 0 && here.inc < heard.inc) {
+            /* It is back, and has not asked yet. */
+            err = dkv_fence_raise(tick->env, tick->config, &heard, arena, diag);
+        }
         for (size_t j = 0; !err && j < have->removed_count; j++) {
             const struct dkv_fence want = {.site = have->removed[j].site,
                                            .removed = have->removed[j].inc};
-            if (dkv_fence_of(&holdings->fences, want.site).removed < want.removed) {
+            bool higher = dkv_fence_of(&holdings->fences, want.site).removed < want.removed;
+            if (higher || !dkv_site_member(&site.cfg, want.site)) {
                 err = dkv_fence_raise(tick->env, tick->config, &want, arena, diag);
             }
         }
@@ -149,7 +158,7 @@ static enum hr_err catch_up(struct dkv_tick *tick, struct dkv_join *join, dkv_or
         *ret_after = UINT64_MAX;
         return err;
     }
-    err = learn_removals(tick, &holdings, &arena, diag);
+    err = learn_members(tick, &holdings, &arena, diag);
     if (!err) {
         err = watch_fence(tick, &holdings, &arena, diag);
     }

@@ -60,7 +60,8 @@ struct dkv_have {
     enum dkv_boot_class boot_class;
     dkv_hlc low;
     dkv_hlc floor;
-    uint64_t fence; /* the highest incarnation of the asker's site that was heard of; 0: nobody asked */
+    uint64_t
+        fence; /* the highest incarnation of the asker's site that was heard of; 0: nobody asked */
     struct dkv_removed removed[DKV_REMOVED_MAX];
     size_t removed_count;
     bool more;

@@ -43,7 +43,8 @@ static void take_lists(const struct dkv_tick *tick, const struct dkv_message *re
         } else if (have->site == tick->config->site_id) {
             *ret_sibling = true;
         } else if (dkv_group_find(tick->group, have->site) && !has_list(holdings, have->site) &&
-                   !dkv_fence_is_out(&holdings->fences, have->site)) {
+                   dkv_origin_inc(have->origin) >
+                       dkv_fence_of(&holdings->fences, have->site).removed) {
             strip(&holdings->fences, have);
             holdings->count++;
         }

@@ -72,8 +72,8 @@ static bool may_lack(const struct dkv_site *site, const struct dkv_session *sess
 {
     bool elsewhere = site->grouped;
     for (size_t i = 0; i < session->count; i++) {
-        elsewhere = elsewhere || dkv_origin_site(session->seen[i].origin) !=
-                                     dkv_origin_site(site->ctr.origin);
+        elsewhere = elsewhere ||
+                    dkv_origin_site(session->seen[i].origin) != dkv_origin_site(site->ctr.origin);
     }
     return elsewhere && session->count > 0;
 }

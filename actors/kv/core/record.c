@@ -231,6 +231,8 @@ bool dkv_record_collect(struct dkv_record *record, struct dkv_stamp clear, dkv_h
     dkv_record_strip(record, clear);
     if (dkv_record_visible(record, clear)) {
         forget_fields(record, floor);
+        /* Nothing older comes any more, and what was here went when it was deleted. */
+        record->dead = record->dead.hlc <= floor ? (struct dkv_stamp){0} : record->dead;
     } else if (dkv_record_newest(record).hlc <= floor) {
         record->count = 0;
         record->dead = (struct dkv_stamp){0};
@@ -241,6 +243,9 @@ bool dkv_record_collect(struct dkv_record *record, struct dkv_stamp clear, dkv_h
 
 bool dkv_record_littered(const struct dkv_record *record, struct dkv_stamp clear)
 {
+    if (!dkv_stamp_is_none(record->dead)) {
+        return true;
+    }
     for (size_t i = 0; i < record->count; i++) {
         if (record->fields[i].type == DKV_FIELD_DELETED) {
             return true;

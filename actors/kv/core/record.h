@@ -65,8 +65,8 @@ HR_MUST_CHECK enum hr_err dkv_record_merge(const struct dkv_record *a, const str
 /* Drops what the clear mark @clear covers. The clear mark is kept for ever, so nothing is lost. */
 void dkv_record_strip(struct dkv_record *record, struct dkv_stamp clear);
 /* Takes away what is no longer needed: what the clear mark @clear covers; a record without a visible
- * field, if no stamp is above @floor; deleted fields that are not above @floor, but not so that the
- * newest stamp, which is the value's version, is lost. Returns whether anything went. */
+ * field, if no stamp is above @floor; deleted fields and a dead stamp that are not above @floor, but not so
+ * that the newest stamp, which is the value's version, is lost. Returns whether anything went. */
 bool dkv_record_collect(struct dkv_record *record, struct dkv_stamp clear, dkv_hlc floor);
 /* Whether it remembers something that dkv_record_collect may take away, now or later. */
 bool dkv_record_littered(const struct dkv_record *record, struct dkv_stamp clear);

@@ -34,9 +34,10 @@ static enum hr_err take_row(struct dkv_have *have, const struct dkv_pair *pair,
     return HR_OK;
 }
 
-/* Sites that were taken out, also if they are back; and what was heard of the asker's. */
-static enum hr_err read_fences(const struct dkv_env *env, uint16_t asker, struct hr_arena *arena,
-                               struct dkv_have *have, struct hr_diag *diag)
+/* Sites that were taken out, also if they are back, and all other members, as out up to nothing; and what was heard of
+ * the asker's. */
+static enum hr_err read_fences(const struct dkv_env *env, const struct dkv_cfg *cfg, uint16_t asker,
+                               struct hr_arena *arena, struct dkv_have *have, struct hr_diag *diag)
 {
     struct dkv_fences fences;
     enum hr_err err = dkv_fence_read(env, arena, &fences, diag);
@@ -46,6 +47,13 @@ static enum hr_err read_fences(const struct dkv_env *env, uint16_t asker, struct
         if (fence->removed > 0) {
             have->removed[have->removed_count++] =
                 (struct dkv_removed){fence->site, fence->removed};
+        }
+    }
+    /* Whoever has a fence is a member, so that there is room. */
+    for (size_t i = 0; !err && i < cfg->member_count && have->removed_count < DKV_REMOVED_MAX;
+         i++) {
+        if (dkv_fence_of(&fences, cfg->members[i]).removed == 0) {
+            have->removed[have->removed_count++] = (struct dkv_removed){.site = cfg->members[i]};
         }
     }
     have->fence = err || asker == 0 ? 0 : dkv_fence_of(&fences, asker).inc;
@@ -84,7 +92,7 @@ enum hr_err dkv_serve_read(const struct dkv_env *env, const struct dkv_config *c
         return HR_NO_MEMORY;
     }
     if (!err) {
-        err = read_fences(env, asker, arena, &have, diag);
+        err = read_fences(env, &site.cfg, asker, arena, &have, diag);
     }
     if (!err) {
         err = take_floor(env, &site, arena, &have, diag);
