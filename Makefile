@@ -2,7 +2,8 @@
 # Both first install what the machine lacks (scripts/deps.sh says what) and build what has changed.
 .DEFAULT_GOAL := build
 .PHONY: FORCE build up test deps guest dev unit integration e2e todo-backend-spec components fuzz check format clean bench-hello \
-	clouds clouds-status clouds-kill clouds-heal clouds-down test-lattice recovery soak bench-lattice sim sim-soak
+	clouds clouds-status clouds-kill clouds-heal clouds-down test-lattice recovery soak bench-lattice sim sim-soak \
+	sim-mutants
 
 deps_stamp := build/deps/.stamp
 deps_inputs := scripts/deps.sh scripts/collect_sources.mjs scripts/packages.txt third_party/wasmtime/Cargo.lock \
@@ -100,6 +101,10 @@ sim: build/release/sim/sim
 sim-soak: build/release/sim/sim
 	@build/release/sim/sim --file tests/sim/seeds --seeds $$(date +%s)000..$$(date +%s)999 --jobs $(SIM_JOBS) $(SIM_FLAGS) --quiet \
 	    --seconds $$(($(or $(HOURS),1) * 3600))
+
+# Known bugs in copies of the core, one at a time (docs/simulator.md). QUICK=1: only a few that are found at once.
+sim-mutants:
+	@scripts/sim_mutants.sh $(if $(QUICK),--quick) $(MUTANTS)
 
 FORCE:
 

@@ -68,6 +68,7 @@ step core-symbols check scripts/check_core_symbols.sh
 rm -f build/dev/Testing/Temporary/LastTest.log # or an old one would be counted
 step unit cmocka ctest --test-dir build/dev -j "$(nproc)" --output-on-failure --no-tests=error
 step sim sim make --no-print-directory sim
+step sim-mutants check make --no-print-directory sim-mutants QUICK=1
 step page node bash -c 'scripts/npm_ci.sh ui && cd ui && npm test --silent'
 step integration node make --no-print-directory integration
 step integration-sanitized node integration_sanitized

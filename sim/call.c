@@ -83,6 +83,7 @@ void sim_call_begin(struct sim_world *world, struct sim_host *host, struct sim_l
     world->counts.calls++;
     call->host = host;
     call->serial = ++world->serial;
+    call->began = world->now;
     call->count = count;
     call->lane = kind == SIM_CALL_LANE;
     call->tick = kind == SIM_CALL_TICK;

@@ -234,6 +234,7 @@ void sim_check_acks_told(struct sim_world *world, struct sim_op *op, uint32_t at
     op->change = index;
     if (index != SIM_NOWHERE && acks > 0) {
         struct sim_known *known = &world->model->knowledge.changes[index];
+        known->promised_at = acks > known->promised ? world->now : known->promised_at;
         known->promised = acks > known->promised ? (uint32_t)acks : known->promised;
         sim_check_acks_lost(world, known);
     }

@@ -66,12 +66,17 @@ static void count_result(struct sim_totals *totals, const struct sim_result *res
     }
 }
 
+static bool is_over(const struct jobs *jobs, const struct desk *desk)
+{
+    return jobs->options->stop && desk->totals.failed > 0;
+}
+
 static void work(const struct jobs *jobs, uint32_t number)
 {
     struct desk *desk = &jobs->desks[number];
     struct sim_result result;
     uint64_t seed;
-    while (seed_at(jobs, desk->next, &seed)) {
+    while (!is_over(jobs, desk) && seed_at(jobs, desk->next, &seed)) {
         desk->seed = seed;
         HR_IGNORE(!sim_command_seed(jobs->options, seed, &result)); /* it stands in the result */
         count_result(&desk->totals, &result);

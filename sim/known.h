@@ -27,9 +27,10 @@ struct sim_known {
     uint32_t ever; /* bits of sites that have ever held it */
     uint32_t
         fed; /* of those that hold it: bits of those that had it as a change, not by its outcome */
-    uint32_t losses;   /* how often a store that held it has lost it */
-    uint32_t promised; /* acks that a client was told of */
-    bool claimed;      /* a request is known to have made it */
+    uint32_t losses;    /* how often a store that held it has lost it */
+    uint32_t promised;  /* acks that a client was told of */
+    sim_us promised_at; /* when a client was told of so many */
+    bool claimed;       /* a request is known to have made it */
     sim_us made_at;
     uint32_t before; /* of a CLEAR: values that its site showed before it */
 };

@@ -291,10 +291,13 @@ void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_
         fence_changed(world, key, now);
     } else if (why == SIM_CHANGE_FORGED) {
         record_forged(world, site, key);
-    } else if (hr_str_eq(key, HR_STR("m/self")) && !now && why == SIM_CHANGE_COMMIT) {
-        site_wiped(world, site);
-    } else if (hr_str_eq(key, HR_STR("m/self")) && !now) {
-        store_emptied(world, site);
+    } else if (hr_str_eq(key, HR_STR("m/self"))) {
+        sim_check_join_self(world, site, why, now);
+        if (!now && why == SIM_CHANGE_COMMIT) {
+            site_wiped(world, site);
+        } else if (!now) {
+            store_emptied(world, site);
+        }
     } else if (hr_str_eq(key, HR_STR("m/S"))) {
         marks_changed(world, site, now);
     } else if (hr_str_eq(key, HR_STR("m/ctr")) && now && why == SIM_CHANGE_COMMIT) {
@@ -308,6 +311,7 @@ void sim_model_published(struct sim_world *world, const struct sim_call *call,
                          const struct sim_letter *letter)
 {
     sim_check_acks_published(world, call, letter);
+    sim_check_join_published(world, call, letter);
 }
 
 void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt,

@@ -20,6 +20,16 @@ struct sim_sessions {
     struct sim_version told[SIM_CLIENTS_MAX][SIM_KEYS_MAX];
 };
 
+/* check_join.c: what m/self of a site says. */
+struct sim_join {
+    uint64_t origin;
+    uint32_t state;
+    sim_us booted_at; /* as that origin, or so restored */
+    sim_us since;     /* in that state */
+    bool is_new;      /* its store was empty since it last served */
+    bool first;       /* it is the first origin of its store */
+};
+
 /* What a site's m/S says. */
 struct sim_marks {
     uint64_t floor; /* of the group */
@@ -41,6 +51,7 @@ struct sim_saved {
 };
 
 struct sim_model {
+    struct sim_join joins[SIM_SITES_MAX];
     struct sim_saved saved[SIM_SITES_MAX];
     struct sim_forgeries forgeries;
     uint32_t removals; /* of sites, by operators */
@@ -111,6 +122,13 @@ void sim_check_acks_lost(struct sim_world *world, const struct sim_known *known)
 void sim_check_acks_end(struct sim_world *world);
 /* check_refused.c: what nobody did is nowhere. */
 void sim_check_refused_end(struct sim_world *world);
+/* check_join.c: who serves has what was acknowledged; who catches up does not serve. @now: m/self. */
+void sim_check_join_self(struct sim_world *world, const struct sim_site *site, enum sim_change why,
+                         const struct sim_item *now);
+void sim_check_join_published(struct sim_world *world, const struct sim_call *call,
+                              const struct sim_letter *letter);
+/* check_index.c: the index of @site's store names what is there. */
+void sim_check_index(struct sim_world *world, const struct sim_site *site);
 /* check_clock.c: no clock is carried away by a message. */
 void sim_check_clock(struct sim_world *world, struct sim_site *site, struct hr_str ctr);
 /* check_versions.c */

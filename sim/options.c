@@ -16,6 +16,7 @@ const char *sim_options_help(void)
            "    --twice              each seed twice: its trace has to be the same\n"
            "    --sites N            so many sites, 1 to 5, instead of as many as the seed draws\n"
            "    --without FAULT      leave out a kind of fault, by its name in the story\n"
+           "    --stop               no more seeds in a job after one that failed\n"
            "    --quiet              failures and the last line only\n";
 }
 
@@ -96,6 +97,8 @@ bool sim_options_read(int argc, char **argv, struct sim_options *ret_options)
             options.twice = true;
         } else if (strcmp(word, "--quiet") == 0) {
             options.quiet = true;
+        } else if (strcmp(word, "--stop") == 0) {
+            options.stop = true;
         } else if (read_valued(word, i + 1 < argc ? argv[i + 1] : NULL, &options)) {
             i++;
         } else {

@@ -15,6 +15,7 @@ struct sim_options {
     bool minimise;
     bool twice; /* each seed runs twice, and the hashes have to agree */
     bool quiet;
+    bool stop; /* at the first seed that fails, in each job */
     uint32_t jobs;
     uint32_t seconds;  /* 0: no limit; else seeds after first until the time is over */
     uint32_t left_out; /* bits of faults that are removed */

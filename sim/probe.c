@@ -38,6 +38,9 @@ static bool can_be_asked(const struct sim_world *world, const struct sim_host *h
 
 void sim_probe_all(struct sim_world *world)
 {
+    for (uint32_t i = 0; i < world->shape->site_count && !world->failed; i++) {
+        sim_check_index(world, &world->sites[i]);
+    }
     for (uint32_t i = 0; i < SIM_HOSTS_MAX && !world->failed; i++) {
         struct sim_host *host = &world->hosts[i];
         if (can_be_asked(world, host) && list(world, host)) {

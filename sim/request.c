@@ -215,6 +215,11 @@ static void take_no(struct sim_world *world, struct sim_op *op, const struct sim
         move_on(world, op);
         return;
     }
+    /* A token of a clock that is far ahead is refused as well. */
+    if (hr_str_eq(code, HR_STR("bad-request")) && !op->session) {
+        sim_trace_fail(world, "request %u is taken for a bad one: %.*s", op->number,
+                       SIM_ARG(letter->body));
+    }
     if (op->session && hr_str_eq(code, HR_STR("not-found"))) {
         sim_check_session_absent(world, op);
     }

@@ -97,6 +97,7 @@ struct sim_call {
     struct sim_host *host;
     uint32_t slot;
     uint64_t serial; /* of this invocation; 0: the slot is free */
+    sim_us began;
     struct sim_fiber *fiber;
     struct sim_letter *letters[SIM_BATCH];
     size_t count;

@@ -605,6 +605,121 @@ static void reply_has_enough_acks(void **state)
     assert_true(failed(world, "of 2 acks of 1 sites"));
 }
 
+enum { ACTIVE = 1, SYNC = 2 };
+
+/* Site 2 says in m/self what it is, and in m/cfg of how many sites its group is. */
+static void says_it_is(struct sim_world *world, uint64_t origin, unsigned state, unsigned members)
+{
+    struct bytes self = {.len = 0};
+    struct bytes cfg = {.len = 0};
+    number(&cfg, 0, 16);
+    number(&cfg, members, 1);
+    commit(world, 1, HR_STR("m/cfg"), hr_str_of(cfg.ptr, cfg.len));
+    number(&self, 0, 17);
+    number(&self, origin, 8);
+    number(&self, 0, 16);
+    number(&self, state, 1);
+    number(&self, 0, 14);
+    commit(world, 1, HR_STR("m/self"), hr_str_of(self.ptr, self.len));
+}
+
+/* Site 2 has lost what was promised, is started, and serves after that. */
+static struct sim_world *started_again(unsigned members, bool has_it)
+{
+    struct sim_world *world = promised();
+    sim_store_crash(&world->sites[1].store);
+    world->now += SIM_S;
+    says_it_is(world, ORIGIN2 + 1, SYNC, members);
+    if (has_it) {
+        put(world, 1, draft_of(ORIGIN1, 1, 10, "1"));
+    }
+    says_it_is(world, ORIGIN2 + 1, ACTIVE, members);
+    return world;
+}
+
+static void who_serves_has_what_was_promised(void **state)
+{
+    (void)state;
+    assert_true(passed(started_again(2, true)));
+    assert_true(failed(started_again(2, false), "serves again without change"));
+    /* It does not know yet of whom it has to ask. */
+    assert_true(passed(started_again(1, false)));
+
+    /* Told after the boot: that may still be on its way. */
+    struct sim_world *world = new_world();
+    put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
+    put(world, 1, draft_of(ORIGIN1, 1, 10, "1"));
+    sim_store_crash(&world->sites[1].store);
+    says_it_is(world, ORIGIN2 + 1, SYNC, 2);
+    world->now += SIM_S;
+    sim_model_told(world, sim_clients_op(world, 1), 0, hr_str_c(told));
+    says_it_is(world, ORIGIN2 + 1, ACTIVE, 2);
+    assert_true(passed(world));
+}
+
+/* Site 2 answers a client's read that came at @asked. */
+static void answer_read(struct sim_world *world, sim_us asked, const char *body)
+{
+    struct sim_letter *read = sim_letter_new(SIM_LETTER_MESSAGE, HR_STR("wasmkv.get.k1"),
+                                             (struct hr_str){0}, HR_STR("_INBOX.c1.0"));
+    struct sim_call call = {
+        .world = world, .host = &world->hosts[2], .began = asked, .letters = {read}, .count = 1};
+    struct sim_letter *reply = sim_letter_new(SIM_LETTER_MESSAGE, HR_STR("_INBOX.c1.0"),
+                                              hr_str_c(body), (struct hr_str){0});
+    sim_model_published(world, &call, reply);
+    sim_letter_unref(reply);
+    sim_letter_unref(read);
+}
+
+static void who_catches_up_does_not_serve(void **state)
+{
+    (void)state;
+    const char *value = "{\"key\":\"k1\",\"value\":{}}";
+    struct sim_world *world = new_world();
+    says_it_is(world, ORIGIN2, SYNC, 2);
+    answer_read(world, world->now - 1, value); /* it came before that */
+    answer_read(world, world->now + 1, "{\"error\":{\"code\":\"unavailable\"}}");
+    assert_false(world->failed);
+    answer_read(world, world->now + 1, value);
+    assert_true(failed(world, "has been catching up since"));
+
+    world = new_world();
+    says_it_is(world, ORIGIN2, ACTIVE, 1);
+    answer_read(world, world->now, value);
+    assert_true(failed(world, "before it can know of others"));
+
+    world = new_world();
+    says_it_is(world, ORIGIN2, ACTIVE, 1);
+    world->now += SIM_S;
+    answer_read(world, world->now, value);
+    assert_true(passed(world));
+}
+
+static void index_names_what_is_there(void **state)
+{
+    (void)state;
+    const struct hr_str leaf = HR_STR("\1\0\0\0\1\0\2k1....");
+    struct sim_world *world = new_world();
+    commit(world, 0, HR_STR("k/00a"), leaf);
+    sim_check_index(world, &world->sites[0]); /* there is no site in the store yet */
+    commit(world, 0, HR_STR("r/k1"), HR_STR("record"));
+    commit(world, 0, HR_STR("m/ctr"), HR_STR("clock"));
+    sim_check_index(world, &world->sites[0]);
+    assert_true(passed(world));
+
+    world = new_world();
+    commit(world, 0, HR_STR("m/ctr"), HR_STR("clock"));
+    commit(world, 0, HR_STR("k/00a"), leaf);
+    sim_check_index(world, &world->sites[0]);
+    assert_true(failed(world, "names a record that is not there"));
+
+    world = new_world();
+    commit(world, 0, HR_STR("m/ctr"), HR_STR("clock"));
+    commit(world, 0, HR_STR("r/k1"), HR_STR("record"));
+    sim_check_index(world, &world->sites[0]);
+    assert_true(failed(world, "a record is not named"));
+}
+
 static void traffic_is_bounded(void **state)
 {
     (void)state;
@@ -648,6 +763,9 @@ int main(void)
         cmocka_unit_test(deletion_counts_what_was_there),
         cmocka_unit_test(reply_has_enough_acks),
         cmocka_unit_test(session_does_not_go_back),
+        cmocka_unit_test(who_serves_has_what_was_promised),
+        cmocka_unit_test(who_catches_up_does_not_serve),
+        cmocka_unit_test(index_names_what_is_there),
         cmocka_unit_test(traffic_is_bounded),
         cmocka_unit_test(memory_is_bounded),
     };
