@@ -8,6 +8,10 @@
 #include "actors/kv/core/route.h"
 #include "actors/kv/core/text.h"
 
+/* What a site is good for. Who has cut off what is wanted is still better than who has the same gap: it shows that
+ * somebody has had it. */
+enum use { USE_BEYOND_GAP, USE_CUT_OFF, USE_WHOLE };
+
 /* An origin of which others have more. */
 struct lacking {
     dkv_origin origin;
@@ -16,7 +20,7 @@ struct lacking {
     uint64_t prefix; /* the highest of the others' */
     uint64_t cut;    /* @home's feed has nothing up to this */
     bool own;        /* @home is the origin's own site */
-    bool whole;      /* @home has cut off nothing that is wanted */
+    enum use use;    /* of @home */
     bool done;       /* for this tick */
 };
 
@@ -43,10 +47,12 @@ static void weigh(const struct dkv_tick *tick, struct lacking *lacking, const st
                   const struct dkv_have_row *row, uint64_t mine)
 {
     bool own = dkv_origin_site(row->origin) == have->site;
-    bool whole = row->trunc_below - 1 <= mine;
+    enum use use = row->prefix <= mine           ? USE_BEYOND_GAP
+                   : row->trunc_below - 1 > mine ? USE_CUT_OFF
+                                                 : USE_WHOLE;
     unsigned char coin;
-    bool better = lacking->home == 0 || whole > lacking->whole || (own && whole == lacking->whole);
-    if (!better && whole < lacking->whole) {
+    bool better = lacking->home == 0 || use > lacking->use || (own && use == lacking->use);
+    if (!better && use < lacking->use) {
         better = false;
     } else if (!better && !lacking->own && row->prefix != lacking->prefix) {
         better = row->prefix > lacking->prefix;
@@ -62,7 +68,7 @@ static void weigh(const struct dkv_tick *tick, struct lacking *lacking, const st
         lacking->home_high = row->high;
         lacking->cut = row->trunc_below - 1;
         lacking->own = own;
-        lacking->whole = whole;
+        lacking->use = use;
     }
     lacking->prefix = row->prefix > lacking->prefix ? row->prefix : lacking->prefix;
 }
@@ -279,7 +285,7 @@ static bool pull_some(struct dkv_tick *tick, struct lacking *lacking)
     bool more = true;
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     enum hr_err err = read_gap(tick, lacking->origin, &arena, &gap, &diag);
-    if (!err && !lacking->whole && gap.progress.prefix < lacking->cut) {
+    if (!err && lacking->use == USE_CUT_OFF && gap.progress.prefix < lacking->cut) {
         lose(tick, lacking->origin, "the others have cut off changes that this site lacks");
         more = false;
     } else if (!err && gap.end == 0) {
