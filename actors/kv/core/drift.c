@@ -85,16 +85,16 @@ enum hr_err dkv_drift_admit(struct dkv_attempt *attempt, struct hr_diag *diag)
 {
     char digits[DKV_DEC_BYTES_MAX];
     struct dkv_value value;
-    uint64_t ms = 0;
     if (!attempt->site.grouped) {
         return HR_OK;
     }
     enum hr_err err = dkv_txn_get(&attempt->txn, DKV_KEY_AHEAD, &value, diag);
-    if (err || !value.present) {
+    dkv_wall_ms wall = dkv_drift_others(attempt->config, attempt->site.wall);
+    uint64_t ahead_ms = dkv_clock_ahead_ms(attempt->site.ctr.hlc, wall);
+    /* Time may have caught up since the note was made. */
+    if (err || !value.present || ahead_ms <= DKV_DRIFT_MS_MAX) {
         return err;
     }
-    err = dkv_note_decode(value, DKV_KEY_AHEAD, &ms, diag);
-    return err ? err
-               : DKV_FAIL(diag, HR_NOT_READY, HR_STR("this site's newest change was found "),
-                          dkv_text_dec(digits, ms), HR_STR(" ms ahead of the others' clocks"));
+    return DKV_FAIL(diag, HR_NOT_READY, HR_STR("this site's newest change is "),
+                    dkv_text_dec(digits, ahead_ms), HR_STR(" ms ahead of the others' clocks"));
 }
