@@ -31,6 +31,9 @@ void sim_model_free(struct sim_model *model)
 void sim_model_committer(struct sim_world *world, const struct sim_call *call)
 {
     world->model->committer = call;
+    if (!call) {
+        sim_check_transfer_committed(world);
+    }
 }
 
 /* --- keys --------------------------------------------------------------------------------------------- */
@@ -290,6 +293,14 @@ static void record_forged(struct sim_world *world, const struct sim_site *site, 
     }
 }
 
+static void record_changed(struct sim_world *world, const struct sim_site *site, struct hr_str key)
+{
+    uint32_t number = key_of_record(key);
+    if (number < SIM_KEYS_MAX) {
+        sim_check_transfer_record(world, site, number);
+    }
+}
+
 void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_change why,
                        struct hr_str key, const struct sim_item *now)
 {
@@ -308,6 +319,10 @@ void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_
         fence_changed(world, key, now);
     } else if (why == SIM_CHANGE_FORGED) {
         record_forged(world, site, key);
+    } else if (hr_str_starts(key, HR_STR("r/")) && why == SIM_CHANGE_COMMIT) {
+        record_changed(world, site, key);
+    } else if (hr_str_eq(key, HR_STR("m/sync"))) {
+        sim_check_transfer_sync(world, site, why, now);
     } else if (hr_str_eq(key, HR_STR("m/self"))) {
         sim_check_join_self(world, site, why, now);
         sim_check_boot(world, site, why, now);
@@ -330,6 +345,7 @@ void sim_model_published(struct sim_world *world, const struct sim_call *call,
 {
     sim_check_acks_published(world, call, letter);
     sim_check_join_published(world, call, letter);
+    sim_check_transfer_published(world, call, letter);
 }
 
 void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt,

@@ -37,6 +37,14 @@ struct sim_boot {
     uint32_t found; /* by the boot: everything, nothing, or maybe not all */
 };
 
+/* check_transfer.c: what m/sync of a site says. */
+struct sim_transfer {
+    uint64_t session;
+    bool filled;      /* by a donor, or it has begun to be */
+    sim_us since;     /* that is so */
+    uint64_t touched; /* bits of keys whose records are to be looked at after the commit */
+};
+
 /* What a site's m/S says. */
 struct sim_marks {
     uint64_t floor;   /* of the group */
@@ -64,6 +72,7 @@ struct sim_saved {
 struct sim_model {
     struct sim_join joins[SIM_SITES_MAX];
     struct sim_boot boots[SIM_SITES_MAX];
+    struct sim_transfer transfers[SIM_SITES_MAX];
     struct sim_saved saved[SIM_SITES_MAX];
     struct sim_forgeries forgeries;
     uint32_t removals; /* of sites, by operators */
@@ -154,6 +163,14 @@ void sim_check_seal(struct sim_world *world, const struct sim_site *site, enum s
                     struct sim_origin *row, const struct sim_item *now);
 void sim_check_seal_held(struct sim_world *world, const struct sim_site *site,
                          const struct sim_known *known);
+/* check_transfer.c: who fills whom, and with what. @now: m/sync. */
+void sim_check_transfer_sync(struct sim_world *world, const struct sim_site *site,
+                             enum sim_change why, const struct sim_item *now);
+void sim_check_transfer_published(struct sim_world *world, const struct sim_call *call,
+                                  const struct sim_letter *letter);
+/* The record of @key has changed; and then the whole commit is done. */
+void sim_check_transfer_record(struct sim_world *world, const struct sim_site *site, uint32_t key);
+void sim_check_transfer_committed(struct sim_world *world);
 /* check_index.c: the index of @site's store names what is there. */
 void sim_check_index(struct sim_world *world, const struct sim_site *site);
 /* check_clock.c: no clock is carried away by a message. */
