@@ -90,6 +90,13 @@ static void set_lazy(struct sim_shape *shape, bool lazy)
     }
 }
 
+static void share_stores(struct sim_shape *shape)
+{
+    for (uint32_t i = 0; i < SIM_SITES_MAX; i++) {
+        shape->hosts_of[i] = 2;
+    }
+}
+
 static void set_feed(struct sim_shape *shape, struct sim_random *random, uint32_t most)
 {
     snprintf(shape->feed_max, sizeof shape->feed_max, "%u",
@@ -311,8 +318,11 @@ static void roaming(struct sim_shape *shape, struct sim_random *random)
     shape->condition_chance = coin(random, 60) ? 500000 : 0;
     shape->faults_us = between_ms(random, 3000, 8000);
     thin(shape, random, 20);
-    for (uint32_t i = 0; i < SIM_SITES_MAX; i++) {
-        shape->hosts_of[i] = shared ? 2 : shape->hosts_of[i];
+    if (shared) {
+        /* Two hosts write at once. */
+        share_stores(shape);
+        shape->pause_chance = 300000;
+        shape->commit_us = between_ms(random, 1, 8);
     }
     for (uint64_t i = 0; i < count; i++) {
         struct sim_window window = {.fault = SIM_FAULT_CUT_ONE_WAY};
@@ -355,6 +365,19 @@ static void stragglers(struct sim_shape *shape, struct sim_random *random)
     }
 }
 
+/* A site's wall is ahead, and its hosts are started anew: others take what it made later, though it has ended. */
+static void run_ahead(struct sim_shape *shape, struct sim_random *random)
+{
+    uint32_t site = any_site(shape, random);
+    sim_us from = between_ms(random, 500, 6000);
+    struct sim_window window = {.fault = SIM_FAULT_CLOCK_STEP, .from = from, .site = site};
+    window.amount = between_ms(random, 1500, 15000);
+    window.until = from + between_ms(random, 2000, 15000);
+    add(shape, &window);
+    sim_us killed = from + between_ms(random, 100, 2000);
+    stop_site(shape, site, killed, killed + between_ms(random, 50, 500));
+}
+
 /* A site is not heard for so long that a floor might pass what it makes, and stores that forget their ends die when
  * floors have just moved. */
 static void unheard(struct sim_shape *shape, struct sim_random *random)
@@ -375,6 +398,9 @@ static void unheard(struct sim_shape *shape, struct sim_random *random)
         sim_us from = between_ms(random, 500, 8000);
         take_away(shape, random, any_site(shape, random), from,
                   from + between_ms(random, 6000, 15000));
+    }
+    if (coin(random, 40)) {
+        run_ahead(shape, random);
     }
     for (uint64_t i = sim_random_below(random, 5); i > 0; i--) {
         break_site(shape, random, any_site(shape, random), between_ms(random, 2000, 24000));
