@@ -25,9 +25,8 @@
 #define FIELDS_AT 24u
 #define SYNC 2u
 #define INTACT 1u
-/* What a donor is chosen by is older than a tick is long; and what it was sent is there by then. */
+/* What a donor is chosen by is not older than a tick is long. */
 #define CHOICE_US (3 * SIM_S)
-#define SENT_US (10 * SIM_S)
 
 /* --- donors ------------------------------------------------------------------------------------------- */
 
@@ -42,7 +41,7 @@ static void check_donor(struct sim_world *world, uint32_t site, uint32_t donor)
     for (size_t i = 0; i < knowledge->count; i++) {
         const struct sim_known *known = &knowledge->changes[i];
         bool lacks = (known->held >> site & 1) && !(known->held >> donor & 1);
-        if (lacks && known->made_at + SENT_US < world->now) {
+        if (lacks && known->made_at + CHOICE_US < world->now) {
             sim_trace_fail(world,
                            "%s lets %s fill it, which has lost something and lacks %016llx/%llu",
                            world->sites[site].name, world->sites[donor].name,

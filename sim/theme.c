@@ -263,6 +263,9 @@ static void handover(struct sim_shape *shape, struct sim_random *random)
     set_lazy(shape, coin(random, 60));
     set_acks(shape, random);
     set_clients(shape, random, 40, 400);
+    if (coin(random, 40)) {
+        set_feed(shape, random, 60);
+    }
     shape->faults_us = between_ms(random, 8000, 20000);
     thin(shape, random, 10);
     lose_letters(shape, random, 40);
@@ -411,23 +414,22 @@ static void unheard(struct sim_shape *shape, struct sim_random *random)
 static void forged(struct sim_shape *shape, struct sim_random *random)
 {
     uint64_t count = sim_random_range(random, 3, 10);
+    /* What two sites have can be told by feeds only that have everything. */
+    bool stamps = coin(random, 60);
     shape->forging = true;
     shape->feed_max[0] = '\0';
-    if (coin(random, 40)) {
-        set_feed(shape, random, 60);
-    }
     set_lazy(shape, false);
     set_clients(shape, random, 50, 400);
     set_rests(shape, random);
     shape->faults_us = between_ms(random, 8000, 20000);
     shape->long_calm = coin(random, 40);
-    thin(shape, random, 20);
+    thin(shape, random, stamps ? 0 : 20);
     for (uint64_t i = 0; i < count; i++) {
         struct sim_window window = {.fault = SIM_FAULT_STORE_FORGED};
         window.from = shape->faults_us / 4 + sim_random_below(random, shape->faults_us * 3 / 4);
         window.until = window.from + 100 * SIM_MS;
         window.site = any_site(shape, random);
-        window.amount = sim_random_below(random, 3) / 2;
+        window.amount = stamps ? 2 : sim_random_below(random, 3) / 2;
         add(shape, &window);
     }
 }
