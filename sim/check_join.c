@@ -71,6 +71,8 @@ void sim_check_join_self(struct sim_world *world, const struct sim_site *site, e
         *join = (struct sim_join){.is_new = true};
         return;
     }
+    /* What comes back is an old copy, which does not look new. */
+    join->is_new = join->is_new && why == SIM_CHANGE_COMMIT;
     uint64_t origin = sim_known_be(value.ptr + SELF_ORIGIN_AT, 8);
     uint32_t state = (unsigned char)value.ptr[SELF_STATE_AT];
     bool first = join->origin == 0;

@@ -341,6 +341,8 @@ static enum hr_err env_config(void *arg, struct hr_str key, struct hr_arena *are
         value = call->world->shape->ack_timeout_ms;
     } else if (hr_str_eq(key, HR_STR("feed-max")) && call->world->shape->feed_max[0]) {
         value = call->world->shape->feed_max;
+    } else if (hr_str_eq(key, HR_STR("store-durability"))) {
+        value = host->losses > 0 || host->opened_lossy ? "lazy" : "sync";
     }
     if (!value) {
         return HR_NOT_FOUND;

@@ -34,7 +34,10 @@ void sim_host_boot(struct sim_world *world, struct sim_host *host)
     host->nonce[1] = sim_random_next(random);
     host->losses = 0;
     sim_host_name_nonce(host);
-    host->store_life = sim_site_of(world, host)->store_life;
+    struct sim_site *site = sim_site_of(world, host);
+    host->store_life = site->store_life;
+    host->opened_lossy = site->store.lazy && site->store_opened != site->store_life;
+    site->store_opened = site->store_life;
     host->paused_until = 0;
     memset(host->sight, 0, sizeof host->sight);
     sim_net_look(world);
