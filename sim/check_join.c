@@ -53,7 +53,8 @@ static void check_entry(struct sim_world *world, const struct sim_site *site,
     const struct sim_knowledge *knowledge = &world->model->knowledge;
     for (size_t i = 0; i < knowledge->count && !world->failed; i++) {
         const struct sim_known *known = &knowledge->changes[i];
-        if (!(known->held >> site->index & 1) && is_due(world, site, join, known)) {
+        if (!(known->held >> site->index & 1) && is_due(world, site, join, known) &&
+            sim_known_counted(knowledge, known->origin)) {
             sim_trace_fail(world,
                            "%s serves again without change %016llx/%llu, which %u sites have",
                            site->name, (unsigned long long)known->origin,

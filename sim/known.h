@@ -70,6 +70,9 @@ uint32_t sim_known_find(const struct sim_knowledge *knowledge, uint64_t origin, 
 uint32_t sim_known_add(struct sim_knowledge *knowledge, const struct sim_known *known);
 /* The origin's row, made if need be. Owns: borrowed until another one is made. */
 struct sim_origin *sim_known_origin(struct sim_knowledge *knowledge, uint64_t origin);
+/* Whether a site still counts what it has of @origin. If none does, it was over and is cut off everywhere: what there is
+ * of it goes from site to site as records. */
+bool sim_known_counted(const struct sim_knowledge *knowledge, uint64_t origin);
 /* The latest clock of the changes that @site holds; 0: it holds none. */
 uint64_t sim_known_latest(struct sim_knowledge *knowledge, uint32_t site);
 /* @site holds change @index from now on. */

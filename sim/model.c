@@ -332,7 +332,7 @@ bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uin
     for (size_t i = 0; i < knowledge->count; i++) {
         const struct sim_known *known = &knowledge->changes[i];
         for (uint32_t site = 0; site < world->shape->site_count && known->held > 0; site++) {
-            if (!(known->held >> site & 1)) {
+            if (!(known->held >> site & 1) && sim_known_counted(knowledge, known->origin)) {
                 *ret_missing = (uint32_t)i;
                 *ret_site = site;
                 return false;
