@@ -168,6 +168,18 @@ void sim_clients_body(const struct sim_op *op, char *ret_text, size_t bytes)
     snprintf(ret_text + len, bytes - len, "}");
 }
 
+/* In a rest the client asks when it is over. */
+static bool rests(struct sim_world *world, uint32_t client)
+{
+    sim_us round = world->shape->burst_us + world->shape->rest_us;
+    sim_us in = world->shape->rest_us > 0 ? world->now % round : 0;
+    if (in <= world->shape->burst_us) {
+        return false;
+    }
+    arrange(world, client, round - in + sim_random_below(&world->clients->random, SIM_S / 2));
+    return true;
+}
+
 void sim_clients_event(struct sim_world *world, uint32_t who, uint64_t what)
 {
     struct sim_clients *clients = world->clients;
@@ -178,9 +190,17 @@ void sim_clients_event(struct sim_world *world, uint32_t who, uint64_t what)
     if (clients->stopped) {
         return;
     }
+    if (rests(world, who)) {
+        return;
+    }
     struct sim_op *op = op_new(world);
     op->client = who;
+    op->home = world->shape->client_site[who];
     draw_op(world, op);
+    if (world->shape->roams) {
+        op->home = (uint32_t)sim_random_below(&clients->random, world->shape->site_count);
+        op->home_host = (uint32_t)sim_random_below(&clients->random, 2);
+    }
     if (world->shape->sessions) {
         op->session = sim_copy(hr_str_c(clients->session[who] ? clients->session[who] : ""));
     }

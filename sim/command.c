@@ -21,10 +21,12 @@ static void leave_out(struct sim_shape *shape, uint32_t bits)
 
 static void print_shape(const struct sim_shape *shape)
 {
-    printf("%u sites, acks %s, %u keys, %u clients, feed-max %s, %s%sfaults for %.1f s:\n",
-           shape->site_count, shape->write_acks, shape->key_count, shape->client_count,
-           shape->feed_max[0] ? shape->feed_max : "as usual", shape->sessions ? "sessions, " : "",
-           shape->long_calm ? "a long calm, " : "", (double)shape->faults_us / 1e6);
+    printf(
+        "theme %s, %u sites, acks %s, %u keys, %u clients, feed-max %s, %s%sfaults for %.1f s:\n",
+        sim_theme_name(shape->theme), shape->site_count, shape->write_acks, shape->key_count,
+        shape->client_count, shape->feed_max[0] ? shape->feed_max : "as usual",
+        shape->sessions ? "sessions, " : "", shape->long_calm ? "a long calm, " : "",
+        (double)shape->faults_us / 1e6);
     for (uint32_t i = 0; i < shape->site_count; i++) {
         printf("    s%u: %u hosts, %s store, started after %u ms\n", i + 1, shape->hosts_of[i],
                shape->lazy[i] ? "lazy" : "sync", shape->start_ms[i]);

@@ -342,7 +342,7 @@ static enum hr_err env_config(void *arg, struct hr_str key, struct hr_arena *are
     } else if (hr_str_eq(key, HR_STR("feed-max")) && call->world->shape->feed_max[0]) {
         value = call->world->shape->feed_max;
     } else if (hr_str_eq(key, HR_STR("store-durability"))) {
-        value = host->losses > 0 || host->opened_lossy ? "lazy" : "sync";
+        value = host->found_lossy || host->losses > 0 ? "lazy" : "sync";
     }
     if (!value) {
         return HR_NOT_FOUND;

@@ -211,7 +211,9 @@ uint32_t sim_known_stamped(const struct sim_knowledge *knowledge, struct sim_ver
 {
     for (size_t i = knowledge->count; i > 0; i--) {
         const struct sim_known *known = &knowledge->changes[i - 1];
-        if (known->hlc == stamp.hlc && known->origin == stamp.origin) {
+        /* A NOOP has the clock of the change before it. */
+        bool may_be_told = known->kind != SIM_KNOWN_NOOP;
+        if (may_be_told && known->hlc == stamp.hlc && known->origin == stamp.origin) {
             return (uint32_t)i - 1;
         }
     }

@@ -32,6 +32,8 @@ struct sim_attempt {
 struct sim_op {
     uint32_t number; /* from 1; the value of each field that it sets */
     uint32_t client;
+    uint32_t home; /* the site and the host that it begins at */
+    uint32_t home_host;
     enum sim_op_kind kind;
     uint32_t key;
     uint32_t sets;    /* bits of fields */

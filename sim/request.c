@@ -41,8 +41,7 @@ bool sim_request_of(struct sim_world *world, struct hr_str inbox, struct sim_op 
 
 static uint32_t site_of(const struct sim_world *world, const struct sim_op *op)
 {
-    return op->client == SIM_NOWHERE ? world->hosts[op->attempts[0].host].site
-                                     : world->shape->client_site[op->client];
+    return op->client == SIM_NOWHERE ? world->hosts[op->attempts[0].host].site : op->home;
 }
 
 bool sim_request_site(struct sim_world *world, struct hr_str inbox, uint32_t *ret_site)
@@ -82,7 +81,7 @@ static struct sim_host *next_host(struct sim_world *world, const struct sim_op *
     uint32_t home = site_of(world, op);
     const struct sim_host *eyes = NULL;
     for (uint32_t i = 0; i < 2; i++) {
-        struct sim_host *host = &world->hosts[home * 2 + i];
+        struct sim_host *host = &world->hosts[home * 2 + (i ^ op->home_host)];
         if (host->up && !tried(op, host->index)) {
             return host;
         }

@@ -4,8 +4,11 @@
 #include <stdio.h>
 
 #include "sim/random.h"
+#include "sim/theme.h"
 
-enum { STREAM_SHAPE = 1, STREAM_FAULTS = 2 };
+enum { STREAM_SHAPE = 1, STREAM_FAULTS = 2, STREAM_THEME = 3 };
+
+#define BACKUP_US (2 * SIM_S)
 
 static const char *const names[] = {
 #define NAME(name, text, what) text,
@@ -175,11 +178,13 @@ static void draw_faults(struct sim_shape *shape, struct sim_random *random)
 void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t sites)
 {
     struct sim_random random = sim_random_of(seed, STREAM_SHAPE);
-    *ret_shape = (struct sim_shape){.seed = seed};
+    *ret_shape = (struct sim_shape){.seed = seed, .backup_us = BACKUP_US};
     draw_sites(ret_shape, &random);
     ret_shape->site_count = sites > 0 ? sites : ret_shape->site_count;
     draw_behaviour(ret_shape, &random);
     draw_clients(ret_shape, &random);
     random = sim_random_of(seed, STREAM_FAULTS);
     draw_faults(ret_shape, &random);
+    random = sim_random_of(seed, STREAM_THEME);
+    sim_theme_draw(ret_shape, &random, sites);
 }

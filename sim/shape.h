@@ -62,6 +62,26 @@ enum sim_fault {
 
 const char *sim_fault_name(enum sim_fault fault);
 
+#define SIM_THEME_LIST(X)                                                                    \
+    X(NONE, "none", "whatever was drawn")                                                    \
+    X(LEFT_BEHIND, "left-behind", "a site is away until the others have cut off its feed")   \
+    X(OLD_COPY, "old-copy", "a store becomes what it was before a floor moved")              \
+    X(HANDOVER, "handover", "one site after the other is away, and stores break in between") \
+    X(STRANGERS, "strangers", "sites begin alone, and meet")                                 \
+    X(ROAMING, "roaming", "clients go from site to site, and ways are cut for a moment")     \
+    X(STRAGGLERS, "stragglers", "messages come after their sender's death and return")       \
+    X(UNHEARD, "unheard", "floors move, and a site is not heard")                            \
+    X(FORGED, "forged", "many records are forged")
+
+enum sim_theme {
+#define SIM_THEME_ENUM(name, text, what) SIM_THEME_##name,
+    SIM_THEME_LIST(SIM_THEME_ENUM)
+#undef SIM_THEME_ENUM
+        SIM_THEMES
+};
+
+const char *sim_theme_name(enum sim_theme theme);
+
 struct sim_window {
     enum sim_fault fault;
     sim_us from;
@@ -76,6 +96,7 @@ enum sim_op_kind { SIM_OP_SET, SIM_OP_DEL, SIM_OP_CLEAR, SIM_OP_GET, SIM_OP_LIST
 
 struct sim_shape {
     uint64_t seed;
+    enum sim_theme theme;
     uint32_t site_count;
     uint32_t hosts_of[SIM_SITES_MAX];
     bool lazy[SIM_SITES_MAX];
@@ -96,9 +117,13 @@ struct sim_shape {
     uint32_t weight[SIM_OP_KINDS];
     uint32_t raw_chance; /* requests as of a plain NATS client */
     uint32_t condition_chance;
-    bool sessions; /* clients ask for session tokens, and send them */
+    bool sessions;   /* clients ask for session tokens, and send them */
+    bool roams;      /* each request begins at another site and host */
+    sim_us burst_us; /* clients ask for so long, and rest for so long; 0: they do not rest */
+    sim_us rest_us;
     /* faults */
     sim_us faults_us; /* how long there are any */
+    sim_us backup_us; /* between two copies of a store */
     bool long_calm;   /* until what was deleted is forgotten */
     bool forging;     /* records may be forged, and nothing is lost */
     struct sim_window windows[SIM_WINDOWS_MAX];

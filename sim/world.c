@@ -173,7 +173,7 @@ static void sync_store(struct sim_world *world, uint32_t index)
     if (world->now > behind) {
         sim_store_sync(&site->store, world->now - behind);
     }
-    if (world->now > site->backup_at + 2 * SIM_S) {
+    if (world->now > site->backup_at + world->shape->backup_us) {
         site->backup_at = world->now;
         sim_backup_release(&site->backup);
         sim_store_save(&site->store, &site->backup);
