@@ -35,6 +35,16 @@ static uint32_t members(const struct sim_site *site)
     return value.len > CFG_COUNT_AT ? (unsigned char)value.ptr[CFG_COUNT_AT] : 0;
 }
 
+/* How many stores that held it count no more: they have lost it, or are about to be deleted. */
+static uint32_t losses(const struct sim_world *world, const struct sim_known *known)
+{
+    uint32_t count = known->losses;
+    for (uint32_t i = 0; i < world->shape->site_count; i++) {
+        count += (known->held >> i & 1) && sim_model_is_to_go(world, i);
+    }
+    return count;
+}
+
 /* Whether it has to be at @site by now. A store that was put back to what it was need not know that it has lost
  * anything, and so may ask one site too few. */
 static bool is_due(const struct sim_world *world, const struct sim_site *site,
@@ -44,7 +54,7 @@ static bool is_due(const struct sim_world *world, const struct sim_site *site,
     bool told = site->store.lazy || join->is_new;
     bool own_loss = (known->ever & bit) && !(known->held & bit) && told;
     return known->promised >= wanted(world) && known->promised_at < join->booted_at &&
-           known->losses == (own_loss ? 1u : 0u) && known->losses < known->promised;
+           losses(world, known) == (own_loss ? 1u : 0u) && known->promised > (own_loss ? 1u : 0u);
 }
 
 static void check_entry(struct sim_world *world, const struct sim_site *site,

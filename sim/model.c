@@ -357,14 +357,18 @@ static uint64_t remembered_removal(const struct sim_world *world, uint32_t site)
     return upto;
 }
 
+bool sim_model_is_to_go(const struct sim_world *world, uint32_t site)
+{
+    const struct sim_item *item = sim_store_get(&world->sites[site].store, HR_STR("m/self"));
+    struct hr_str self = item ? sim_item_value(item) : (struct hr_str){0};
+    bool known = self.len >= SINCE_AT + 8 && self.ptr[0] == 2;
+    return known && sim_known_be(self.ptr + SINCE_AT, 8) <= remembered_removal(world, site);
+}
+
 bool sim_model_to_wipe(const struct sim_world *world, uint32_t *ret_site)
 {
     for (uint32_t i = 0; i < world->shape->site_count; i++) {
-        const struct sim_item *item = sim_store_get(&world->sites[i].store, HR_STR("m/self"));
-        struct hr_str self = item ? sim_item_value(item) : (struct hr_str){0};
-        bool known = self.len >= SINCE_AT + 8 && self.ptr[0] == 2;
-        uint64_t since = known ? sim_known_be(self.ptr + SINCE_AT, 8) : UINT64_MAX;
-        if (since <= remembered_removal(world, i)) {
+        if (sim_model_is_to_go(world, i)) {
             *ret_site = i;
             return true;
         }

@@ -109,12 +109,13 @@ enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after, struct hr_
     holdings.asked_as = site.ctr.origin;
     dkv_mono_ms start = tick->env->mono(tick->env->arg);
     err = ask_others(tick, &ask, want + expected, arena, &holdings, &tick->sibling, diag);
-    if (!err && holdings.count > want) {
-        tick->extra = extra_for(tick->env->mono(tick->env->arg) - start);
-    }
     if (!err && tick->sibling && !expected) {
         /* It has taken another site's place: once more, with room for both. */
+        start = tick->env->mono(tick->env->arg);
         err = ask_others(tick, &ask, want + 1, arena, &holdings, &tick->sibling, diag);
+    }
+    if (!err && holdings.count > want) {
+        tick->extra = extra_for(tick->env->mono(tick->env->arg) - start);
     }
     if (!err) {
         /* This site's after the others', so that what has come meanwhile is not asked for. */
