@@ -117,10 +117,11 @@ static enum hr_err watch_store(const struct dkv_tick *tick, const struct dkv_hol
 
 /* What others know of the group's sites: which ones there are, and which were taken out. A store that was lost has
  * forgotten those that are away. */
-static enum hr_err learn_members(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
+static enum hr_err learn_members(const struct dkv_tick *tick, struct dkv_holdings *holdings,
                                  struct hr_arena *arena, struct hr_diag *diag)
 {
     struct dkv_site site;
+    bool learned = false;
     enum hr_err err = dkv_site_open(tick->env, tick->config, arena, &site, diag);
     for (size_t i = 1; i < holdings->count; i++) {
         const struct dkv_have *have = &holdings->lists[i];
@@ -129,6 +130,7 @@ static enum hr_err learn_members(const struct dkv_tick *tick, const struct dkv_h
         if (!err && here.removed > 0 && here.inc < heard.inc) {
             /* It is back, and has not asked yet. */
             err = dkv_fence_raise(tick->env, tick->config, &heard, arena, diag);
+            learned = true;
         }
         for (size_t j = 0; !err && j < have->removed_count; j++) {
             const struct dkv_fence want = {.site = have->removed[j].site,
@@ -136,10 +138,11 @@ static enum hr_err learn_members(const struct dkv_tick *tick, const struct dkv_h
             bool higher = dkv_fence_of(&holdings->fences, want.site).removed < want.removed;
             if (higher || !dkv_site_member(&site.cfg, want.site)) {
                 err = dkv_fence_raise(tick->env, tick->config, &want, arena, diag);
+                learned = true;
             }
         }
     }
-    return err;
+    return err || !learned ? err : dkv_holdings_fence(tick, holdings, arena, diag);
 }
 
 /* One page of everybody's lists. ret_after: where the next one begins; UINT64_MAX: there is none. */

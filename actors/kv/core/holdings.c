@@ -130,6 +130,22 @@ enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after, struct hr_
     return err;
 }
 
+enum hr_err dkv_holdings_fence(const struct dkv_tick *tick, struct dkv_holdings *holdings,
+                               struct hr_arena *arena, struct hr_diag *diag)
+{
+    size_t kept = 1;
+    enum hr_err err = dkv_fence_read(tick->env, arena, &holdings->fences, diag);
+    for (size_t i = 1; !err && i < holdings->count; i++) {
+        struct dkv_have *have = &holdings->lists[i];
+        if (dkv_origin_inc(have->origin) > dkv_fence_of(&holdings->fences, have->site).removed) {
+            strip(&holdings->fences, have);
+            holdings->lists[kept++] = *have;
+        }
+    }
+    holdings->count = err ? holdings->count : kept;
+    return err;
+}
+
 /* The row of @origin, from @at on; rows and origins come in their order. */
 const struct dkv_have_row *dkv_holdings_row(const struct dkv_have *have, size_t *at,
                                             dkv_origin origin)
