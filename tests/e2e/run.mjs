@@ -27,10 +27,12 @@ function run({ file, share, shares }, url) {
     let text = "";
     child.stdout.setEncoding("utf8").on("data", (chunk) => (text += chunk));
     child.once("error", fail);
-    child.once("close", (code) => {
-      const told = text.split("\n").filter((line) => !line.startsWith("ℹ "));
+    child.once("close", (code, signal) => {
+      // Without the part's counts, which are summed up below; what else the runner has to say stays.
+      const told = text.split("\n").filter((line) => !/^ℹ \w+ [\d.]+$/.test(line));
       const count = (what) => Number(new RegExp(`^ℹ ${what} (\\d+)$`, "m").exec(text)?.[1] ?? 0);
       console.log(`${file} ${share + 1}/${shares}\n${told.join("\n").trim()}\n`);
+      if (code !== 0) console.log(`run: ${file} ${share + 1}/${shares} ended with ${signal ?? code}`);
       const counts = { tests: count("tests"), pass: count("pass"), fail: count("fail") + count("cancelled") };
       done({ file, ...counts, failed: code !== 0 });
     });
