@@ -302,6 +302,8 @@ scenario("closing the page with something unsaved asks first", { tolerant: true 
   await add(page, "precious");
   await row(page, "precious").getByText("Not saved.").waitFor();
   const asked = page.waitForEvent("dialog");
+  const gone = page.waitForEvent("close");
   await page.close({ runBeforeUnload: true });
   assert.equal((await asked).type(), "beforeunload");
+  await gone;
 });
