@@ -14,6 +14,7 @@ of_node() {
         inside && /^test at / { place = $0; next }
         inside && /^✖ / { print $0 (place ? "  " place : ""); place = ""; left = 6; next }
         inside && /^ +at / { next }
+        inside && /^ +generatedMessage: / { left = 0; next } # what follows the message says it once more
         inside && (/^ *$/ || /^ /) { if (left > 0 && NF) { print substr($0, 1, 300); left-- } next }
         { inside = 0 }' "$1"
     grep -E "^ℹ Error: |^(with_host|run): " "$1" | grep -v "a host's log:$"
