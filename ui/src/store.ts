@@ -210,8 +210,10 @@ export function selectItems(state: State): Item[] {
   for (const todo of state.todos ?? []) put(todo.id, todo);
   for (const op of state.ops) if (op.kind === "add" && !items.has(op.id)) put(op.id, op.todo);
   const ghosts = { ...state.conflicts, ...(state.editing ? { [state.editing.id]: state.editing } : {}) };
+  // Before the first list came nothing is known to be gone.
+  const gone = state.todos !== null;
   for (const [id, { snapshot, ...ghost }] of Object.entries(ghosts)) {
-    if (!items.has(id)) put(id, { ...snapshot, title: "base" in ghost ? ghost.base : ghost.mine }, true);
+    if (!items.has(id)) put(id, { ...snapshot, title: "base" in ghost ? ghost.base : ghost.mine }, gone);
   }
   for (const op of state.ops) {
     for (const id of idsOf(op)) {

@@ -217,6 +217,16 @@ test("a refused write shows what was typed with the reason, and can be tried aga
   assert.ok(!hasUnsaved(discarded));
 });
 
+test("an edit that outlived a reload and ends before the list is there makes no second to-do", () => {
+  const before = play(start("a"), { type: "edit", id: "a" }, { type: "edit-text", text: "mine" });
+  const reloaded: State = { ...emptyState, ...toSaved(before) };
+  assert.equal(item(reloaded, "a").gone, false);
+  const saved = play(reloaded, { type: "edit-save" });
+  const op = only(saved);
+  assert.ok(op.kind === "change" && op.id === "a" && op.fields.title === "mine" && op.base === "A");
+  assert.equal(titles(play(saved, listed(listOf("a")))), "mine");
+});
+
 test("editing what was refused sends it anew", () => {
   const sent = play(start("a"), ...edit("a", "mine"));
   const { key } = only(sent);
