@@ -192,7 +192,10 @@ export async function shows(page, titles) {
   });
 }
 
-/** Answers for the sites in the server's place: @names as they stand, changed by what @more has of each. */
+/**
+ * Answers for the sites in the server's place: @names as they stand, changed by what @more has of each. What was said before
+ * is not taken back first: the page might ask in between.
+ */
 export async function lattice(page, names, more = {}) {
   const sites = names.map((name, i) => ({
     name,
@@ -204,7 +207,6 @@ export async function lattice(page, names, more = {}) {
     silent_ms: 0,
     ...more[name],
   }));
-  await page.unroute("**/api/sites");
   await page.route("**/api/sites", (route) => route.fulfill({ json: { here: names[0], sites } }));
   await comeBack(page);
 }
