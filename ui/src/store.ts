@@ -504,14 +504,20 @@ function opDone(state: State, key: string, todo: Todo | null, nowMs: number, ack
   return withThin(opSettled(state, op, todo, until), ids, acks, nowMs);
 }
 
+/** What is left to be laid over the list of @other, now that @op is done. No list need have shown what @op wrote over. */
+function withoutOverwritten(other: Op, op: Op): Op | null {
+  if (other.kind !== "change" || op.kind !== "change" || other.phase !== "settled" || other.id !== op.id)
+    return other;
+  const fields = Object.fromEntries(Object.entries(other.fields).filter(([field]) => !(field in op.fields)));
+  return Object.keys(fields).length ? { ...other, fields } : null;
+}
+
 function opSettled(state: State, op: Op, todo: Todo | null, settledUntil: number): State {
-  const { key } = op;
-  const settled = changeOp(state, key, (done) => ({
-    ...done,
-    phase: "settled",
-    fault: null,
-    settledUntil,
-  }));
+  const settled = changeOps(state, (other) =>
+    other.key === op.key
+      ? { ...other, phase: "settled", fault: null, settledUntil }
+      : withoutOverwritten(other, op),
+  );
   if (op.kind === "remove") {
     return {
       ...settled,
