@@ -18,13 +18,13 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "host/abi.h"
-#include "host/http.h"
-#include "host/imports.h"
-#include "host/imports_http.h"
-#include "host/inbox.h"
-#include "host/log.h"
-#include "host/worker.h"
+#include "host/run/abi.h"
+#include "host/imports/exchange.h"
+#include "host/run/imports.h"
+#include "host/imports/http.h"
+#include "host/calls/inbox.h"
+#include "host/obs/log.h"
+#include "host/run/worker.h"
 
 #define CALLS_MAX 64u
 #define VALUES_MAX 16u

@@ -20,10 +20,10 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "host/abi.h"
-#include "host/imports.h"
-#include "host/lane.h"
-#include "host/worker.h"
+#include "host/run/abi.h"
+#include "host/run/imports.h"
+#include "host/run/lane.h"
+#include "host/run/worker.h"
 
 #define RIG_WATCHDOG_MS 60000u
 #define RIG_BUCKET "things"

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "host/abi.h"
-#include "host/lane.h"
-#include "host/worker.h"
+#include "host/run/abi.h"
+#include "host/run/lane.h"
+#include "host/run/worker.h"
 
 /* Guests are written as text; the exports are those of a message handler, whose core type is seven i32 to one. */
 #define GUEST(imports, body)                                                                       \
