@@ -22,12 +22,13 @@
 #include "host/host_lattice.h"
 #include "host/host_metrics.h"
 #include "host/host_process.h"
+#include "host/host_worker.h"
 #include "host/http/httpd.h"
 #include "host/manifest/link.h"
 #include "host/http/listen.h"
+#include "host/imports/all.h"
 #include "host/obs/log.h"
 #include "host/kv/store_id.h"
-#include "host/run/worker.h"
 
 #define DRAIN_CHECK_MS 5
 #define NS_PER_MS ((uint64_t)1000000)
@@ -230,6 +231,7 @@ static enum hr_err load_actors(struct host *host, struct hr_diag *diag)
             .bytes = plan->bytes,
             .limits = plan->limits,
             .links = plan->links,
+            .imports = &hr_imports_all,
             .advise = hr_link_advise,
         };
         uint64_t began_ns = hr_now_ns();

@@ -1,7 +1,7 @@
 /* wasi:cli/{environment,exit,stdin,stdout,stderr,terminal-*}: an actor has no arguments, an empty
  * standard input and no terminal; its environment is its config link; what it prints becomes log lines. */
 #include "host/run/abi.h"
-#include "host/run/imports.h"
+#include "host/imports/all.h"
 #include "host/imports/io.h"
 #include "host/obs/log.h"
 

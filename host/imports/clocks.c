@@ -2,7 +2,7 @@
 #include <time.h>
 
 #include "host/run/abi.h"
-#include "host/run/imports.h"
+#include "host/imports/all.h"
 #include "host/imports/io.h"
 
 static enum hr_err put_datetime(struct hr_fiber *fiber, int32_t ret, const struct timespec *time)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "host/run/abi.h"
-#include "host/run/imports.h"
+#include "host/imports/all.h"
 #include "host/kv/kv.h"
 #include "host/run/worker.h"
 

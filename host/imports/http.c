@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "host/run/abi.h"
 #include "host/imports/exchange.h"
-#include "host/run/imports.h"
+#include "host/imports/all.h"
 #include "host/imports/io.h"
 
 /* A set of fields: its own, or (immutable) the request's. Memory is the fiber's arena. */

@@ -2,7 +2,7 @@
  * that takes it at once; only timers make a pollable wait. */
 #include "base/alloc.h"
 #include "host/run/abi.h"
-#include "host/run/imports.h"
+#include "host/imports/all.h"
 #include "host/imports/io.h"
 #include "host/run/lane.h"
 

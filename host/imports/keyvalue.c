@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "host/run/abi.h"
-#include "host/run/imports.h"
+#include "host/imports/all.h"
 #include "host/kv/kv.h"
 #include "host/run/worker.h"
 

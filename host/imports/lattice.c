@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "host/run/abi.h"
-#include "host/run/imports.h"
+#include "host/imports/all.h"
 #include "host/lattice/lattice.h"
 #include "host/run/worker.h"
 

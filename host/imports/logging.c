@@ -1,6 +1,6 @@
 /* wasi:logging/logging: an actor's words become a line of the host's log, marked as the actor's. */
 #include "host/run/abi.h"
-#include "host/run/imports.h"
+#include "host/imports/all.h"
 #include "host/obs/log.h"
 
 #define MESSAGE_BYTES_MAX 4096u

@@ -4,7 +4,7 @@
 
 #include "host/run/abi.h"
 #include "host/bus/bus.h"
-#include "host/run/imports.h"
+#include "host/imports/all.h"
 #include "host/calls/message.h"
 #include "host/run/worker.h"
 

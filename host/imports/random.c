@@ -3,7 +3,7 @@
 #include <sodium.h>
 
 #include "host/run/abi.h"
-#include "host/run/imports.h"
+#include "host/imports/all.h"
 
 #define RANDOM_BYTES_MAX (1u << 20)
 

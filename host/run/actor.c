@@ -136,7 +136,7 @@ static enum hr_err link_module(struct hr_actor *actor, const struct hr_actor_opt
                                struct hr_diag *diag)
 {
     actor->linker = wasmtime_linker_new(hr_engine_wasm(actor->engine));
-    enum hr_err err = hr_imports_define(actor, options->advise, diag);
+    enum hr_err err = hr_imports_define(actor, options->imports, options->advise, diag);
     if (err) {
         return err;
     }

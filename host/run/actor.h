@@ -24,6 +24,7 @@ struct hr_fibers;
 struct hr_counter;
 struct hr_gauge;
 struct hr_histogram;
+struct hr_imports;
 
 struct hr_actor_limits {
     uint64_t memory_bytes;
@@ -92,6 +93,7 @@ struct hr_actor_options {
     struct hr_str bytes; /* the module */
     struct hr_actor_limits limits;
     struct hr_actor_links links;
+    const struct hr_imports *imports; /* what there is to be granted */
     /* Says which manifest line would grant @interface; for the error's text. */
     void (*advise)(struct hr_str actor, struct hr_str interface, char *ret_advice, size_t size);
 };

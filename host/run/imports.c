@@ -1,16 +1,10 @@
-/* The registry of imports and how a module is joined to it. */
+/* How a module is joined to the imports that there are. */
 #include "host/run/imports.h"
 
 #include "host/obs/log.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static const struct hr_imports_table *const tables[] = {
-    &hr_imports_http,      &hr_imports_io,      &hr_imports_clocks, &hr_imports_random,
-    &hr_imports_cli,       &hr_imports_logging, &hr_imports_config, &hr_imports_keyvalue,
-    &hr_imports_messaging, &hr_imports_lattice, &hr_imports_assets,
-};
 
 void hr_imports_split(struct hr_str name, struct hr_str *ret_interface, struct hr_str *ret_version)
 {
@@ -55,13 +49,13 @@ static bool granted(const struct hr_actor *actor, struct hr_str interface)
 }
 
 /* The import called @name of @interface; @ret_known tells whether the interface is known at all. */
-static const struct hr_import *find(struct hr_str interface, struct hr_str version,
-                                    struct hr_str name, bool *ret_known)
+static const struct hr_import *find(const struct hr_imports *known, struct hr_str interface,
+                                    struct hr_str version, struct hr_str name, bool *ret_known)
 {
     *ret_known = false;
-    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
-        for (size_t i = 0; i < tables[t]->count; i++) {
-            const struct hr_import *import = &tables[t]->imports[i];
+    for (size_t t = 0; t < known->count; t++) {
+        for (size_t i = 0; i < known->tables[t]->count; i++) {
+            const struct hr_import *import = &known->tables[t]->imports[i];
             if (!hr_str_eq(interface, hr_str_c(import->interface))) {
                 continue;
             }
@@ -164,7 +158,8 @@ static enum hr_err unknown(struct hr_str module, struct hr_str name, bool known,
                              : "an interface that this Hedgerow does not have");
 }
 
-static enum hr_err define_one(struct hr_actor *actor, const wasm_importtype_t *type,
+static enum hr_err define_one(struct hr_actor *actor, const struct hr_imports *known,
+                              const wasm_importtype_t *type,
                               void (*advise)(struct hr_str, struct hr_str, char *, size_t),
                               struct hr_diag *diag)
 {
@@ -175,10 +170,10 @@ static enum hr_err define_one(struct hr_actor *actor, const wasm_importtype_t *t
     struct hr_str interface;
     struct hr_str version;
     hr_imports_split(module, &interface, &version);
-    bool known;
-    const struct hr_import *import = find(interface, version, name, &known);
+    bool is_known;
+    const struct hr_import *import = find(known, interface, version, name, &is_known);
     if (!import) {
-        return unknown(module, name, known, diag);
+        return unknown(module, name, is_known, diag);
     }
     if (!granted(actor, interface)) {
         char advice[256] = "";
@@ -189,7 +184,7 @@ static enum hr_err define_one(struct hr_actor *actor, const wasm_importtype_t *t
     return define(actor, module, name, import, diag);
 }
 
-enum hr_err hr_imports_define(struct hr_actor *actor,
+enum hr_err hr_imports_define(struct hr_actor *actor, const struct hr_imports *known,
                               void (*advise)(struct hr_str, struct hr_str, char *, size_t),
                               struct hr_diag *diag)
 {
@@ -197,7 +192,7 @@ enum hr_err hr_imports_define(struct hr_actor *actor,
     wasmtime_module_imports(actor->module.wasm, &imports);
     enum hr_err err = HR_OK;
     for (size_t i = 0; i < imports.size && !err; i++) {
-        err = define_one(actor, imports.data[i], advise, diag);
+        err = define_one(actor, known, imports.data[i], advise, diag);
     }
     wasm_importtype_vec_delete(&imports);
     return err;

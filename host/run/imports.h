@@ -1,4 +1,5 @@
-/* The host functions that guests import: one table a file (imports/<interface>.c), one registry.
+/* How host functions become what guests import: one table a file (host/imports/<interface>.c), which whoever
+ * loads an actor brings along (host/imports/all.h). Knows none of the interfaces.
  *
  * An import's function runs on the fiber, may wait there (hr_fiber_wait), and returns HR_OK or an
  * error that traps the guest; errors that the interface can express are results, not traps. Its values are
@@ -32,17 +33,11 @@ struct hr_imports_table {
     size_t count;
 };
 
-extern const struct hr_imports_table hr_imports_http;
-extern const struct hr_imports_table hr_imports_io;
-extern const struct hr_imports_table hr_imports_clocks;
-extern const struct hr_imports_table hr_imports_random;
-extern const struct hr_imports_table hr_imports_cli;
-extern const struct hr_imports_table hr_imports_logging;
-extern const struct hr_imports_table hr_imports_config;
-extern const struct hr_imports_table hr_imports_keyvalue;
-extern const struct hr_imports_table hr_imports_messaging;
-extern const struct hr_imports_table hr_imports_lattice;
-extern const struct hr_imports_table hr_imports_assets;
+/* All that a guest can import from a host. */
+struct hr_imports {
+    const struct hr_imports_table *const *tables;
+    size_t count;
+};
 
 #define HR_IMPORTS_TABLE(array)                     \
     {                                               \
@@ -52,7 +47,7 @@ extern const struct hr_imports_table hr_imports_assets;
 /* Defines every import of the actor's module in its linker, as far as its links grant them.
  * Errors: HR_DENIED (not granted), HR_UNSUPPORTED (no such interface or function here),
  * HR_INTERNAL; the diag names the import and the remedy. */
-HR_MUST_CHECK enum hr_err hr_imports_define(struct hr_actor *actor,
+HR_MUST_CHECK enum hr_err hr_imports_define(struct hr_actor *actor, const struct hr_imports *known,
                                             void (*advise)(struct hr_str actor,
                                                            struct hr_str interface, char *ret,
                                                            size_t n),

@@ -20,11 +20,11 @@
 #include "base/assert.h"
 #include "host/run/abi.h"
 #include "host/imports/exchange.h"
-#include "host/run/imports.h"
+#include "host/imports/all.h"
 #include "host/imports/http.h"
 #include "host/calls/inbox.h"
 #include "host/obs/log.h"
-#include "host/run/worker.h"
+#include "host/host_worker.h"
 
 #define CALLS_MAX 64u
 #define VALUES_MAX 16u
@@ -158,6 +158,7 @@ static void load_actor(struct hr_diag *diag)
                   .config = config,
                   .config_count = 1,
                   .assets = HR_STR("guest")},
+        .imports = &hr_imports_all,
     };
     must(hr_actor_load(engine, &options, &actor, diag), diag);
     wasm_byte_vec_delete(&wasm);
