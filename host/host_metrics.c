@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
-#include "host/bus_lattice.h"
+#include "host/lattice/bus.h"
 #include "host/host_process.h"
 
 #define READERS_MAX 256u

@@ -68,6 +68,7 @@ step build-release check make --no-print-directory build
 step build-dev check make --no-print-directory dev
 step format check scripts/check_format.sh
 step layers check scripts/check_layers.sh
+step paths check scripts/check_paths.sh
 step core-symbols check scripts/check_core_symbols.sh
 rm -f build/dev/Testing/Temporary/LastTest.log # or an old one would be counted
 step unit cmocka ctest --test-dir build/dev -j "$(nproc)" --output-on-failure --no-tests=error

@@ -1,4 +1,4 @@
-/* links: hr_bus
+/* links: hr_lattice
  * How hosts meet, lose each other, and refuse each other: several lattices in one process, on a wire that can be
  * cut (wire.h). Nothing waits for a time that is not part of the claim, and no wait is without a limit. */
 #include <setjmp.h>
@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "host/lattice_announcement.h"
-#include "host/lattice_table.h"
+#include "host/lattice/announcement.h"
+#include "host/lattice/table.h"
 #include "tests/unit/dice.h"
 #include "tests/unit/wait_rig.h"
 #include "tests/unit/wire.h"

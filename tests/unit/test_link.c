@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "host/link.h"
+#include "host/manifest/link.h"
 
 /* Every interface that the three actors import or export is granted by the link that is meant to. */
 static void link_grants_the_interfaces_of_the_actors(void **state)

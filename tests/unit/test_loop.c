@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "host/loop.h"
+#include "host/loop/loop.h"
 
 static struct hr_loop loop;
 
