@@ -49,7 +49,7 @@ static void raise_at(unsigned site, uint16_t of, uint64_t inc, uint64_t removed)
 {
     struct dkv_env env = fake_env(&world->sites[site].fake);
     struct dkv_config config = config_of(site);
-    const struct dkv_fence want = {of, inc, removed};
+    const struct dkv_fence want = {.site = of, .inc = inc, .removed = removed};
     assert_int_equal(dkv_fence_raise(&env, &config, &want, &arena, &diag), HR_OK);
 }
 
@@ -129,8 +129,13 @@ static void fence_only_rises(void **state)
     raise_at(0, 9, 90, 50);
     assert_int_equal(fence_of(0, 9).inc, 100);
     assert_int_equal(fence_of(0, 9).removed, 50);
+    assert_int_equal(fence_of(0, 9).since, 0);
+    raise_at(0, 9, 110, 50); /* it was known by the one before */
+    assert_int_equal(fence_of(0, 9).since, 100);
+    raise_at(0, 9, 120, 50);
+    assert_int_equal(fence_of(0, 9).since, 100);
     uint64_t commits = world->sites[0].fake.commits;
-    raise_at(0, 9, 100, 50);
+    raise_at(0, 9, 120, 50);
     raise_at(0, 1, 5, 5);
     assert_int_equal(world->sites[0].fake.commits, commits);
     assert_int_equal(fence_of(0, 1).inc, 0);

@@ -1,12 +1,18 @@
 /* What is out for good: of each site that was ever heard of, the highest incarnation that asked what there is
- * here, and the highest one that was taken out of the group. Layout of h/<site>, version 1:
+ * here, and the highest one that was taken out of the group. Layout of h/<site>, version 2:
  *
- *   u8 version | u64 incarnation | u64 incarnation that was taken out, with all before it; 0: none | crc
+ *   u8 version | u64 incarnation | u64 incarnation that was taken out, with all before it; 0: none |
+ *   u64 incarnation since which this store has known it; 0: it is not certain | crc
+ *   version 1: without the last number
  *
  * A site that asks has begun its incarnation, and will make no change in an older one. What it made in one
  * before may still be under way: once this site has answered, it takes such a change from nobody but who has
  * it in its feed, because the answer said what there is of it (seal.h rests on that). So the record is
  * committed before the answer goes out. As every commit moves m/ctr, no change gets past it.
+ *
+ * A store that is new has forgotten who is in the group, and may find only others that have forgotten it, too. So
+ * it matters who has known a site through which of its lives: this store has since the one that it had heard of
+ * when a later one came, if it was not new any more then, as a store is until it has caught up with others (join.h).
  *
  * A site that was taken out, and has not begun anew since, is no member: nobody waits for it, its word
  * counts for nothing, and nothing new of it is taken but what members hold.
@@ -25,6 +31,8 @@ struct dkv_fence {
     uint16_t site;
     uint64_t inc;
     uint64_t removed;
+    uint64_t
+        since; /* this store knew the group when that incarnation was over; 0: it may not have */
 };
 
 struct dkv_fences {

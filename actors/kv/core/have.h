@@ -3,8 +3,10 @@
  *
  *   ask    u8 version, 2 | u64 present origin of the asker | u8 its state |
  *          u64 origin after which to begin, 0: from the first | crc
- *   have   u8 version, 2 | u16 id of the site | u64 its present origin | u64 number of its newest change |
+ *   have   u8 version, 4 | u16 id of the site | u64 its present origin | u64 number of its newest change |
  *          u64 clock | u8 state | u8 class | u64 low | u64 floor |
+ *          u64 highest incarnation of the asker's site that was heard of |
+ *          u64 incarnation of it since which its store has known it (fence.h) |
  *          u8 number of sites that were taken out | (u16 id, u64 incarnation) each |
  *          u8 more | u16 count | count x (u64 origin | u64 prefix | u64 hlc | u64 high |
  *          u64 trunc below | u8 sealed | u64 last) | crc
@@ -62,6 +64,7 @@ struct dkv_have {
     dkv_hlc floor;
     uint64_t
         fence; /* the highest incarnation of the asker's site that was heard of; 0: nobody asked */
+    uint64_t since; /* of that site: since when the answering store has known it (fence.h) */
     struct dkv_removed removed[DKV_REMOVED_MAX];
     size_t removed_count;
     bool more;

@@ -57,7 +57,11 @@ static enum hr_err read_fences(const struct dkv_env *env, const struct dkv_cfg *
             have->removed[have->removed_count++] = (struct dkv_removed){.site = cfg->members[i]};
         }
     }
-    have->fence = err || asker == 0 ? 0 : dkv_fence_of(&fences, asker).inc;
+    if (!err && asker > 0) {
+        const struct dkv_fence fence = dkv_fence_of(&fences, asker);
+        have->fence = fence.inc;
+        have->since = fence.since;
+    }
     return err;
 }
 
