@@ -190,6 +190,16 @@ static enum hr_err env_scan(void *arg, struct hr_str prefix, struct hr_str after
 
 enum lost_answer { ANSWER_COMES, LOST_NOT_DONE, LOST_DONE, LOST_DONE_LATER };
 
+static bool writes_self(const struct dkv_commit *commit)
+{
+    for (size_t i = 0; i < commit->put_count; i++) {
+        if (hr_str_eq(commit->puts[i].key, HR_STR("m/self"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum hr_err commit_now(struct sim_call *call, struct sim_site *site,
                               const struct dkv_commit *commit, size_t *ret_conflict)
 {
@@ -198,6 +208,9 @@ static enum hr_err commit_now(struct sim_call *call, struct sim_site *site,
     sim_model_committer(world, call);
     enum hr_err err = sim_store_commit(&site->store, commit, world->now, ret_conflict);
     sim_model_committer(world, NULL);
+    if (!err && writes_self(commit)) {
+        site->booted_life = call->host->store_life;
+    }
     return err;
 }
 

@@ -103,6 +103,7 @@ static void restore(struct sim_world *world, const struct sim_window *window, bo
     }
     kill_hosts(world, window->site);
     if (site->backup.items) {
+        sim_model_empties(world, window->site);
         sim_store_restore(&site->store, &site->backup);
         sim_model_restored(world, window->site);
         site->store_life++;
@@ -116,6 +117,7 @@ static void lose(struct sim_world *world, const struct sim_window *window, bool 
         return;
     }
     kill_hosts(world, window->site);
+    sim_model_empties(world, window->site);
     sim_store_clear(&world->sites[window->site].store);
     world->sites[window->site].store_life++;
 }

@@ -35,8 +35,8 @@ void sim_host_boot(struct sim_world *world, struct sim_host *host)
     host->losses = 0;
     sim_host_name_nonce(host);
     struct sim_site *site = sim_site_of(world, host);
-    host->found_lossy = site->store.lazy && site->store_life != site->opened_life;
-    host->store_life = site->opened_life = site->store_life;
+    host->found_lossy = site->store.lazy && site->store_life != site->booted_life;
+    host->store_life = site->store_life;
     host->paused_until = 0;
     memset(host->sight, 0, sizeof host->sight);
     sim_net_look(world);

@@ -40,6 +40,7 @@ struct sim_origin {
     uint64_t origin;
     uint64_t prefix[SIM_SITES_MAX];
     uint64_t last; /* the highest number that is known */
+    uint64_t end;  /* with which its own site has sealed it; 0: it has not */
     uint64_t last_hlc;
 };
 

@@ -31,6 +31,9 @@ void sim_model_free(struct sim_model *model)
 void sim_model_committer(struct sim_world *world, const struct sim_call *call)
 {
     world->model->committer = call;
+    if (!call) {
+        sim_check_transfer_committed(world);
+    }
 }
 
 /* --- keys --------------------------------------------------------------------------------------------- */
@@ -76,6 +79,7 @@ static void feed_changed(struct sim_world *world, struct sim_site *site, enum si
     if (index == SIM_NOWHERE) {
         sim_check_sequence_new(world, site, &known);
         sim_check_order(world, site, &known);
+        sim_check_floor_new(world, site, &known);
         sim_check_twice(world, site, &known);
         known.made_at = world->now;
         bool clears = known.kind == SIM_KNOWN_CLEAR;
@@ -89,6 +93,9 @@ static void feed_changed(struct sim_world *world, struct sim_site *site, enum si
             known.promised = knowledge->changes[index].promised;
             knowledge->changes[index] = known;
         }
+    }
+    if (why == SIM_CHANGE_COMMIT) {
+        sim_check_seal_held(world, site, &known);
     }
     sim_known_hold(knowledge, index, site->index);
     knowledge->changes[index].fed |= (uint32_t)1 << site->index;
@@ -113,6 +120,7 @@ static void progress_changed(struct sim_world *world, struct sim_site *site, enu
         return;
     }
     struct sim_origin *row = sim_known_origin(knowledge, sim_known_hex(key.ptr + 2, 16));
+    sim_check_seal(world, site, why, row, now);
     uint64_t before = row->prefix[site->index];
     row->prefix[site->index] = prefix;
     for (uint64_t seq = before + 1; seq <= prefix; seq++) {
@@ -137,6 +145,8 @@ static struct sim_marks read_marks(const struct sim_item *now)
         return marks;
     }
     marks.floor = sim_known_be(value.ptr + 9, 8);
+    marks.low = sim_known_be(value.ptr + 17, 8);
+    marks.pending = sim_known_be(value.ptr + 25, 8);
     uint64_t count = sim_known_be(value.ptr + MARKS_BYTES, 1);
     for (uint64_t i = 0; i < count && MARKS_BYTES + 11 + i * 10 <= value.len; i++) {
         const char *row = value.ptr + MARKS_BYTES + 1 + i * 10;
@@ -156,13 +166,16 @@ static bool is_retired(const struct sim_marks *marks, const struct sim_known *kn
 }
 
 /* Of an origin that is gathered up a site has all that anybody has, feed and v/ or not. */
-static void marks_changed(struct sim_world *world, struct sim_site *site,
+static void marks_changed(struct sim_world *world, struct sim_site *site, enum sim_change why,
                           const struct sim_item *now)
 {
     struct sim_knowledge *knowledge = &world->model->knowledge;
     struct sim_marks *marks = &world->model->marks[site->index];
     const struct sim_marks before = *marks;
     *marks = read_marks(now);
+    marks->emptied = before.emptied;
+    marks->emptied_at = before.emptied_at;
+    sim_check_floor(world, site->index, why, &before);
     if (memcmp(before.retired, marks->retired, sizeof before.retired) == 0) {
         return;
     }
@@ -201,6 +214,7 @@ static void site_wiped(struct sim_world *world, struct sim_site *site)
 {
     struct sim_knowledge *knowledge = &world->model->knowledge;
     sim_trace_say(world, site->index, "its store is wiped");
+    sim_model_empties(world, site->index);
     world->model->versions.lost_at[site->index] = world->now;
     for (size_t i = 0; i < knowledge->count; i++) {
         change_gone(world, site, &knowledge->changes[i]);
@@ -217,6 +231,12 @@ static void store_emptied(struct sim_world *world, struct sim_site *site)
             change_gone(world, site, known);
         }
     }
+}
+
+void sim_model_empties(struct sim_world *world, uint32_t site)
+{
+    world->model->marks[site].emptied = true;
+    world->model->marks[site].emptied_at = world->now;
 }
 
 void sim_model_saved(struct sim_world *world, uint32_t site)
@@ -273,6 +293,14 @@ static void record_forged(struct sim_world *world, const struct sim_site *site, 
     }
 }
 
+static void record_changed(struct sim_world *world, const struct sim_site *site, struct hr_str key)
+{
+    uint32_t number = key_of_record(key);
+    if (number < SIM_KEYS_MAX) {
+        sim_check_transfer_record(world, site, number);
+    }
+}
+
 void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_change why,
                        struct hr_str key, const struct sim_item *now)
 {
@@ -291,15 +319,20 @@ void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_
         fence_changed(world, key, now);
     } else if (why == SIM_CHANGE_FORGED) {
         record_forged(world, site, key);
+    } else if (hr_str_starts(key, HR_STR("r/")) && why == SIM_CHANGE_COMMIT) {
+        record_changed(world, site, key);
+    } else if (hr_str_eq(key, HR_STR("m/sync"))) {
+        sim_check_transfer_sync(world, site, why, now);
     } else if (hr_str_eq(key, HR_STR("m/self"))) {
         sim_check_join_self(world, site, why, now);
+        sim_check_boot(world, site, why, now);
         if (!now && why == SIM_CHANGE_COMMIT) {
             site_wiped(world, site);
         } else if (!now) {
             store_emptied(world, site);
         }
     } else if (hr_str_eq(key, HR_STR("m/S"))) {
-        marks_changed(world, site, now);
+        marks_changed(world, site, why, now);
     } else if (hr_str_eq(key, HR_STR("m/ctr")) && now && why == SIM_CHANGE_COMMIT) {
         sim_check_clock(world, site, sim_item_value(now));
     }
@@ -312,6 +345,7 @@ void sim_model_published(struct sim_world *world, const struct sim_call *call,
 {
     sim_check_acks_published(world, call, letter);
     sim_check_join_published(world, call, letter);
+    sim_check_transfer_published(world, call, letter);
 }
 
 void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt,

@@ -30,9 +30,28 @@ struct sim_join {
     bool first;       /* it is the first origin of its store */
 };
 
+/* check_boot.c: what m/self of a site says. */
+struct sim_boot {
+    uint64_t origin;
+    uint32_t state;
+    uint32_t found; /* by the boot: everything, nothing, or maybe not all */
+};
+
+/* check_transfer.c: what m/sync of a site says. */
+struct sim_transfer {
+    uint64_t session;
+    bool filled;      /* by a donor, or it has begun to be */
+    sim_us since;     /* that is so */
+    uint64_t touched; /* bits of keys whose records are to be looked at after the commit */
+};
+
 /* What a site's m/S says. */
 struct sim_marks {
-    uint64_t floor; /* of the group */
+    uint64_t floor;   /* of the group */
+    uint64_t low;     /* what it says of itself */
+    uint64_t pending; /* what it will say */
+    bool emptied;     /* its store was emptied, or put back */
+    sim_us emptied_at;
     uint64_t retired
         [SIM_SITES_MAX]; /* of each site: the incarnation up to which its changes are gathered up */
 };
@@ -52,6 +71,8 @@ struct sim_saved {
 
 struct sim_model {
     struct sim_join joins[SIM_SITES_MAX];
+    struct sim_boot boots[SIM_SITES_MAX];
+    struct sim_transfer transfers[SIM_SITES_MAX];
     struct sim_saved saved[SIM_SITES_MAX];
     struct sim_forgeries forgeries;
     uint32_t removals; /* of sites, by operators */
@@ -78,6 +99,8 @@ void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_
 /* A copy is made of @site's store, and takes its place again. */
 void sim_model_saved(struct sim_world *world, uint32_t site);
 void sim_model_restored(struct sim_world *world, uint32_t site);
+/* @site's store is about to be emptied, or put back. */
+void sim_model_empties(struct sim_world *world, uint32_t site);
 /* The core hands @letter to the bus. */
 void sim_model_published(struct sim_world *world, const struct sim_call *call,
                          const struct sim_letter *letter);
@@ -122,6 +145,11 @@ void sim_check_acks_told(struct sim_world *world, struct sim_op *op, uint32_t at
                          struct hr_str reply);
 void sim_check_acks_lost(struct sim_world *world, const struct sim_known *known);
 void sim_check_acks_end(struct sim_world *world);
+/* check_floor.c: what floors are made of is true. @before: m/S as it was. */
+void sim_check_floor(struct sim_world *world, uint32_t site, enum sim_change why,
+                     const struct sim_marks *before);
+void sim_check_floor_new(struct sim_world *world, const struct sim_site *site,
+                         const struct sim_known *known);
 /* check_refused.c: what nobody did is nowhere. */
 void sim_check_refused_end(struct sim_world *world);
 /* check_join.c: who serves has what was acknowledged; who catches up does not serve. @now: m/self. */
@@ -129,6 +157,22 @@ void sim_check_join_self(struct sim_world *world, const struct sim_site *site, e
                          const struct sim_item *now);
 void sim_check_join_published(struct sim_world *world, const struct sim_call *call,
                               const struct sim_letter *letter);
+/* check_boot.c: who may have lost something does not call itself intact. @now: m/self. */
+void sim_check_boot(struct sim_world *world, const struct sim_site *site, enum sim_change why,
+                    const struct sim_item *now);
+/* check_seal.c: what is sealed has ended. @now: v/ of the origin. */
+void sim_check_seal(struct sim_world *world, const struct sim_site *site, enum sim_change why,
+                    struct sim_origin *row, const struct sim_item *now);
+void sim_check_seal_held(struct sim_world *world, const struct sim_site *site,
+                         const struct sim_known *known);
+/* check_transfer.c: who fills whom, and with what. @now: m/sync. */
+void sim_check_transfer_sync(struct sim_world *world, const struct sim_site *site,
+                             enum sim_change why, const struct sim_item *now);
+void sim_check_transfer_published(struct sim_world *world, const struct sim_call *call,
+                                  const struct sim_letter *letter);
+/* The record of @key has changed; and then the whole commit is done. */
+void sim_check_transfer_record(struct sim_world *world, const struct sim_site *site, uint32_t key);
+void sim_check_transfer_committed(struct sim_world *world);
 /* check_index.c: the index of @site's store names what is there. */
 void sim_check_index(struct sim_world *world, const struct sim_site *site);
 /* check_clock.c: no clock is carried away by a message. */

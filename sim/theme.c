@@ -184,6 +184,16 @@ static void disturb(struct sim_shape *shape, struct sim_random *random, sim_us f
     add(shape, &window);
 }
 
+/* In so many of a hundred worlds letters are lost all the time. */
+static void lose_letters(struct sim_shape *shape, struct sim_random *random, uint32_t percent)
+{
+    struct sim_window window = {.fault = SIM_FAULT_LOSS, .until = shape->faults_us};
+    window.amount = sim_random_range(random, 30000, 250000);
+    if (coin(random, percent)) {
+        add(shape, &window);
+    }
+}
+
 /* --- themes ------------------------------------------------------------------------------------------- */
 
 /* A site is away until the others have cut off what it lacks, and takes over records. Others write on, and something
@@ -248,6 +258,7 @@ static void handover(struct sim_shape *shape, struct sim_random *random)
     set_clients(shape, random, 40, 400);
     shape->faults_us = between_ms(random, 8000, 20000);
     thin(shape, random, 10);
+    lose_letters(shape, random, 40);
     for (sim_us at = between_ms(random, 500, 2000); at < shape->faults_us;) {
         sim_us turn = between_ms(random, 1500, 5500);
         uint32_t next = another_site(shape, random, out);
@@ -293,6 +304,7 @@ static void roaming(struct sim_shape *shape, struct sim_random *random)
     uint64_t count = sim_random_range(random, 5, 20);
     bool shared = coin(random, 50);
     set_clients(shape, random, 10, 80);
+    set_acks(shape, random);
     shape->key_count = (uint32_t)sim_random_range(random, 1, 6);
     shape->roams = true;
     shape->sessions = coin(random, 80);
@@ -320,10 +332,11 @@ static void stragglers(struct sim_shape *shape, struct sim_random *random)
 {
     set_lazy(shape, coin(random, 80));
     set_acks(shape, random);
-    set_clients(shape, random, 10, 150);
+    set_clients(shape, random, 40, 200);
     shape->net_us = sim_random_range(random, 200, 10 * SIM_MS);
     shape->faults_us = between_ms(random, 5000, 14000);
     thin(shape, random, 10);
+    lose_letters(shape, random, 20);
     for (sim_us at = between_ms(random, 500, 2000); at < shape->faults_us;) {
         struct sim_window slow = {.fault = SIM_FAULT_DELAY, .from = at};
         uint32_t site = any_site(shape, random);
@@ -357,6 +370,7 @@ static void unheard(struct sim_shape *shape, struct sim_random *random)
     shape->faults_us = between_ms(random, 14000, 26000);
     shape->long_calm = coin(random, 40);
     thin(shape, random, 10);
+    lose_letters(shape, random, 40);
     for (uint64_t i = 0; i < count; i++) {
         sim_us from = between_ms(random, 500, 8000);
         take_away(shape, random, any_site(shape, random), from,
@@ -401,8 +415,8 @@ void sim_theme_draw(struct sim_shape *shape, struct sim_random *random, uint32_t
     }
     shape->theme = theme;
     shape->forging = false;
-    set_sites(shape, random, theme == SIM_THEME_HANDOVER ? 3 : 2, theme == SIM_THEME_FORGED ? 3 : 5,
-              sites);
+    bool few = theme == SIM_THEME_FORGED || theme == SIM_THEME_ROAMING;
+    set_sites(shape, random, theme == SIM_THEME_HANDOVER ? 3 : 2, few ? 3 : 5, sites);
     switch (theme) {
     case SIM_THEME_LEFT_BEHIND:
         left_behind(shape, random);

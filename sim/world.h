@@ -49,7 +49,7 @@ struct sim_site {
     struct sim_store store;
     sim_us store_back_at;     /* after a death at a call */
     uint64_t store_life;      /* counts its deaths that may have cost something */
-    uint64_t opened_life;     /* what that was when a host last opened it */
+    uint64_t booted_life;     /* what that was when m/self was last written */
     struct sim_random random; /* what the core draws */
     /* the wall is base + time * (1 + ppm) + ahead */
     int64_t ppm;
@@ -81,7 +81,7 @@ struct sim_host {
     char nonce_text[33]; /* with the losses in it */
     uint64_t store_life; /* of its site's store, when it was last looked at */
     uint32_t losses;     /* that it has seen itself */
-    bool found_lossy;    /* its store had lost something since it was last opened */
+    bool found_lossy;    /* its store had lost something since m/self was last written */
     sim_us paused_until;
     struct sim_sight sight[SIM_SITES_MAX];
     /* the batch lane */
