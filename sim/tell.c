@@ -36,6 +36,13 @@ static void tell_item(struct sim_world *world, uint32_t site, const struct sim_i
             world, site, "m/self: origin %016llx, state %llu, class %llu, since %012llx",
             (unsigned long long)number(value, 17, 8), (unsigned long long)number(value, 41, 1),
             (unsigned long long)number(value, 42, 1), (unsigned long long)number(value, 43, 8));
+    } else if (hr_str_eq(key, HR_STR("m/tally"))) {
+        sim_trace_say(
+            world, site,
+            "m/tally: %llu values, litter %llu, made %016llx, pass %016llx, done %016llx",
+            (unsigned long long)number(value, 2, 8), (unsigned long long)number(value, 26, 8),
+            (unsigned long long)number(value, 34, 8), (unsigned long long)number(value, 42, 8),
+            (unsigned long long)number(value, 50, 8));
     } else if (hr_str_eq(key, HR_STR("m/S"))) {
         sim_trace_say(world, site, "m/S: collected %016llx, floor %016llx, low %016llx",
                       (unsigned long long)number(value, 1, 8),

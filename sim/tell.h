@@ -4,7 +4,7 @@
 
 #include "sim/world.h"
 
-/* A line for each m/self, m/S, h/ and v/ of each site. */
+/* A line for each m/self, m/tally, m/S, h/ and v/ of each site. */
 void sim_tell_stores(struct sim_world *world);
 
 #endif
