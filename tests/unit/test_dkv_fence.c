@@ -87,6 +87,9 @@ static void fence_bars_an_incarnation_that_is_over(void **state)
     assert_true(takes(1, "_LOCAL.wasmkv.default.apply", later));
     assert_true(takes(0, "wasmkv.peer.default.w", change_of(origin_of(2), 1)));
     assert_int_equal(world->sites[0].fake.errors, 0);
+    /* The site itself as well: another host of it may be slow, and its store another one by now. */
+    assert_false(takes(2, "wasmkv.peer.default.w", later));
+    assert_true(takes(2, "_LOCAL.wasmkv.default.apply", later));
 }
 
 /* The fence is there before the answer, and the answer has nothing that came past it. */
