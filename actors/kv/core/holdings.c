@@ -192,18 +192,36 @@ bool dkv_holdings_retired(const struct dkv_holdings *holdings, const struct dkv_
     return dkv_floor_retired(&holdings->floor, row->origin);
 }
 
-bool dkv_holdings_out(const struct dkv_holdings *holdings, dkv_origin origin)
+static bool says_out(const struct dkv_have *have, dkv_origin origin)
 {
-    for (size_t i = 0; i < holdings->count; i++) {
-        const struct dkv_have *have = &holdings->lists[i];
-        for (size_t j = 0; j < have->removed_count; j++) {
-            if (have->removed[j].site == dkv_origin_site(origin) &&
-                have->removed[j].inc >= dkv_origin_inc(origin)) {
-                return true;
-            }
+    for (size_t i = 0; i < have->removed_count; i++) {
+        if (have->removed[i].site == dkv_origin_site(origin) &&
+            have->removed[i].inc >= dkv_origin_inc(origin)) {
+            return true;
         }
     }
     return false;
+}
+
+bool dkv_holdings_out(const struct dkv_holdings *holdings, dkv_origin origin)
+{
+    for (size_t i = 0; i < holdings->count; i++) {
+        if (says_out(&holdings->lists[i], origin)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool dkv_holdings_out_for_all(const struct dkv_holdings *holdings, dkv_origin origin)
+{
+    for (size_t i = 0; i < holdings->count; i++) {
+        const struct dkv_have *have = &holdings->lists[i];
+        if (have->site != dkv_origin_site(origin) && !says_out(have, origin)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 dkv_origin dkv_holdings_end(const struct dkv_holdings *holdings)

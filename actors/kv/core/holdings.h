@@ -49,6 +49,8 @@ bool dkv_holdings_retired(const struct dkv_holdings *holdings, const struct dkv_
 /* Whether any list says that @origin was taken out of the group; also of this site's own, which knows that from the
  * others alone. */
 bool dkv_holdings_out(const struct dkv_holdings *holdings, dkv_origin origin);
+/* Whether all lists say so, but for that of its own site: nobody takes its changes from that site any more. */
+bool dkv_holdings_out_for_all(const struct dkv_holdings *holdings, dkv_origin origin);
 /* The last origin that all lists go up to; UINT64_MAX if none ends early. */
 dkv_origin dkv_holdings_end(const struct dkv_holdings *holdings);
 

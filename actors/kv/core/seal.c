@@ -236,7 +236,8 @@ static bool knows_all(const struct dkv_holdings *holdings, dkv_origin origin, ui
 /* Whether what is missing of @origin may be filled. */
 static bool may_fill(const struct dkv_holdings *holdings, dkv_origin origin, uint64_t since)
 {
-    return dkv_holdings_out(holdings, origin) || knows_all(holdings, origin, since);
+    return dkv_holdings_out(holdings, origin) ? dkv_holdings_out_for_all(holdings, origin)
+                                              : knows_all(holdings, origin, since);
 }
 
 /* @since: the incarnation that began this store. */

@@ -2,7 +2,8 @@
  * changes, or was wrong about them: v/ gets `sealed` with the number of the last change.
  *
  * What is filled cannot be taken back, so that all who may have it have to be known: of a life that was before this store
- * one who knew the group then has to be among those who answered (fence.h).
+ * one who knew the group then has to be among those who answered (fence.h); of a site that is out all have to know
+ * that it is, or one of them may still take its changes from itself.
  *
  * That is known once all other members have answered this incarnation, so that none of them takes anything older of
  * this site any more but out of another's feed (fence.h): the last change is the highest that anybody has. What any
