@@ -91,6 +91,35 @@ static bool same(const struct all *all, const struct value *value, struct hr_str
     return true;
 }
 
+/* The record of a key; NULL: there is none. */
+static const struct sim_item *record_of(const struct sim_site *site, uint32_t key)
+{
+    char name[16];
+    snprintf(name, sizeof name, "r/k%u", key);
+    return sim_store_get(&site->store, hr_str_c(name));
+}
+
+/* Whether every stamp in the record of a key is one that somebody has given. */
+static bool has_true_stamps(const struct sim_world *world, uint32_t site, uint32_t key)
+{
+    const struct sim_item *item = record_of(&world->sites[site], key);
+    struct hr_str record = item ? sim_item_value(item) : (struct hr_str){0};
+    /* u8 length of name | name | 16 B stamp | u8 type | u32 length of value | value */
+    for (size_t at = 24; at < record.len;) {
+        size_t stamp_at = at + 1 + (unsigned char)record.ptr[at];
+        if (stamp_at + 21 > record.len) {
+            return false;
+        }
+        const char *bytes = record.ptr + stamp_at;
+        struct sim_version stamp = {sim_known_be(bytes, 8), sim_known_be(bytes + 8, 8)};
+        if (sim_known_stamped(&world->model->knowledge, stamp) == SIM_NOWHERE) {
+            return false;
+        }
+        at = stamp_at + 21 + (size_t)sim_known_be(bytes + 17, 4);
+    }
+    return true;
+}
+
 static void check_item(struct sim_world *world, const struct all *all, uint32_t index,
                        struct hr_str item, bool *listed)
 {
@@ -109,7 +138,9 @@ static void check_item(struct sim_world *world, const struct all *all, uint32_t 
     const struct value *wanted = &all->values[key];
     bool *forged = &world->model->forgeries.now[index][key];
     if (*forged && !listed[key]) {
-        *forged = !visible(all, wanted) || !same(all, wanted, value);
+        *forged = !visible(all, wanted) || !same(all, wanted, value) ||
+                  sim_version_cmp(version, wanted->newest) != 0 ||
+                  !has_true_stamps(world, index, (uint32_t)key);
         listed[key] = true;
         return;
     }
@@ -136,14 +167,6 @@ static void add_all(const struct sim_world *world, uint32_t site, struct all *al
             add(all, &knowledge->changes[i]);
         }
     }
-}
-
-/* The record of a key; NULL: there is none. */
-static const struct sim_item *record_of(const struct sim_site *site, uint32_t key)
-{
-    char name[16];
-    snprintf(name, sizeof name, "r/k%u", key);
-    return sim_store_get(&site->store, hr_str_c(name));
 }
 
 /* Whether the record of a key is not there, or has a sound checksum: of the four bytes before it, xor that of all
@@ -229,7 +252,8 @@ void sim_check_agreement(struct sim_world *world, uint32_t index, struct hr_str 
     for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
         bool *forged = &world->model->forgeries.now[index][key];
         if (*forged && !listed[key]) {
-            *forged = visible(&all, &all.values[key]) || !is_sound(&world->sites[index], key);
+            *forged = visible(&all, &all.values[key]) || !is_sound(&world->sites[index], key) ||
+                      !has_true_stamps(world, index, key);
         } else if (!listed[key] && visible(&all, &all.values[key])) {
             sim_trace_fail(world, "%s does not list k%u, which is there", site, key);
         }

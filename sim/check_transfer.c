@@ -26,9 +26,8 @@
 #define ACTIVE 1u
 #define SYNC 2u
 #define INTACT 1u
-/* What a donor is chosen by is older than a tick is long; and what it was sent is there by then. */
+/* What a donor is chosen by is not older than a tick is long. */
 #define CHOICE_US (3 * SIM_S)
-#define SENT_US (10 * SIM_S)
 
 /* --- donors ------------------------------------------------------------------------------------------- */
 
@@ -59,7 +58,7 @@ static void check_donor(struct sim_world *world, uint32_t site, uint32_t donor)
         bool lacks = (known->held >> site & 1) && !(known->held >> donor & 1);
         uint32_t others = known->held & ~((uint32_t)1 << site);
         if (lacks && hears_better(world, &world->hosts[site * 2], others) &&
-            known->made_at + SENT_US < world->now) {
+            known->made_at + CHOICE_US < world->now) {
             sim_trace_fail(world,
                            "%s lets %s fill it, which has lost something and lacks %016llx/%llu",
                            world->sites[site].name, world->sites[donor].name,

@@ -13,7 +13,7 @@ void sim_check_versions_told(struct sim_world *world, const struct sim_op *op, u
     uint32_t site = world->hosts[asked->host].site;
     struct sim_version version;
     struct hr_str value;
-    if (asked->sent_at <= versions->lost_at[site] ||
+    if (asked->sent_at <= versions->lost_at[site] || world->model->forgeries.ever[op->key] ||
         !sim_json_member(reply, HR_STR("version"), &value)) {
         return;
     }

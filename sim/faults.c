@@ -165,6 +165,14 @@ static size_t find_value(const char *record, size_t len, size_t *ret_len)
     return 0;
 }
 
+static void sum(char *record, size_t len)
+{
+    uint32_t crc = hr_crc32c(hr_str_of(record, 4)) ^ hr_crc32c(hr_str_of(record + 8, len - 8));
+    for (size_t i = 0; i < 4; i++) {
+        record[4 + i] = (char)(crc >> (24 - 8 * i));
+    }
+}
+
 /* Changes a digit of a field's value, so that the record lies under a sound checksum. False: it has none. */
 static bool lie(struct sim_world *world, char *record, size_t len)
 {
@@ -175,10 +183,40 @@ static bool lie(struct sim_world *world, char *record, size_t len)
     }
     char *digit = &record[at + sim_random_below(&world->store_random, value_len)];
     *digit = *digit == '9' ? '1' : (char)(*digit + 1);
-    uint32_t crc = hr_crc32c(hr_str_of(record, 4)) ^ hr_crc32c(hr_str_of(record + 8, len - 8));
-    for (size_t i = 0; i < 4; i++) {
-        record[4 + i] = (char)(crc >> (24 - 8 * i));
+    sum(record, len);
+    return true;
+}
+
+/* Whether the site has changes of the origin after this clock, so that its feed tells what there was until then. */
+static bool is_past(const struct sim_store *store, struct sim_version stamp)
+{
+    char name[24];
+    snprintf(name, sizeof name, "v/%016llx", (unsigned long long)stamp.origin);
+    const struct sim_item *item = sim_store_get(store, hr_str_c(name));
+    struct hr_str row = item ? sim_item_value(item) : (struct hr_str){0};
+    return row.len >= 17 && sim_known_be(row.ptr + 9, 8) > stamp.hlc;
+}
+
+/* Gives the first field that has a value a stamp that is a little later than its own. False: there is none, or that one may
+ * have been given. */
+static bool lie_of_stamp(const struct sim_world *world, const struct sim_store *store, char *record,
+                         size_t len)
+{
+    size_t value_len = 0;
+    size_t at = find_value(record, len, &value_len);
+    if (at == 0) {
+        return false;
     }
+    char *bytes = record + at - 5 - 16; /* before the type and the length */
+    struct sim_version stamp = {sim_known_be(bytes, 8) + 1, sim_known_be(bytes + 8, 8)};
+    bool given = sim_known_stamped(&world->model->knowledge, stamp) != SIM_NOWHERE;
+    if (given || !is_past(store, stamp) || (stamp.hlc & 0xffff) == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < 8; i++) {
+        bytes[i] = (char)(stamp.hlc >> (56 - 8 * i));
+    }
+    sum(record, len);
     return true;
 }
 
@@ -207,7 +245,8 @@ static void forge(struct sim_world *world, const struct sim_window *window, bool
     uint64_t bit = sim_random_below(&world->store_random, len * 8);
     if (window->amount % 2 > 0) {
         value[bit / 8] = (char)(value[bit / 8] ^ (1 << bit % 8));
-    } else if (!lie(world, value, len)) {
+    } else if (window->amount > 0 ? !lie_of_stamp(world, store, value, len)
+                                  : !lie(world, value, len)) {
         return;
     }
     sim_trace_say(world, window->site, "its record %.*s is %s", (int)key_len, key,

@@ -333,8 +333,8 @@ void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_
         }
     } else if (hr_str_eq(key, HR_STR("m/S"))) {
         marks_changed(world, site, why, now);
-    } else if (hr_str_eq(key, HR_STR("m/ctr")) && now && why == SIM_CHANGE_COMMIT) {
-        sim_check_clock(world, site, sim_item_value(now));
+    } else if (hr_str_eq(key, HR_STR("m/ctr"))) {
+        sim_check_clock(world, site, why, now);
     }
 }
 

@@ -37,6 +37,13 @@ struct sim_boot {
     uint32_t found; /* by the boot: everything, nothing, or maybe not all */
 };
 
+/* check_clock.c: what m/ctr of a site says. */
+struct sim_counter {
+    uint64_t origin;
+    uint64_t hlc;
+    uint64_t seq;
+};
+
 /* check_transfer.c: what m/sync of a site says. */
 struct sim_transfer {
     uint64_t session;
@@ -72,6 +79,7 @@ struct sim_saved {
 struct sim_model {
     struct sim_join joins[SIM_SITES_MAX];
     struct sim_boot boots[SIM_SITES_MAX];
+    struct sim_counter counters[SIM_SITES_MAX];
     struct sim_transfer transfers[SIM_SITES_MAX];
     struct sim_saved saved[SIM_SITES_MAX];
     struct sim_forgeries forgeries;
@@ -175,8 +183,9 @@ void sim_check_transfer_record(struct sim_world *world, const struct sim_site *s
 void sim_check_transfer_committed(struct sim_world *world);
 /* check_index.c: the index of @site's store names what is there. */
 void sim_check_index(struct sim_world *world, const struct sim_site *site);
-/* check_clock.c: no clock is carried away by a message. */
-void sim_check_clock(struct sim_world *world, struct sim_site *site, struct hr_str ctr);
+/* check_clock.c: no clock is carried away by a message, and none goes back. @now: m/ctr. */
+void sim_check_clock(struct sim_world *world, struct sim_site *site, enum sim_change why,
+                     const struct sim_item *now);
 /* check_versions.c */
 void sim_check_versions_told(struct sim_world *world, const struct sim_op *op, uint32_t attempt,
                              struct hr_str reply);

@@ -19,32 +19,33 @@
 #define SIM_WINDOWS_MAX 96u
 
 /* Each window has a site, some another one, and an amount. */
-#define SIM_FAULT_LIST(X)                                                                    \
-    X(CUT, "cut", "nothing goes from the site to the other one, nor back")                   \
-    X(CUT_ONE_WAY, "cut-one-way", "nothing goes from the site to the other one")             \
-    X(ISOLATE, "isolate", "nothing goes from the site to any, nor back")                     \
-    X(LOSS, "loss", "messages are lost: amount of a million")                                \
-    X(DUPLICATE, "duplicate", "messages come twice: amount of a million")                    \
-    X(DELAY, "delay", "messages take up to amount longer, and overtake each other")          \
-    X(CLOG, "clog", "what goes from the site to the other one comes when the window ends")   \
-    X(KILL, "kill", "a host of the site is killed, and started when the window ends")        \
-    X(KILL_AT_CALL, "kill-at-call",                                                          \
-      "hosts of the site are killed in calls of their env: amount of a million")             \
-    X(PAUSE, "pause", "a host of the site stands still")                                     \
-    X(STORE_KILL, "store-kill", "the site's store is killed, and back when the window ends") \
-    X(STORE_KILL_AT_CALL, "store-kill-at-call",                                              \
-      "the site's store dies in calls of it, for some ms: amount of a million")              \
-    X(STORE_SLOW, "store-slow", "the site's store takes up to amount longer")                \
-    X(STORE_ERRORS, "store-errors", "calls of the site's store fail: amount of a million")   \
-    X(STORE_UNKNOWN, "store-unknown", "commits' answers are lost: amount of a million")      \
-    X(STORE_FULL, "store-full", "the site's store takes no commit")                          \
-    X(CLOCK_STEP, "clock-step", "the site's wall is amount ahead (odd: behind)")             \
-    X(CLOCK_DRIFT, "clock-drift", "the site's clocks are amount ppm fast (odd: slow)")       \
-    X(VIEW, "view", "the site's hosts take others for dead or alive: amount of a million")   \
-    X(STORE_LOSS, "store-loss", "the site's store is emptied while its hosts are down")      \
-    X(STORE_RESTORE, "store-restore", "the site's store becomes what it was amount ago")     \
-    X(STORE_FORGED, "store-forged",                                                          \
-      "a record in the site's store changes: it cannot be read (odd), or lies")              \
+#define SIM_FAULT_LIST(X)                                                                          \
+    X(CUT, "cut", "nothing goes from the site to the other one, nor back")                         \
+    X(CUT_ONE_WAY, "cut-one-way", "nothing goes from the site to the other one")                   \
+    X(ISOLATE, "isolate", "nothing goes from the site to any, nor back")                           \
+    X(LOSS, "loss", "messages are lost: amount of a million")                                      \
+    X(DUPLICATE, "duplicate", "messages come twice: amount of a million")                          \
+    X(DELAY, "delay", "messages take up to amount longer, and overtake each other")                \
+    X(CLOG, "clog", "what goes from the site to the other one comes when the window ends")         \
+    X(KILL, "kill", "a host of the site is killed, and started when the window ends")              \
+    X(KILL_AT_CALL, "kill-at-call",                                                                \
+      "hosts of the site are killed in calls of their env: amount of a million")                   \
+    X(PAUSE, "pause", "a host of the site stands still")                                           \
+    X(STORE_KILL, "store-kill", "the site's store is killed, and back when the window ends")       \
+    X(STORE_KILL_AT_CALL, "store-kill-at-call",                                                    \
+      "the site's store dies in calls of it, for some ms: amount of a million")                    \
+    X(STORE_SLOW, "store-slow", "the site's store takes up to amount longer")                      \
+    X(STORE_ERRORS, "store-errors", "calls of the site's store fail: amount of a million")         \
+    X(STORE_UNKNOWN, "store-unknown", "commits' answers are lost: amount of a million")            \
+    X(STORE_FULL, "store-full", "the site's store takes no commit")                                \
+    X(CLOCK_STEP, "clock-step", "the site's wall is amount ahead (odd: behind)")                   \
+    X(CLOCK_DRIFT, "clock-drift", "the site's clocks are amount ppm fast (odd: slow)")             \
+    X(VIEW, "view", "the site's hosts take others for dead or alive: amount of a million")         \
+    X(STORE_LOSS, "store-loss", "the site's store is emptied while its hosts are down")            \
+    X(STORE_RESTORE, "store-restore", "the site's store becomes what it was amount ago")           \
+    X(STORE_FORGED, "store-forged",                                                                \
+      "a record in the site's store changes: it cannot be read (1), or lies (0), also of a stamp " \
+      "(2)")                                                                                       \
     X(REMOVE, "remove", "the site's hosts are down, and it is taken out before they are back")
 
 enum sim_fault {

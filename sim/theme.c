@@ -90,6 +90,13 @@ static void set_lazy(struct sim_shape *shape, bool lazy)
     }
 }
 
+static void share_stores(struct sim_shape *shape)
+{
+    for (uint32_t i = 0; i < SIM_SITES_MAX; i++) {
+        shape->hosts_of[i] = 2;
+    }
+}
+
 static void set_feed(struct sim_shape *shape, struct sim_random *random, uint32_t most)
 {
     snprintf(shape->feed_max, sizeof shape->feed_max, "%u",
@@ -256,6 +263,9 @@ static void handover(struct sim_shape *shape, struct sim_random *random)
     set_lazy(shape, coin(random, 60));
     set_acks(shape, random);
     set_clients(shape, random, 40, 400);
+    if (coin(random, 40)) {
+        set_feed(shape, random, 60);
+    }
     shape->faults_us = between_ms(random, 8000, 20000);
     thin(shape, random, 10);
     lose_letters(shape, random, 40);
@@ -311,8 +321,11 @@ static void roaming(struct sim_shape *shape, struct sim_random *random)
     shape->condition_chance = coin(random, 60) ? 500000 : 0;
     shape->faults_us = between_ms(random, 3000, 8000);
     thin(shape, random, 20);
-    for (uint32_t i = 0; i < SIM_SITES_MAX; i++) {
-        shape->hosts_of[i] = shared ? 2 : shape->hosts_of[i];
+    if (shared) {
+        /* Two hosts write at once. */
+        share_stores(shape);
+        shape->pause_chance = 300000;
+        shape->commit_us = between_ms(random, 1, 8);
     }
     for (uint64_t i = 0; i < count; i++) {
         struct sim_window window = {.fault = SIM_FAULT_CUT_ONE_WAY};
@@ -355,6 +368,19 @@ static void stragglers(struct sim_shape *shape, struct sim_random *random)
     }
 }
 
+/* A site's wall is ahead, and its hosts are started anew: others take what it made later, though it has ended. */
+static void run_ahead(struct sim_shape *shape, struct sim_random *random)
+{
+    uint32_t site = any_site(shape, random);
+    sim_us from = between_ms(random, 500, 6000);
+    struct sim_window window = {.fault = SIM_FAULT_CLOCK_STEP, .from = from, .site = site};
+    window.amount = between_ms(random, 1500, 15000);
+    window.until = from + between_ms(random, 2000, 15000);
+    add(shape, &window);
+    sim_us killed = from + between_ms(random, 100, 2000);
+    stop_site(shape, site, killed, killed + between_ms(random, 50, 500));
+}
+
 /* A site is not heard for so long that a floor might pass what it makes, and stores that forget their ends die when
  * floors have just moved. */
 static void unheard(struct sim_shape *shape, struct sim_random *random)
@@ -376,6 +402,9 @@ static void unheard(struct sim_shape *shape, struct sim_random *random)
         take_away(shape, random, any_site(shape, random), from,
                   from + between_ms(random, 6000, 15000));
     }
+    if (coin(random, 40)) {
+        run_ahead(shape, random);
+    }
     for (uint64_t i = sim_random_below(random, 5); i > 0; i--) {
         break_site(shape, random, any_site(shape, random), between_ms(random, 2000, 24000));
     }
@@ -385,23 +414,22 @@ static void unheard(struct sim_shape *shape, struct sim_random *random)
 static void forged(struct sim_shape *shape, struct sim_random *random)
 {
     uint64_t count = sim_random_range(random, 3, 10);
+    /* What two sites have can be told by feeds only that have everything. */
+    bool stamps = coin(random, 60);
     shape->forging = true;
     shape->feed_max[0] = '\0';
-    if (coin(random, 40)) {
-        set_feed(shape, random, 60);
-    }
     set_lazy(shape, false);
     set_clients(shape, random, 50, 400);
     set_rests(shape, random);
     shape->faults_us = between_ms(random, 8000, 20000);
     shape->long_calm = coin(random, 40);
-    thin(shape, random, 20);
+    thin(shape, random, stamps ? 0 : 20);
     for (uint64_t i = 0; i < count; i++) {
         struct sim_window window = {.fault = SIM_FAULT_STORE_FORGED};
         window.from = shape->faults_us / 4 + sim_random_below(random, shape->faults_us * 3 / 4);
         window.until = window.from + 100 * SIM_MS;
         window.site = any_site(shape, random);
-        window.amount = sim_random_below(random, 3) / 2;
+        window.amount = stamps ? 2 : sim_random_below(random, 3) / 2;
         add(shape, &window);
     }
 }

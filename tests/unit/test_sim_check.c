@@ -9,139 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sim/client.h"
-#include "sim/host.h"
-#include "sim/model.h"
+#include "tests/unit/test_sim_fake.h"
 
-/* Each check of the simulator is given what it has to find, and what it must not complain of. Changes are
- * written here as docs/storage.md has them, by hand. */
-
-#define ORIGIN1 ((uint64_t)1 << 48 | 7)
-#define ORIGIN2 ((uint64_t)2 << 48 | 7)
-
-static struct sim_shape shape = {.seed = 9,
-                                 .site_count = 2,
-                                 .hosts_of = {1, 1},
-                                 .lazy = {true, true},
-                                 .write_acks = "2",
-                                 .ack_timeout_ms = "1000",
-                                 .net_us = 1000,
-                                 .read_us = 100,
-                                 .commit_us = 100,
-                                 .key_count = 4,
-                                 .think_us = SIM_S,
-                                 .faults_us = SIM_S};
-
-struct bytes {
-    char ptr[256];
-    size_t len;
-};
-
-static void number(struct bytes *to, uint64_t value, size_t count)
-{
-    for (size_t i = count; i > 0; i--) {
-        to->ptr[to->len++] = (char)(i > 8 ? 0 : value >> (8 * (i - 1)));
-    }
-}
-
-static void text(struct bytes *to, const char *from)
-{
-    memcpy(to->ptr + to->len, from, strlen(from));
-    to->len += strlen(from);
-}
-
-struct draft {
-    uint64_t origin;
-    uint64_t seq;
-    uint64_t hlc;
-    enum sim_known_kind kind;
-    const char *key;
-    unsigned field;    /* of a SET */
-    const char *value; /* NULL: it is removed */
-};
-
-static struct bytes encode(const struct draft *draft)
-{
-    struct bytes bytes = {.len = 0};
-    bool set = draft->kind == SIM_KNOWN_SET;
-    number(&bytes, 1, 1);
-    number(&bytes, draft->kind, 1);
-    number(&bytes, draft->origin, 8);
-    number(&bytes, draft->seq, 8);
-    number(&bytes, draft->hlc, 8);
-    number(&bytes, 0, 8); /* the opid */
-    number(&bytes, 0, 8);
-    number(&bytes, draft->key ? strlen(draft->key) : 0, 2);
-    text(&bytes, draft->key ? draft->key : "");
-    number(&bytes, set ? 2 : 0, 2);
-    if (set) {
-        number(&bytes, 0, 1); /* the mark: no name, no value */
-        number(&bytes, 0, 1);
-        number(&bytes, 0, 4);
-        number(&bytes, 2, 1);
-        number(&bytes, 'f', 1);
-        number(&bytes, '0' + draft->field, 1);
-        number(&bytes, draft->value == NULL, 1);
-        number(&bytes, draft->value ? strlen(draft->value) : 0, 4);
-        text(&bytes, draft->value ? draft->value : "");
-    }
-    number(&bytes, 0, 4); /* the sum, which is not looked at */
-    return bytes;
-}
-
-static void commit(struct sim_world *world, uint32_t site, struct hr_str key, struct hr_str value)
-{
-    const struct dkv_pair pair = {key, value};
-    const struct dkv_commit one = {.puts = &pair, .put_count = 1};
-    size_t conflict;
-    assert_int_equal(sim_store_commit(&world->sites[site].store, &one, world->now, &conflict),
-                     HR_OK);
-}
-
-static void put(struct sim_world *world, uint32_t site, struct draft draft)
-{
-    char name[48];
-    struct bytes bytes = encode(&draft);
-    snprintf(name, sizeof name, "f/%016llx/%016llx", (unsigned long long)draft.origin,
-             (unsigned long long)draft.seq);
-    commit(world, site, hr_str_c(name), hr_str_of(bytes.ptr, bytes.len));
-}
-
-static struct draft draft_of(uint64_t origin, uint64_t seq, uint64_t hlc, const char *value)
-{
-    return (struct draft){origin, seq, hlc, SIM_KNOWN_SET, "k1", 0, value};
-}
-
-#define OPS 6u
-
-/* A world in which nothing happens by itself, and requests by which 1 to 6 are written. */
-static struct sim_world *new_world(void)
-{
-    struct sim_world *world = sim_world_new(&shape, false);
-    for (uint32_t i = 1; i <= OPS; i++) {
-        const struct sim_op *op = sim_clients_probe(world, SIM_OP_SET, 1, 0);
-        assert_int_equal(op->number, i);
-    }
-    world->now = SIM_S;
-    return world;
-}
-
-/* Whether a check has failed with a sentence that has @part in it. Ends the world. */
-static bool failed(struct sim_world *world, const char *part)
-{
-    bool found = world->failed && strstr(world->failure, part) != NULL;
-    if (world->failed && !found) {
-        print_message("%s\n", world->failure);
-    }
-    bool none = !world->failed;
-    sim_world_free(world);
-    return part[0] == '\0' ? none : found;
-}
-
-static bool passed(struct sim_world *world)
-{
-    return failed(world, "");
-}
+/* Each check of the simulator is given what it has to find, and what it must not complain of: what clients are told,
+ * and changes. test_sim_check_store.c has those that look at what else is in a store. */
 
 static void sequence_is_watched(void **state)
 {
@@ -230,16 +101,6 @@ static void acknowledged_change_stays(void **state)
     assert_true(failed(world, "is gone"));
 }
 
-/* The core's own words: what it publishes. */
-static void publish(struct sim_world *world, uint32_t site, const char *subject, struct hr_str body)
-{
-    struct sim_call call = {.world = world, .host = &world->hosts[site * 2]};
-    struct sim_letter *letter =
-        sim_letter_new(SIM_LETTER_MESSAGE, hr_str_c(subject), body, (struct hr_str){0});
-    sim_model_published(world, &call, letter);
-    sim_letter_unref(letter);
-}
-
 static void reply_of_acks_is_true(void **state)
 {
     (void)state;
@@ -311,6 +172,16 @@ static void refused_write_is_nowhere(void **state)
     sim_clients_op(world, 1)->outcome = SIM_NO;
     sim_model_check_end(world);
     assert_true(failed(world, "was refused by everybody"));
+}
+
+/* A NOOP has the stamp of the change before it, and nobody is told of it. */
+static void noop_is_no_version(void **state)
+{
+    (void)state;
+    struct sim_world *world = promised();
+    put(world, 0, (struct draft){ORIGIN1, 2, 10, SIM_KNOWN_NOOP, NULL, 0, NULL});
+    publish(world, 0, "_INBOX.c1.0", hr_str_c(told));
+    assert_true(passed(world));
 }
 
 static void clock_stays_near_the_wall(void **state)
@@ -584,6 +455,56 @@ static void session_does_not_go_back(void **state)
     assert_true(passed(world));
 }
 
+/* As long as anybody has what was told, it is what a session knows. */
+static void session_knows_what_any_site_has(void **state)
+{
+    (void)state;
+    const char *low = "00000000000000090001000000000007";
+    const char *high = "000000000000000a0001000000000007";
+    char reply[128];
+    struct sim_op op = {.number = 9, .kind = SIM_OP_GET, .key = 1, .session = reply};
+    snprintf(reply, sizeof reply, "{\"version\":\"%s\",\"value\":{}}", low);
+    struct sim_world *world = in_session(high, high);
+    sim_store_crash(&world->sites[0].store);
+    sim_check_session_told(world, &op, hr_str_c(reply));
+    assert_true(failed(world, "where its session knows"));
+
+    world = in_session(high, high);
+    sim_store_crash(&world->sites[0].store);
+    sim_store_crash(&world->sites[1].store);
+    sim_check_session_told(world, &op, hr_str_c(reply));
+    assert_true(passed(world));
+}
+
+/* A client that knows the value writes on @condition, and is told that it is done. */
+static struct sim_world *written_if(enum sim_condition condition, uint64_t version, bool deleted)
+{
+    const char *high = "000000000000000a0001000000000007";
+    char reply[128];
+    struct sim_world *world = in_session(high, high);
+    struct sim_op op = {.number = 9, .kind = SIM_OP_SET, .key = 1, .session = reply};
+    op.condition = condition;
+    op.if_version = (struct sim_version){version, ORIGIN1};
+    if (deleted) {
+        put(world, 0, (struct draft){ORIGIN1, 2, 11, SIM_KNOWN_DEL, "k1", 0, NULL});
+    }
+    snprintf(reply, sizeof reply, "{\"version\":\"%016x%016llx\",\"value\":{}}", 12,
+             (unsigned long long)ORIGIN1);
+    sim_check_session_told(world, &op, hr_str_c(reply));
+    return world;
+}
+
+static void condition_is_judged_by_who_has_it(void **state)
+{
+    (void)state;
+    assert_true(passed(written_if(SIM_ALWAYS, 0, false)));
+    assert_true(passed(written_if(SIM_IF_PRESENT, 0, false)));
+    assert_true(passed(written_if(SIM_IF_VERSION, 10, false)));
+    assert_true(passed(written_if(SIM_IF_ABSENT, 0, true)));
+    assert_true(failed(written_if(SIM_IF_ABSENT, 0, false), "is done if there is no k1"));
+    assert_true(failed(written_if(SIM_IF_VERSION, 9, false), "is done if there is an older k1"));
+}
+
 /* Two are needed as soon as the other site is seen. */
 static void reply_has_enough_acks(void **state)
 {
@@ -751,6 +672,7 @@ int main(void)
         cmocka_unit_test(reply_of_acks_is_true),
         cmocka_unit_test(site_acknowledges_what_it_has),
         cmocka_unit_test(refused_write_is_nowhere),
+        cmocka_unit_test(noop_is_no_version),
         cmocka_unit_test(clock_stays_near_the_wall),
         cmocka_unit_test(version_does_not_go_back),
         cmocka_unit_test(value_was_written),
@@ -763,6 +685,8 @@ int main(void)
         cmocka_unit_test(deletion_counts_what_was_there),
         cmocka_unit_test(reply_has_enough_acks),
         cmocka_unit_test(session_does_not_go_back),
+        cmocka_unit_test(session_knows_what_any_site_has),
+        cmocka_unit_test(condition_is_judged_by_who_has_it),
         cmocka_unit_test(who_serves_has_what_was_promised),
         cmocka_unit_test(who_catches_up_does_not_serve),
         cmocka_unit_test(index_names_what_is_there),

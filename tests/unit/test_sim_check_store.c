@@ -1,0 +1,419 @@
+/* links: sim_world core_kv yyjson */
+#include "tests/unit/test_sim_fake.h"
+
+/* Checks of what a site writes into its store beside changes: m/ctr, m/self, m/S, m/sync, v/ and records, by hand as docs/storage.md
+ * has them. */
+
+enum { ACTIVE = 1, SYNC = 2 };
+enum { INTACT = 1, FRESH = 2, LOSSY = 3 };
+
+static void commit_bytes(struct sim_world *world, uint32_t site, const char *key,
+                         const struct bytes *value)
+{
+    commit(world, site, hr_str_c(key), hr_str_of(value->ptr, value->len));
+}
+
+static void counts(struct sim_world *world, uint64_t origin, uint64_t hlc, uint64_t seq)
+{
+    struct bytes ctr = {.len = 0};
+    number(&ctr, 1, 1);
+    number(&ctr, origin, 8);
+    number(&ctr, hlc, 8);
+    number(&ctr, seq, 8);
+    number(&ctr, 0, 4);
+    commit_bytes(world, 0, "m/ctr", &ctr);
+}
+
+static void counter_does_not_go_back(void **state)
+{
+    (void)state;
+    struct sim_world *world = new_world();
+    counts(world, ORIGIN1, 10, 3);
+    counts(world, ORIGIN1, 10, 3);
+    counts(world, ORIGIN1 + 1, 9, 0);
+    assert_true(passed(world));
+
+    world = new_world();
+    counts(world, ORIGIN1, 10, 3);
+    counts(world, ORIGIN1, 11, 2);
+    assert_true(failed(world, "goes back from 3 to 2"));
+
+    world = new_world();
+    counts(world, ORIGIN1, 10, 3);
+    counts(world, ORIGIN1, 9, 4);
+    assert_true(failed(world, "its clock goes back"));
+
+    world = new_world();
+    sim_store_sync(&world->sites[0].store, world->now);
+    counts(world, ORIGIN1, 10, 3);
+    sim_store_crash(&world->sites[0].store);
+    counts(world, ORIGIN1, 9, 2);
+    assert_true(passed(world));
+}
+
+/* --- m/self ------------------------------------------------------------------------------------------- */
+
+static void says_it_is(struct sim_world *world, uint64_t origin, unsigned state, unsigned found,
+                       uint64_t nonce)
+{
+    struct bytes self = {.len = 0};
+    number(&self, 2, 1);
+    number(&self, 0, 16);
+    number(&self, origin, 8);
+    number(&self, 0, 8);
+    number(&self, nonce, 8);
+    number(&self, state, 1);
+    number(&self, found, 1);
+    number(&self, 1, 8);
+    commit_bytes(world, 0, "m/self", &self);
+}
+
+static void loss_is_not_forgotten_by_a_boot(void **state)
+{
+    (void)state;
+    struct sim_world *world = new_world();
+    says_it_is(world, ORIGIN1, SYNC, LOSSY, 1);
+    says_it_is(world, ORIGIN1, ACTIVE, INTACT, 1); /* it has caught up */
+    says_it_is(world, ORIGIN1 + 1, SYNC, INTACT, 1);
+    assert_true(passed(world));
+
+    world = new_world();
+    says_it_is(world, ORIGIN1, SYNC, LOSSY, 1);
+    says_it_is(world, ORIGIN1 + 1, SYNC, INTACT, 1);
+    assert_true(failed(world, "calls itself intact after a boot"));
+}
+
+/* A boot by a host that may know of a loss. */
+static struct sim_world *booted(unsigned found, bool lossy, uint64_t nonce)
+{
+    struct sim_world *world = new_world();
+    struct sim_call call = {.world = world, .host = &world->hosts[0]};
+    world->hosts[0].found_lossy = lossy;
+    snprintf(world->hosts[0].nonce_text, sizeof world->hosts[0].nonce_text, "%032x", 5);
+    sim_model_committer(world, &call);
+    says_it_is(world, ORIGIN1, SYNC, found, nonce);
+    sim_model_committer(world, NULL);
+    return world;
+}
+
+static void loss_is_taken_from_the_host(void **state)
+{
+    (void)state;
+    assert_true(passed(booted(LOSSY, true, 5)));
+    assert_true(passed(booted(FRESH, true, 5)));
+    assert_true(passed(booted(INTACT, false, 5)));
+    assert_true(passed(booted(INTACT, true, 6))); /* it was told as another one */
+    assert_true(failed(booted(INTACT, true, 5), "its host says that it has lost something"));
+}
+
+/* --- v/ ----------------------------------------------------------------------------------------------- */
+
+static void seals(struct sim_world *world, uint32_t site, uint64_t last)
+{
+    struct bytes row = {.len = 0};
+    number(&row, 1, 1);
+    number(&row, last, 8);
+    number(&row, 10, 8);
+    number(&row, 1, 1);
+    number(&row, last, 8);
+    number(&row, 1, 8);
+    number(&row, 0, 4);
+    commit_bytes(world, site, "v/0001000000000007", &row);
+}
+
+static void sealed_origin_has_ended(void **state)
+{
+    (void)state;
+    struct sim_world *world = new_world();
+    put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
+    put(world, 0, draft_of(ORIGIN1, 2, 11, "2"));
+    put(world, 1, draft_of(ORIGIN1, 1, 10, "1"));
+    seals(world, 0, 2);
+    put(world, 1, draft_of(ORIGIN1, 2, 11, "2"));
+    assert_true(passed(world));
+
+    world = new_world();
+    put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
+    put(world, 0, draft_of(ORIGIN1, 2, 11, "2"));
+    put(world, 1, draft_of(ORIGIN1, 2, 11, "2"));
+    sim_store_crash(&world->sites[0].store);
+    put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
+    seals(world, 0, 1);
+    assert_true(failed(world, "of which others have 2"));
+
+    world = new_world();
+    put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
+    put(world, 0, draft_of(ORIGIN1, 2, 11, "2"));
+    sim_store_crash(&world->sites[0].store);
+    put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
+    seals(world, 0, 1);
+    assert_false(world->failed);
+    put(world, 1, draft_of(ORIGIN1, 2, 11, "2"));
+    assert_true(failed(world, "which ended with 1"));
+}
+
+/* --- m/S ---------------------------------------------------------------------------------------------- */
+
+static void knows_both(struct sim_world *world)
+{
+    struct bytes cfg = {.len = 0};
+    number(&cfg, 0, 16);
+    number(&cfg, 2, 1);
+    commit_bytes(world, 0, "m/cfg", &cfg);
+    commit_bytes(world, 1, "m/cfg", &cfg);
+}
+
+struct says {
+    uint64_t floor;
+    uint64_t low;
+    uint64_t pending;
+    uint64_t retired; /* incarnation of site 1 */
+};
+
+static void says(struct sim_world *world, uint32_t site, struct says what)
+{
+    struct bytes marks = {.len = 0};
+    number(&marks, 2, 1);
+    number(&marks, 0, 8);
+    number(&marks, what.floor, 8);
+    number(&marks, what.low, 8);
+    number(&marks, what.pending, 8);
+    number(&marks, 0, 40);
+    number(&marks, what.retired > 0, 1);
+    if (what.retired > 0) {
+        number(&marks, 1, 2);
+        number(&marks, what.retired, 8);
+    }
+    number(&marks, 0, 4);
+    commit_bytes(world, site, "m/S", &marks);
+}
+
+static struct sim_world *two_that_know(void)
+{
+    struct sim_world *world = new_world();
+    knows_both(world);
+    put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
+    put(world, 0, draft_of(ORIGIN1, 2, 20, "2"));
+    put(world, 1, draft_of(ORIGIN1, 1, 10, "1"));
+    return world;
+}
+
+static void who_says_that_it_has_all_has_it(void **state)
+{
+    (void)state;
+    struct sim_world *world = two_that_know();
+    says(world, 0, (struct says){.low = 30});
+    says(world, 1, (struct says){.low = 10, .pending = 19});
+    assert_true(passed(world));
+
+    world = two_that_know();
+    says(world, 1, (struct says){.pending = 20});
+    assert_true(failed(world, "says that it has all up to"));
+
+    world = two_that_know();
+    says(world, 1, (struct says){.low = 15});
+    put(world, 0, draft_of(ORIGIN1, 3, 21, "3"));
+    assert_false(world->failed);
+    says(world, 0, (struct says){.low = 30});
+    put(world, 1, draft_of(ORIGIN2, 1, 25, "4"));
+    assert_true(failed(world, "which is not after what s1 said"));
+}
+
+static void floor_is_what_all_remember(void **state)
+{
+    (void)state;
+    struct sim_world *world = two_that_know();
+    says(world, 0, (struct says){.low = 15});
+    says(world, 1, (struct says){.pending = 12});
+    says(world, 0, (struct says){.low = 15, .floor = 12});
+    assert_true(passed(world));
+
+    world = two_that_know();
+    says(world, 0, (struct says){.low = 15});
+    says(world, 1, (struct says){.low = 12});
+    says(world, 0, (struct says){.low = 15, .floor = 13});
+    assert_true(failed(world, "s1 has the floor"));
+
+    /* A lazy store forgets what its site has said. */
+    world = two_that_know();
+    sim_store_sync(&world->sites[1].store, world->now);
+    world->now += SIM_S;
+    says(world, 1, (struct says){.low = 12});
+    says(world, 0, (struct says){.low = 15, .floor = 12});
+    sim_store_crash(&world->sites[1].store);
+    assert_true(failed(world, "s1 has the floor"));
+
+    /* One that was put back has forgotten more. */
+    world = two_that_know();
+    sim_store_sync(&world->sites[1].store, world->now);
+    world->now += SIM_S;
+    says(world, 1, (struct says){.low = 12});
+    says(world, 0, (struct says){.low = 15, .floor = 12});
+    sim_model_empties(world, 1);
+    sim_store_crash(&world->sites[1].store);
+    assert_true(passed(world));
+}
+
+static void what_is_gathered_up_is_all(void **state)
+{
+    (void)state;
+    struct sim_world *world = two_that_know();
+    put(world, 1, draft_of(ORIGIN1, 2, 20, "2"));
+    says(world, 1, (struct says){.retired = 7});
+    assert_false(world->failed);
+    put(world, 0, draft_of(ORIGIN1, 3, 21, "3"));
+    assert_true(failed(world, "has gathered up"));
+
+    world = two_that_know();
+    says(world, 1, (struct says){.retired = 7});
+    assert_true(failed(world, "gathers up an origin, and lacks"));
+}
+
+/* --- m/sync ------------------------------------------------------------------------------------------- */
+
+static void is_filled(struct sim_world *world, uint32_t site, unsigned phase, uint64_t session,
+                      unsigned donor)
+{
+    struct bytes sync = {.len = 0};
+    number(&sync, 1, 1);
+    number(&sync, phase, 1);
+    number(&sync, 0, 2);
+    number(&sync, session, 8);
+    number(&sync, donor, 2);
+    number(&sync, 0, 48);
+    number(&sync, 0, 1);
+    number(&sync, 0, 2);
+    number(&sync, 0, 4);
+    commit_bytes(world, site, "m/sync", &sync);
+}
+
+static void give_records(struct sim_world *world, uint32_t site, unsigned what, sim_us asked)
+{
+    struct sim_letter *question =
+        sim_letter_new(SIM_LETTER_MESSAGE, HR_STR("wasmkv.peer.default.st.s1"), (struct hr_str){0},
+                       HR_STR("_INBOX.s3.5"));
+    const char body[2] = {1, (char)what};
+    struct sim_call call = {.world = world,
+                            .host = &world->hosts[site * 2],
+                            .began = asked,
+                            .letters = {question},
+                            .count = 1};
+    struct sim_letter *reply = sim_letter_new(SIM_LETTER_MESSAGE, HR_STR("_INBOX.s3.5"),
+                                              hr_str_of(body, sizeof body), (struct hr_str){0});
+    sim_model_published(world, &call, reply);
+    sim_letter_unref(reply);
+    sim_letter_unref(question);
+}
+
+static void who_is_filled_gives_nothing(void **state)
+{
+    (void)state;
+    enum { PAGE = 1, WAITS = 2 };
+    struct sim_world *world = new_world();
+    is_filled(world, 0, 1, 0, 0);
+    give_records(world, 0, PAGE, world->now + 1); /* it only wants to be */
+    is_filled(world, 0, 3, 5, 2);
+    give_records(world, 0, PAGE, world->now - 1); /* it has begun since then */
+    give_records(world, 0, WAITS, world->now + 1);
+    assert_false(world->failed);
+    give_records(world, 0, PAGE, world->now + 1);
+    assert_true(failed(world, "is being filled itself"));
+}
+
+static void donor_that_has_lost_something_has_the_rest(void **state)
+{
+    (void)state;
+    struct sim_world *world = two_that_know();
+    says_it_is(world, ORIGIN1, SYNC, LOSSY, 1);
+    put(world, 1, draft_of(ORIGIN2, 1, 30, "3"));
+    world->now += 4 * SIM_S;
+    is_filled(world, 1, 2, 5, 1);
+    assert_true(failed(world, "which has lost something and lacks"));
+
+    world = two_that_know();
+    says_it_is(world, ORIGIN1, SYNC, INTACT, 1);
+    put(world, 1, draft_of(ORIGIN2, 1, 30, "3"));
+    world->now += 4 * SIM_S;
+    is_filled(world, 1, 2, 5, 1);
+    assert_true(passed(world));
+
+    world = two_that_know();
+    says_it_is(world, ORIGIN1, SYNC, LOSSY, 1);
+    world->now += 4 * SIM_S;
+    is_filled(world, 1, 2, 5, 1);
+    assert_true(passed(world));
+}
+
+/* Site 2, which is filled, stores a record of k1 with one field of this stamp. */
+static void store_record(struct sim_world *world, uint64_t hlc, uint64_t origin)
+{
+    struct sim_call call = {.world = world, .host = &world->hosts[2]};
+    struct bytes record = {.len = 0};
+    number(&record, 1, 4);
+    number(&record, 0, 4);
+    number(&record, 0, 16);
+    number(&record, 2, 1);
+    text(&record, "f0");
+    number(&record, hlc, 8);
+    number(&record, origin, 8);
+    number(&record, 0, 1);
+    number(&record, 1, 4);
+    text(&record, "1");
+    sim_model_committer(world, &call);
+    commit_bytes(world, 1, "r/k1", &record);
+    sim_model_committer(world, NULL);
+}
+
+/* Of the first origin the donor had all up to this clock. */
+static void covers(struct sim_world *world, uint64_t session, uint64_t hlc)
+{
+    struct bytes row = {.len = 0};
+    number(&row, 1, 1);
+    number(&row, session, 8);
+    number(&row, 2, 8);
+    number(&row, hlc, 8);
+    number(&row, 0, 29);
+    commit_bytes(world, 1, "s/0001000000000007", &row);
+}
+
+static void record_has_changes_behind_it(void **state)
+{
+    (void)state;
+    struct sim_world *world = two_that_know();
+    store_record(world, 20, ORIGIN1); /* in no transfer it is not looked at */
+    is_filled(world, 1, 3, 5, 1);
+    store_record(world, 10, ORIGIN1); /* it has that one */
+    covers(world, 5, 20);
+    store_record(world, 20, ORIGIN1);
+    assert_true(passed(world));
+
+    world = two_that_know();
+    is_filled(world, 1, 3, 5, 1);
+    covers(world, 5, 19);
+    store_record(world, 20, ORIGIN1);
+    assert_true(failed(world, "and not the change"));
+
+    /* Of another session. */
+    world = two_that_know();
+    is_filled(world, 1, 3, 5, 1);
+    covers(world, 4, 20);
+    store_record(world, 20, ORIGIN1);
+    assert_true(failed(world, "and not the change"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counter_does_not_go_back),
+        cmocka_unit_test(loss_is_not_forgotten_by_a_boot),
+        cmocka_unit_test(loss_is_taken_from_the_host),
+        cmocka_unit_test(sealed_origin_has_ended),
+        cmocka_unit_test(who_says_that_it_has_all_has_it),
+        cmocka_unit_test(floor_is_what_all_remember),
+        cmocka_unit_test(what_is_gathered_up_is_all),
+        cmocka_unit_test(who_is_filled_gives_nothing),
+        cmocka_unit_test(donor_that_has_lost_something_has_the_rest),
+        cmocka_unit_test(record_has_changes_behind_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
