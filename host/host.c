@@ -415,6 +415,17 @@ static bool is_ready(void *arg)
            (!host->lattice || hr_host_lattice_ready(host->lattice));
 }
 
+static bool is_catching_up(void *arg)
+{
+    const struct host *host = arg;
+    struct hr_lattice_site here;
+    size_t count = 0;
+    if (host->lattice) {
+        hr_lattice_sites(hr_host_lattice_members(host->lattice), &here, 1, &count);
+    }
+    return count == 1 && here.catching_up;
+}
+
 static enum hr_err render_lattice(void *arg, struct hr_buf *buf)
 {
     const struct host *host = arg;
@@ -453,8 +464,8 @@ static enum hr_err open_admin(struct host *host, struct hr_diag *diag)
     if (err) {
         return err;
     }
-    const struct hr_admin_source source = {is_ready, render_metrics, render_lattice,
-                                           host->admin_bus, host};
+    const struct hr_admin_source source = {is_ready,       is_catching_up,  render_metrics,
+                                           render_lattice, host->admin_bus, host};
     err = hr_admin_start(&host->loop, host->admin_fd, &source, &host->admin, diag);
     if (!err) {
         host->admin_fd = -1;

@@ -82,6 +82,8 @@ static const struct statistic lattice_statistics[] = {
      offsetof(struct hr_lattice_stats, hosts_alive)},
     {"hedgerow_lattice_sites_alive", "Sites of the lattice, this one among them.", HR_METRIC_GAUGE,
      offsetof(struct hr_lattice_stats, sites_alive)},
+    {"hedgerow_lattice_sites_catching_up", "Sites of those that leave their clients to others.",
+     HR_METRIC_GAUGE, offsetof(struct hr_lattice_stats, sites_catching_up)},
     {"hedgerow_lattice_conflicts_total", "Hosts that could not be together with one before them.",
      HR_METRIC_COUNTER, offsetof(struct hr_lattice_stats, conflicts)},
     {"hedgerow_lattice_malformed_total", "Announcements that were not understood.",

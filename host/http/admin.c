@@ -45,6 +45,18 @@ static enum MHD_Result answer_document(const struct hr_admin *admin,
     return result;
 }
 
+static enum MHD_Result answer_ready(const struct hr_admin *admin, struct MHD_Connection *connection)
+{
+    const struct hr_admin_source *source = &admin->source;
+    if (!source->ready(source->arg)) {
+        return answer(connection, 503, "text/plain", HR_STR("not ready\n"));
+    }
+    return answer(connection, 200, "text/plain",
+                  source->catching_up(source->arg)
+                      ? HR_STR("ready\nthis site is catching up: other sites answer its clients\n")
+                      : HR_STR("ready\n"));
+}
+
 static enum MHD_Result access_callback(void *arg, struct MHD_Connection *connection,
                                        const char *url, const char *method, const char *version,
                                        const char *data, size_t *data_len, void **state)
@@ -69,9 +81,7 @@ static enum MHD_Result access_callback(void *arg, struct MHD_Connection *connect
         return answer(connection, 200, "text/plain", HR_STR("ok\n"));
     }
     if (strcmp(url, "/readyz") == 0) {
-        bool ready = admin->source.ready(admin->source.arg);
-        return answer(connection, ready ? 200 : 503, "text/plain",
-                      ready ? HR_STR("ready\n") : HR_STR("not ready\n"));
+        return answer_ready(admin, connection);
     }
     if (strcmp(url, "/metrics") == 0) {
         return answer_document(admin, connection, admin->source.metrics, HR_METRICS_CONTENT_TYPE);

@@ -1,4 +1,4 @@
-/* The operator's HTTP address: /healthz (the process lives), /readyz (it serves), /metrics
+/* The operator's HTTP address: /healthz (the process lives), /readyz (it serves, be it by what other sites answer), /metrics
  * (Prometheus text format), /lattice (hosts and sites, as JSON), and /kv (admin_kv.h). On the host's main loop, apart from the workers, so that it answers when
  * they are busy. */
 #ifndef HR_ADMIN_H
@@ -16,6 +16,7 @@ struct hr_admin;
 
 struct hr_admin_source {
     bool (*ready)(void *arg);
+    bool (*catching_up)(void *arg); /* the site: other sites answer its clients */
     enum hr_err (*metrics)(void *arg, struct hr_buf *buf);
     enum hr_err (*lattice)(void *arg, struct hr_buf *buf);
     struct hr_bus_port *bus; /* of @loop, for /kv; kept until the stop */

@@ -15,6 +15,7 @@ extern const struct hr_imports_table hr_imports_keyvalue;
 extern const struct hr_imports_table hr_imports_messaging;
 extern const struct hr_imports_table hr_imports_lattice;
 extern const struct hr_imports_table hr_imports_assets;
+extern const struct hr_imports_table hr_imports_standing;
 
 extern const struct hr_imports hr_imports_all;
 

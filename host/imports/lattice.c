@@ -6,7 +6,7 @@
 #include "host/lattice/lattice.h"
 #include "host/run/worker.h"
 
-/* record site: name string@0, id u16@8, here bool@10, alive bool@11, has-store bool@12, hosts u32@16,
+/* record site: name string@0, id u16@8, here bool@10, alive bool@11, has-store bool@12, catching-up bool@13, hosts u32@16,
  * round-trip-us option<u64> discriminant@24, u64@32, silent-ms u64@40, clock-ahead-ms option<s64>
  * discriminant@48, s64@56; 64 bytes, alignment 8. */
 #define SITE_BYTES 64u
@@ -19,6 +19,7 @@ static void put_site(struct hr_abi_out *items, uint32_t at, const struct hr_latt
     hr_abi_out_u8(items, at + 10, site->here);
     hr_abi_out_u8(items, at + 11, site->alive);
     hr_abi_out_u8(items, at + 12, site->has_store);
+    hr_abi_out_u8(items, at + 13, site->catching_up);
     hr_abi_out_u32(items, at + 16, site->hosts);
     hr_abi_out_u8(items, at + 24, site->round_trip_us > 0);
     hr_abi_out_u64(items, at + 32, site->round_trip_us);

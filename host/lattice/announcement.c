@@ -72,10 +72,11 @@ enum hr_err hr_lattice_announcement_encode(struct hr_buf *buf,
         buf,
         "{\"v\": %u, \"host\": \"%.*s\", \"boot\": \"%016llx\", \"started\": %llu, \"site\": "
         "\"%.*s\", \"site_id\": %u, \"version\": \"%.*s\", \"load\": %u, \"hosts\": %u, "
-        "\"leaving\": %s, \"store\": ",
+        "\"leaving\": %s, \"catching_up\": %s, \"store\": ",
         VERSION, HR_STR_ARG(said->host), (unsigned long long)said->boot,
         (unsigned long long)said->started_ms, HR_STR_ARG(said->site), said->site_id,
-        HR_STR_ARG(said->version), said->load, said->hosts, said->leaving ? "true" : "false");
+        HR_STR_ARG(said->version), said->load, said->hosts, said->leaving ? "true" : "false",
+        said->catching_up ? "true" : "false");
     if (!err) {
         err = hr_lattice_append_hex(buf, said->store_id, sizeof said->store_id);
     }
@@ -243,6 +244,7 @@ static bool read_head(yyjson_val *root, struct hr_lattice_announcement *ret_said
     ret_said->site = text_of(root, "site");
     ret_said->version = text_of(root, "version");
     ret_said->leaving = yyjson_is_true(yyjson_obj_get(root, "leaving"));
+    ret_said->catching_up = yyjson_is_true(yyjson_obj_get(root, "catching_up"));
     return boot_of(text_of(root, "boot"), &ret_said->boot) &&
            hex_of(text_of(root, "store"), ret_said->store_id, sizeof ret_said->store_id) &&
            !hr_lattice_announcement_check(ret_said);
@@ -337,6 +339,7 @@ struct hr_lattice_announcement *hr_lattice_announcement_new(
     copy->load = said->load;
     copy->hosts = said->hosts;
     copy->leaving = said->leaving;
+    copy->catching_up = said->catching_up;
     copy->served_count = count;
     for (uint32_t i = 0; i < count; i++) {
         copy->served[i].subject = put(&at, served[i].subject);

@@ -2,7 +2,7 @@
  *
  *   {"v": 1, "host": "h1", "boot": "<16 hexadecimal digits>", "started": <wall clock, ms>,
  *    "site": "aws", "site_id": 3, "store": "<32 hexadecimal digits>", "version": "0.1.0",
- *    "load": 0, "hosts": 5, "leaving": false,
+ *    "load": 0, "hosts": 5, "leaving": false, "catching_up": false,
  *    "serves": [{"subject": "wasmkv.get.>", "queue": "kv", "direct": true}, ...]}
  *
  * `hosts` is how many are alive as far as it knows, itself included. Members that are not known are passed
@@ -36,6 +36,7 @@ struct hr_lattice_announcement {
     uint32_t load;
     uint32_t hosts;
     bool leaving;
+    bool catching_up;
     uint32_t served_count;
     struct hr_lattice_served served[]; /* then the bytes of all strings */
 };

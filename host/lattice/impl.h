@@ -1,8 +1,8 @@
-/* The lattice's own structs, for lattice*.c only.
+/* The lattice's own structs, for the files of this folder but its bus'.
  *
  * Members, sites and all timers belong to the loop that the lattice was opened on. What other threads read of
  * them is changed there under @lock; that loop itself reads without it. What other threads change (@served, the
- * watches, @connected_now) is always touched under it. No callback runs under the lock.
+ * watches, @connected_now, @catching_up) is always touched under it. No callback runs under the lock.
  */
 #ifndef HR_LATTICE_IMPL_H
 #define HR_LATTICE_IMPL_H
@@ -116,6 +116,7 @@ struct hr_lattice {
     bool poked;          /* it is posted */
     bool served_changed;
     bool connected_now;
+    bool catching_up;
     uint64_t connected_ns; /* since when, if it is */
     uint64_t opened_ns;
     char text[]; /* the lattice's name */

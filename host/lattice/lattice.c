@@ -316,6 +316,20 @@ void hr_lattice_set_connected(struct hr_lattice *lattice, bool connected)
     uv_mutex_unlock(&lattice->lock);
 }
 
+void hr_lattice_set_catching_up(struct hr_lattice *lattice, bool catching_up)
+{
+    uv_mutex_lock(&lattice->lock);
+    if (lattice->catching_up != catching_up) {
+        lattice->catching_up = catching_up;
+        lattice->served_changed = true;
+        if (!lattice->poked) {
+            lattice->poked = true;
+            hr_loop_post(lattice->loop, &lattice->poke);
+        }
+    }
+    uv_mutex_unlock(&lattice->lock);
+}
+
 struct hr_bus_port *hr_lattice_port(struct hr_lattice *lattice)
 {
     return lattice->port;

@@ -95,6 +95,7 @@ struct hr_lattice_site {
     bool here;
     bool alive;
     bool has_store;
+    bool catching_up;       /* a host of it says so */
     uint32_t hosts;         /* alive */
     uint64_t round_trip_us; /* to its nearest host; 0: not known, or here */
     uint64_t silent_ms;
@@ -105,11 +106,12 @@ struct hr_lattice_site {
 struct hr_lattice_stats {
     uint64_t hosts_alive; /* with this one */
     uint64_t sites_alive;
-    uint64_t conflicts;     /* hosts that were refused, each once */
-    uint64_t announcements; /* heard */
-    uint64_t malformed;     /* announcements that were not understood */
-    uint64_t overflows;     /* announcements that no room was left for */
-    uint64_t unannounced;   /* subjects of this host, now, that its announcement has no room for */
+    uint64_t sites_catching_up; /* of those */
+    uint64_t conflicts;         /* hosts that were refused, each once */
+    uint64_t announcements;     /* heard */
+    uint64_t malformed;         /* announcements that were not understood */
+    uint64_t overflows;         /* announcements that no room was left for */
+    uint64_t unannounced; /* subjects of this host, now, that its announcement has no room for */
 };
 
 /* Nothing is sent or heard before hr_lattice_join. Errors: HR_BAD_INPUT (@self), HR_NO_MEMORY, HR_IO.
@@ -139,6 +141,10 @@ void hr_lattice_set_connected(struct hr_lattice *lattice, bool connected);
 bool hr_lattice_settled(struct hr_lattice *lattice);
 /* Before hr_lattice_join. Keeps @arg until hr_lattice_close. */
 void hr_lattice_set_load(struct hr_lattice *lattice, hr_lattice_load_cb cb, void *arg);
+
+/* Whether this site takes in what it lacks; told to all. Nothing is decided by it: a site that does not serve refuses,
+ * and the next one is asked. False until it is set. Any thread. */
+void hr_lattice_set_catching_up(struct hr_lattice *lattice, bool catching_up);
 
 /* What the announcements list. A subject that is entered several times is listed once, until it has been taken
  * out as often. One beyond the limits is not listed, and counted. @direct: requests for it may be sent to this

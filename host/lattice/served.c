@@ -121,6 +121,7 @@ struct hr_lattice_announcement *hr_lattice_own_announcement(struct hr_lattice *l
         said->load = load;
         said->hosts = hr_lattice_alive_count(lattice) + 1;
         said->leaving = leaving;
+        said->catching_up = lattice->catching_up;
     }
     uv_mutex_unlock(&lattice->lock);
     return said;

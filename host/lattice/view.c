@@ -46,7 +46,12 @@ static struct hr_lattice_site site_at(const struct hr_lattice *lattice, uint32_t
     bool here = at == 0;
     uint64_t heard_ns = seen->heard_ns;
     struct hr_lattice_site site = {
-        .id = seen->id, .here = here, .has_store = seen->has_store, .hosts = here};
+        .id = seen->id,
+        .here = here,
+        .has_store = seen->has_store,
+        .catching_up = here && lattice->catching_up,
+        .hosts = here,
+    };
     memcpy(site.name, seen->name, sizeof site.name);
     for (uint32_t i = 0; i < lattice->member_count; i++) {
         const struct hr_lattice_member *member = lattice->members[i];
@@ -56,6 +61,7 @@ static struct hr_lattice_site site_at(const struct hr_lattice *lattice, uint32_t
         }
         heard_ns = member->heard_ns > heard_ns ? member->heard_ns : heard_ns;
         site.hosts += is_alive(member);
+        site.catching_up = site.catching_up || (is_alive(member) && member->said->catching_up);
         if (is_alive(member) && !here && round_trip_us > 0 &&
             (site.round_trip_us == 0 || round_trip_us < site.round_trip_us)) {
             site.round_trip_us = round_trip_us;
@@ -107,6 +113,7 @@ void hr_lattice_stats(struct hr_lattice *lattice, struct hr_lattice_stats *ret_s
     uv_mutex_unlock(&lattice->lock);
     for (uint32_t i = 0; i < count; i++) {
         ret_stats->sites_alive += sites[i].alive;
+        ret_stats->sites_catching_up += sites[i].catching_up;
     }
 }
 
@@ -132,11 +139,12 @@ static enum hr_err append_host(struct hr_buf *buf, const struct hr_lattice_annou
     enum hr_err err = hr_buf_printf(
         buf,
         "{\"host\": \"%.*s\", \"site\": \"%.*s\", \"site_id\": %u, \"here\": %s, \"alive\": %s, "
-        "\"state\": \"%s\", \"version\": \"%.*s\", \"started\": %llu, \"load\": %u, "
+        "\"state\": \"%s\", \"catching_up\": %s, \"version\": \"%.*s\", \"started\": %llu, "
+        "\"load\": %u, "
         "\"silent_ms\": %llu, \"round_trip_ms\": ",
         HR_STR_ARG(said->host), HR_STR_ARG(said->site), said->site_id, member ? "false" : "true",
-        !member || is_alive(member) ? "true" : "false", state, HR_STR_ARG(said->version),
-        (unsigned long long)said->started_ms, said->load,
+        !member || is_alive(member) ? "true" : "false", state, said->catching_up ? "true" : "false",
+        HR_STR_ARG(said->version), (unsigned long long)said->started_ms, said->load,
         (unsigned long long)(member ? since_ms(member->heard_ns, now_ns) : 0));
     if (!err) {
         err = append_round_trip(buf, member ? member->round_trip_ns / NS_PER_US : 0);
@@ -161,10 +169,11 @@ static enum hr_err append_site(struct hr_buf *buf, const struct hr_lattice_site 
     enum hr_err err = hr_buf_printf(
         buf,
         "{\"name\": \"%s\", \"id\": %u, \"here\": %s, \"alive\": %s, \"store\": %s, "
-        "\"hosts\": %u, "
+        "\"catching_up\": %s, \"hosts\": %u, "
         "\"silent_ms\": %llu, \"round_trip_ms\": ",
         site->name, site->id, site->here ? "true" : "false", site->alive ? "true" : "false",
-        site->has_store ? "true" : "false", site->hosts, (unsigned long long)site->silent_ms);
+        site->has_store ? "true" : "false", site->catching_up ? "true" : "false", site->hosts,
+        (unsigned long long)site->silent_ms);
     if (!err) {
         err = append_round_trip(buf, site->round_trip_us);
     }

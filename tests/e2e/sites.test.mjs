@@ -140,6 +140,20 @@ scenario(
   },
 );
 
+scenario("a site that is catching up says so until it is done, in the same place", { seed: ["a"] }, async ({ page }) => {
+  await lattice(page, NAMES);
+  await place(page, "gcp-asia").getByText("52 ms").waitFor();
+  const before = await sites(page).boundingBox();
+  await lattice(page, NAMES, { "gcp-asia": { state: "catching-up" }, [NAMES[0]]: { state: "catching-up" } });
+  await place(page, "gcp-asia").getByText("catching up").waitFor();
+  await place(page, NAMES[0]).getByText("catching up").waitFor();
+  const during = await sites(page).boundingBox();
+  assert.deepEqual([during.y, during.height], [before.y, before.height], "the page jumped");
+  await lattice(page, NAMES, { "gcp-asia": { state: "active" } });
+  await place(page, "gcp-asia").getByText("52 ms").waitFor();
+  await place(page, NAMES[0]).getByText("here").waitFor();
+});
+
 scenario("sites that cannot be asked for stay as they were told of", { tolerant: true }, async ({ page }) => {
   await lattice(page, NAMES);
   await place(page, "gcp-asia").waitFor();

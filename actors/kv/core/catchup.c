@@ -338,6 +338,9 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
         return err;
     }
     err = boot(&tick, &state, diag);
+    if (!err || err == HR_NOT_READY) {
+        env->standing(env->arg, err || state == DKV_SITE_SYNC);
+    }
     if (err == HR_NOT_READY) {
         return HR_OK; /* the host does not know yet who is there: a later tick */
     }
@@ -357,6 +360,7 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
     if (err || tick.out) {
         return err;
     }
+    env->standing(env->arg, state == DKV_SITE_SYNC);
     if (group->alive > 0 && (tick.counted || tick.lacking > 0)) {
         /* Else it is as it was: nobody was asked, or not of everything. */
         err = dkv_behind_note(env, tick.lacking, diag);
