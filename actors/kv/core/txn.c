@@ -76,21 +76,50 @@ static struct dkv_entry *entry_of(struct dkv_txn *txn, struct hr_str key)
     return entry;
 }
 
-static void learn(struct dkv_entry *entry, struct dkv_value value)
+/* Whatever changes what @entry weighs stands between these two. */
+static void take_off(struct dkv_txn *txn, const struct dkv_entry *entry)
 {
+    if (entry->read) {
+        txn->ops--;
+        txn->bytes -= entry->key.len + entry->base.bytes.len;
+    }
+    if (entry->written) {
+        txn->ops--;
+        txn->bytes -= entry->key.len + entry->now.bytes.len;
+    }
+}
+
+static void put_on(struct dkv_txn *txn, const struct dkv_entry *entry)
+{
+    if (entry->read) {
+        txn->ops++;
+        txn->bytes += entry->key.len + entry->base.bytes.len;
+    }
+    if (entry->written) {
+        txn->ops++;
+        txn->bytes += entry->key.len + entry->now.bytes.len;
+    }
+}
+
+static void learn(struct dkv_txn *txn, struct dkv_entry *entry, struct dkv_value value)
+{
+    take_off(txn, entry);
     entry->base = value;
     entry->base_known = true;
     if (!entry->written) {
         entry->now = value;
     }
+    put_on(txn, entry);
 }
 
 static void note_read(struct dkv_txn *txn, struct dkv_entry *entry)
 {
     if (!entry->read) {
+        take_off(txn, entry);
         entry->read = true;
         entry->read_before = txn->last_read;
         txn->last_read = entry;
+        put_on(txn, entry);
     }
 }
 
@@ -118,7 +147,7 @@ enum hr_err dkv_txn_prefetch(struct dkv_txn *txn, const struct hr_str *keys, siz
         struct dkv_entry *entry = find(txn, wanted[i]);
         /* A key that was asked for twice keeps its first reading. */
         if (!entry->base_known) {
-            learn(entry, values[i]);
+            learn(txn, entry, values[i]);
         }
     }
     return err;
@@ -137,7 +166,7 @@ enum hr_err dkv_txn_get(struct dkv_txn *txn, struct hr_str key, struct dkv_value
         if (err) {
             return err;
         }
-        learn(entry, value);
+        learn(txn, entry, value);
     }
     if (entry->base_known) {
         note_read(txn, entry);
@@ -152,7 +181,7 @@ enum hr_err dkv_txn_expect(struct dkv_txn *txn, struct hr_str key, struct dkv_va
     if (!entry) {
         return HR_NO_MEMORY;
     }
-    learn(entry, value);
+    learn(txn, entry, value);
     note_read(txn, entry);
     return HR_OK;
 }
@@ -166,8 +195,10 @@ static enum hr_err write(struct dkv_txn *txn, struct hr_str key, struct dkv_valu
     }
     *undo = (struct dkv_undo){txn->undo, entry, entry->now, entry->written};
     txn->undo = undo;
+    take_off(txn, entry);
     entry->now = value;
     entry->written = true;
+    put_on(txn, entry);
     return HR_OK;
 }
 
@@ -196,8 +227,10 @@ void dkv_txn_undo(struct dkv_txn *txn, struct dkv_txn_mark mark)
 {
     while (txn->undo != mark.undo) {
         struct dkv_undo *undo = txn->undo;
+        take_off(txn, undo->entry);
         undo->entry->now = undo->now;
         undo->entry->written = undo->written;
+        put_on(txn, undo->entry);
         txn->undo = undo->before;
     }
 }
@@ -206,27 +239,18 @@ void dkv_txn_forget(struct dkv_txn *txn, struct dkv_txn_mark mark)
 {
     dkv_txn_undo(txn, mark);
     while (txn->last_read != mark.last_read) {
-        txn->last_read->read = false;
-        txn->last_read = txn->last_read->read_before;
+        struct dkv_entry *entry = txn->last_read;
+        take_off(txn, entry);
+        entry->read = false;
+        put_on(txn, entry);
+        txn->last_read = entry->read_before;
     }
 }
 
 void dkv_txn_weigh(const struct dkv_txn *txn, size_t *ret_ops, size_t *ret_bytes)
 {
-    size_t ops = 0;
-    size_t bytes = 0;
-    for (const struct dkv_entry *entry = txn->first; entry; entry = entry->next) {
-        if (entry->read) {
-            ops++;
-            bytes += entry->key.len + entry->base.bytes.len;
-        }
-        if (entry->written) {
-            ops++;
-            bytes += entry->key.len + entry->now.bytes.len;
-        }
-    }
-    *ret_ops = ops;
-    *ret_bytes = bytes;
+    *ret_ops = txn->ops;
+    *ret_bytes = txn->bytes;
 }
 
 enum hr_err dkv_txn_commit(const struct dkv_txn *txn, struct dkv_commit *ret_commit)

@@ -39,6 +39,8 @@ struct dkv_txn {
     struct dkv_undo *undo;
     struct dkv_entry *last_read;
     size_t count;
+    size_t ops; /* what dkv_txn_weigh gives; kept up, because it is asked for after every change */
+    size_t bytes;
 };
 
 /* To go back to. */
