@@ -1,8 +1,6 @@
 /* Entries in a hash table and, for an order that does not hang on hashes, in a list. */
 #include "actors/kv/core/txn.h"
 
-#include "actors/kv/core/siphash.h"
-
 struct dkv_undo {
     struct dkv_undo *before;
     struct dkv_entry *entry;
@@ -10,7 +8,8 @@ struct dkv_undo {
     bool written;
 };
 
-static const unsigned char slot_key[DKV_SIPHASH_KEY_BYTES] = "hedgerow txn v1";
+/* Odd, its bits in no order: the golden ratio's. */
+#define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 
 void dkv_txn_init(struct dkv_txn *txn, const struct dkv_env *env, struct hr_arena *arena)
 {
@@ -19,9 +18,28 @@ void dkv_txn_init(struct dkv_txn *txn, const struct dkv_env *env, struct hr_aren
     txn->last = &txn->first;
 }
 
-static struct dkv_entry **slot_of(const struct dkv_txn *txn, struct hr_str key)
+/* A quick hash, made about fifteen times for each change. Whoever chooses names so that they share a slot makes one
+ * commit slower, which is bounded by what goes into it; a better hash with a key that everybody can read would not
+ * keep him from it. */
+static uint64_t hash_of(struct hr_str key)
 {
-    return &txn->slots[dkv_siphash(slot_key, key) % txn->slot_count];
+    uint64_t hash = key.len;
+    size_t i = 0;
+    for (; key.len - i >= sizeof hash; i += sizeof hash) {
+        uint64_t word;
+        memcpy(&word, key.ptr + i, sizeof word);
+        hash = (hash ^ word) * HASH_FACTOR;
+        hash ^= hash >> 32;
+    }
+    for (; i < key.len; i++) {
+        hash = (hash ^ (unsigned char)key.ptr[i]) * HASH_FACTOR;
+    }
+    return hash ^ hash >> 29;
+}
+
+static struct dkv_entry **slot_of(const struct dkv_txn *txn, uint64_t hash)
+{
+    return &txn->slots[hash % txn->slot_count];
 }
 
 /* More slots, so that few entries share one. Without memory for them it goes on as it is. */
@@ -36,19 +54,24 @@ static void spread(struct dkv_txn *txn)
     txn->slots = slots;
     txn->slot_count = count;
     for (struct dkv_entry *entry = txn->first; entry; entry = entry->next) {
-        struct dkv_entry **slot = slot_of(txn, entry->key);
+        struct dkv_entry **slot = slot_of(txn, entry->hash);
         entry->next_in_slot = *slot;
         *slot = entry;
     }
 }
 
-static struct dkv_entry *find(const struct dkv_txn *txn, struct hr_str key)
+static struct dkv_entry *find_hashed(const struct dkv_txn *txn, struct hr_str key, uint64_t hash)
 {
-    struct dkv_entry *entry = *slot_of(txn, key);
-    while (entry && !hr_str_eq(entry->key, key)) {
+    struct dkv_entry *entry = *slot_of(txn, hash);
+    while (entry && (entry->hash != hash || !hr_str_eq(entry->key, key))) {
         entry = entry->next_in_slot;
     }
     return entry;
+}
+
+static struct dkv_entry *find(const struct dkv_txn *txn, struct hr_str key)
+{
+    return find_hashed(txn, key, hash_of(key));
 }
 
 /* The entry of @key, made if there is none; NULL when memory is out. */
@@ -57,7 +80,8 @@ static struct dkv_entry *entry_of(struct dkv_txn *txn, struct hr_str key)
     if (!key.ptr) {
         return NULL;
     }
-    struct dkv_entry *entry = find(txn, key);
+    uint64_t hash = hash_of(key);
+    struct dkv_entry *entry = find_hashed(txn, key, hash);
     if (entry) {
         return entry;
     }
@@ -66,8 +90,8 @@ static struct dkv_entry *entry_of(struct dkv_txn *txn, struct hr_str key)
         spread(txn);
     }
     if (entry) {
-        struct dkv_entry **slot = slot_of(txn, key);
-        *entry = (struct dkv_entry){.key = key, .next_in_slot = *slot};
+        struct dkv_entry **slot = slot_of(txn, hash);
+        *entry = (struct dkv_entry){.key = key, .hash = hash, .next_in_slot = *slot};
         *slot = entry;
         *txn->last = entry;
         txn->last = &entry->next;

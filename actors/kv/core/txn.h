@@ -19,6 +19,7 @@ struct dkv_entry {
     struct dkv_entry *next; /* in the order of their coming */
     struct dkv_entry *read_before;
     struct hr_str key;
+    uint64_t hash;
     struct dkv_value base; /* as stored; only if @base_known */
     struct dkv_value now;  /* as this transaction sees it */
     bool base_known;
