@@ -17,12 +17,24 @@ static uint64_t now_ms(void)
     return hr_now_ns() / 1000000;
 }
 
+/* One of the tasks that can wait, if nothing else is there to be run or it has waited for long. */
+static void run_spare(struct hr_loop *loop)
+{
+    bool others = !hr_list_empty(&loop->local);
+    if (hr_list_empty(&loop->spare) || (others && hr_now_ns() < loop->spare_due_ns)) {
+        return;
+    }
+    struct hr_list *node = hr_list_pop_front(&loop->spare);
+    struct hr_task *task = HR_LIST_OWNER(node, struct hr_task, node);
+    task->cb(task->arg);
+    loop->spare_due_ns = hr_now_ns() + HR_LOOP_SPARE_NS;
+}
+
 /* One round of local tasks: those that wait now, as far as they take no longer than a round may. The
  * others, and those that they post, wait for the next one, so that input and output get their turn in
  * between. */
-static void on_idle(uv_idle_t *idle)
+static void run_local(struct hr_loop *loop)
 {
-    struct hr_loop *loop = idle->data;
     uint64_t until_ns = hr_now_ns() + ROUND_NS_MAX;
     const struct hr_list *last = loop->local.prev; /* if it is taken out, time ends the round */
     const struct hr_list *ran = NULL;
@@ -32,7 +44,15 @@ static void on_idle(uv_idle_t *idle)
         ran = node;
         task->cb(task->arg);
     }
-    if (hr_list_empty(&loop->local)) {
+}
+
+/* Comes after input and output, so what these have brought goes before a task that can wait. */
+static void on_idle(uv_idle_t *idle)
+{
+    struct hr_loop *loop = idle->data;
+    run_spare(loop);
+    run_local(loop);
+    if (hr_list_empty(&loop->local) && hr_list_empty(&loop->spare)) {
         uv_idle_stop(&loop->idle);
     }
 }
@@ -124,6 +144,7 @@ enum hr_err hr_loop_init(struct hr_loop *loop, struct hr_diag *diag)
     hr_list_init(&loop->remote);
     hr_list_init(&loop->local);
     hr_list_init(&loop->last);
+    hr_list_init(&loop->spare);
     hr_timers_init(&loop->timers, now_ms());
     return HR_OK;
 }
@@ -188,13 +209,18 @@ bool hr_loop_is_own_thread(const struct hr_loop *loop)
     return running_loop == loop;
 }
 
+static void start_idle(struct hr_loop *loop)
+{
+    if (!uv_is_active((uv_handle_t *)&loop->idle)) {
+        uv_idle_start(&loop->idle, on_idle);
+    }
+}
+
 void hr_loop_post(struct hr_loop *loop, struct hr_task *task)
 {
     if (hr_loop_is_own_thread(loop)) {
         hr_list_push_back(&loop->local, &task->node);
-        if (!uv_is_active((uv_handle_t *)&loop->idle)) {
-            uv_idle_start(&loop->idle, on_idle);
-        }
+        start_idle(loop);
         return;
     }
     uv_mutex_lock(&loop->lock);
@@ -206,6 +232,15 @@ void hr_loop_post(struct hr_loop *loop, struct hr_task *task)
 void hr_loop_post_last(struct hr_loop *loop, struct hr_task *task)
 {
     hr_list_push_back(&loop->last, &task->node);
+}
+
+void hr_loop_post_spare(struct hr_loop *loop, struct hr_task *task)
+{
+    if (hr_list_empty(&loop->spare)) {
+        loop->spare_due_ns = hr_now_ns() + HR_LOOP_SPARE_NS;
+    }
+    hr_list_push_back(&loop->spare, &task->node);
+    start_idle(loop);
 }
 
 void hr_loop_unpost(struct hr_task *task)

@@ -16,6 +16,8 @@
 #include "base/list.h"
 #include "host/loop/timer.h"
 
+#define HR_LOOP_SPARE_NS ((uint64_t)5 * 1000 * 1000)
+
 typedef void (*hr_task_cb)(void *arg);
 
 struct hr_task {
@@ -35,6 +37,8 @@ struct hr_loop {
     struct hr_list remote;    /* tasks from other threads */
     struct hr_list local;     /* tasks from this thread */
     struct hr_list last;      /* those that come after a round's others */
+    struct hr_list spare;     /* those that wait until there is nothing else to run */
+    uint64_t spare_due_ns;    /* when the first of them waits no longer */
     struct hr_task stop_task; /* posted by a stop from another thread */
 };
 
@@ -57,6 +61,10 @@ void hr_loop_post(struct hr_loop *loop, struct hr_task *task);
 /* Queues the task for the end of this round, after the tasks that run in it and before the loop waits: for what is
  * cheaper once for all that a round does. On the loop's own thread. Keeps @task until it has run. */
 void hr_loop_post_last(struct hr_loop *loop, struct hr_task *task);
+/* Queues the task for a round that has no other task to run, or one of the next rounds if that takes longer than
+ * HR_LOOP_SPARE_NS; a round runs one of them. For what takes long and is in no hurry: whatever comes in meanwhile goes
+ * first, with all that it posts in turn. On the loop's own thread. Keeps @task until it has run. */
+void hr_loop_post_spare(struct hr_loop *loop, struct hr_task *task);
 /* Takes a task that was posted from the loop's own thread out again, if it has not run. */
 void hr_loop_unpost(struct hr_task *task);
 /* Whether the caller is on this loop's thread. */

@@ -21,7 +21,6 @@ struct hr_engine {
     uv_cond_t stopped;
     bool stopping;
     bool ticking;
-    _Atomic uint64_t ticks;
     _Atomic int64_t slots_free;
 };
 
@@ -34,7 +33,6 @@ static void tick(void *arg)
                                    (uint64_t)HR_ENGINE_TICK_MS * 1000000u);
         if (rc == UV_ETIMEDOUT) {
             wasmtime_engine_increment_epoch(engine->wasm);
-            atomic_fetch_add_explicit(&engine->ticks, 1, memory_order_relaxed);
         }
     }
     uv_mutex_unlock(&engine->lock);
@@ -168,11 +166,6 @@ bool hr_engine_take_slot(struct hr_engine *engine)
 void hr_engine_put_slot(struct hr_engine *engine)
 {
     atomic_fetch_add(&engine->slots_free, 1);
-}
-
-uint64_t hr_engine_ticks(const struct hr_engine *engine)
-{
-    return atomic_load_explicit(&engine->ticks, memory_order_relaxed);
 }
 
 /* Messages have their causes on further lines: the first says where, the last ones say why. They are

@@ -43,8 +43,6 @@ wasm_engine_t *hr_engine_wasm(const struct hr_engine *engine);
 /* A place in the pool for one instance with its stack; false when all are taken. Any thread. */
 bool hr_engine_take_slot(struct hr_engine *engine);
 void hr_engine_put_slot(struct hr_engine *engine);
-/* How often the epoch has advanced. Any thread; costs a load. */
-uint64_t hr_engine_ticks(const struct hr_engine *engine);
 
 /* Puts Wasmtime's message into @diag and frees @error. Returns @err. */
 enum hr_err hr_engine_error(wasmtime_error_t *error, enum hr_err err, struct hr_diag *diag);

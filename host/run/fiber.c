@@ -239,7 +239,7 @@ static bool is_over(struct hr_fiber *fiber)
 
 enum hr_err hr_fiber_breathe(struct hr_fiber *fiber)
 {
-    if (fiber->ending || hr_engine_ticks(fiber->actor->engine) == fiber->resumed_tick) {
+    if (fiber->ending || hr_now_ns() - fiber->resumed_ns < HR_FIBER_TURN_NS) {
         return fiber->ending;
     }
     if (is_over(fiber)) {
@@ -336,7 +336,7 @@ static void suspended(struct hr_fiber *fiber)
     if (fiber->yielded) {
         fiber->yielded = false;
         fiber_move(fiber, HR_FIBER_YIELDED);
-        hr_loop_post(fiber->lane->loop, &fiber->turn);
+        hr_loop_post_spare(fiber->lane->loop, &fiber->turn);
         return;
     }
     fiber_move(fiber, HR_FIBER_WAITING);
@@ -349,7 +349,6 @@ static void suspended(struct hr_fiber *fiber)
 static bool poll_once(struct hr_fiber *fiber)
 {
     fiber->resumed_ns = hr_now_ns();
-    fiber->resumed_tick = hr_engine_ticks(fiber->actor->engine);
     bool complete = wasmtime_call_future_poll(fiber->future);
     fiber->cpu_ns += hr_now_ns() - fiber->resumed_ns;
     if (complete) {

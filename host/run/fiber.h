@@ -4,7 +4,7 @@
  * is called back by its imports), and drops everything. Body and imports are straight-line code:
  * where they must wait, hr_fiber_wait suspends the whole stack, and the loop goes on with others until
  * somebody calls hr_fiber_wake. CPU time is bounded by epochs (a guest that computes yields to the
- * loop every tick), wall time by a timer, memory by the store's limiter; each of these, and a
+ * loop every tick, and goes on when the loop has nothing else to run, or hardly), wall time by a timer, memory by the store's limiter; each of these, and a
  * trap, ends this call only.
  *
  *   QUEUED (by its lane) -> READY -> RUNNING <-> WAITING (for a wake) or YIELDED (for its turn);
@@ -34,6 +34,8 @@
 #include "host/run/trace.h"
 
 #define HR_FIBER_ARENA_BYTES_MAX (96u << 20)
+/* After so long a call that comes by an import lets others go first; one that does not come by is stopped by the epoch. */
+#define HR_FIBER_TURN_NS ((uint64_t)1000 * 1000)
 
 struct hr_worker;
 struct hr_lane;
@@ -91,7 +93,6 @@ struct hr_fiber {
     struct hr_timer deadline;
     uint64_t submitted_ns;
     uint64_t resumed_ns;
-    uint64_t resumed_tick; /* the engine's */
     uint64_t cpu_ns;
     uint32_t log_lines; /* written in the guest's name */
     struct hr_trace trace;
@@ -126,7 +127,7 @@ void hr_fiber_begin(struct hr_fiber *fiber);
  * is ending (HR_TIMEOUT, HR_CANCELED): the caller gives up what it waits for and returns it. */
 HR_MUST_CHECK enum hr_err hr_fiber_wait(struct hr_fiber *fiber);
 /* On the fiber, where it may have run for long and no guest function is about to be called: gives the
- * loop its turn if the engine has ticked since the last one. Errors: as hr_fiber_wait, and HR_TIMEOUT
+ * loop its turn if the fiber's own has taken HR_FIBER_TURN_NS. Errors: as hr_fiber_wait, and HR_TIMEOUT
  * when the call's CPU time is used up. */
 HR_MUST_CHECK enum hr_err hr_fiber_breathe(struct hr_fiber *fiber);
 /* From the loop: the fiber runs again at its next turn. */
