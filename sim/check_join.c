@@ -10,7 +10,6 @@
 
 #define SELF_ORIGIN_AT 17u
 #define SELF_STATE_AT 41u
-#define CFG_COUNT_AT 16u
 #define ACTIVE 1u
 #define SYNC 2u
 /* So long a host looks for others before a new store may take itself to be alone. */
@@ -25,14 +24,6 @@ static uint32_t wanted(const struct sim_world *world)
         return acks[0] == 'm' ? sites / 2 + 1 : sites;
     }
     return number < sites ? (uint32_t)number : sites;
-}
-
-/* How many sites its group has, as far as it knows. */
-static uint32_t members(const struct sim_site *site)
-{
-    const struct sim_item *cfg = sim_store_get(&site->store, HR_STR("m/cfg"));
-    struct hr_str value = cfg ? sim_item_value(cfg) : (struct hr_str){0};
-    return value.len > CFG_COUNT_AT ? (unsigned char)value.ptr[CFG_COUNT_AT] : 0;
 }
 
 /* How many stores that held it count no more: they have lost it, or are about to be deleted. */
@@ -90,7 +81,7 @@ void sim_check_join_self(struct sim_world *world, const struct sim_site *site, e
     bool first = join->origin == 0;
     bool same = origin == join->origin && why == SIM_CHANGE_COMMIT;
     if (same && join->state == SYNC && state == ACTIVE &&
-        members(site) == world->shape->site_count) {
+        sim_model_members(site) == world->shape->site_count) {
         check_entry(world, site, join);
     }
     if (!same) {
@@ -128,7 +119,7 @@ void sim_check_join_published(struct sim_world *world, const struct sim_call *ca
         sim_trace_fail(world, "%s answers a client, and has been catching up since %.4f s: %.*s",
                        site->name, (double)join->since / 1e6, SIM_ARG(letter->body));
     }
-    if (join->first && world->shape->site_count > 1 && members(site) == 1 &&
+    if (join->first && world->shape->site_count > 1 && sim_model_members(site) == 1 &&
         world->now < call->host->booted_at + ALONE_US) {
         sim_trace_fail(world, "%s is new, and answers a client before it can know of others: %.*s",
                        site->name, SIM_ARG(letter->body));

@@ -12,6 +12,8 @@ enum sim_known_kind {
     SIM_KNOWN_NOOP = 7
 };
 
+#define SIM_UNCOUNTED UINT32_MAX
+
 struct sim_known {
     uint64_t origin;
     uint64_t seq;
@@ -32,7 +34,8 @@ struct sim_known {
     sim_us promised_at; /* when a client was told of so many */
     bool claimed;       /* a request is known to have made it */
     sim_us made_at;
-    uint32_t before; /* of a CLEAR: values that its site showed before it */
+    uint32_t before; /* of a CLEAR: values that its site showed before it; SIM_UNCOUNTED */
+    bool alone;      /* its site knew of no other, and its feed may be cut (amount.h) */
 };
 
 /* How far a site says that it has an origin's changes. */

@@ -9,6 +9,8 @@
 
 /* Of m/self, before the incarnation that began the store (docs/storage.md). */
 #define SINCE_AT 43u
+/* Of m/cfg. */
+#define CFG_COUNT_AT 16u
 /* Of m/S, before the number of sites whose origins are gathered up (docs/storage.md). */
 #define MARKS_BYTES 73u
 
@@ -83,6 +85,7 @@ static void feed_changed(struct sim_world *world, struct sim_site *site, enum si
         sim_check_twice(world, site, &known);
         known.made_at = world->now;
         bool clears = known.kind == SIM_KNOWN_CLEAR;
+        known.alone = world->shape->feed_max[0] && sim_model_members(site) == 1;
         known.before = clears ? sim_check_agreement_count(world, site->index) : 0;
         index = sim_known_add(knowledge, &known);
     } else if (why != SIM_CHANGE_FORGED) {
@@ -389,6 +392,13 @@ static uint64_t remembered_removal(const struct sim_world *world, uint32_t site)
         upto = said > upto ? said : upto;
     }
     return upto;
+}
+
+uint32_t sim_model_members(const struct sim_site *site)
+{
+    const struct sim_item *cfg = sim_store_get(&site->store, HR_STR("m/cfg"));
+    struct hr_str value = cfg ? sim_item_value(cfg) : (struct hr_str){0};
+    return value.len > CFG_COUNT_AT ? (unsigned char)value.ptr[CFG_COUNT_AT] : 0;
 }
 
 bool sim_model_is_to_go(const struct sim_world *world, uint32_t site)
