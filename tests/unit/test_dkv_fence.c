@@ -150,6 +150,29 @@ static void fence_only_rises(void **state)
     assert_int_equal(dkv_fence_decode(value, 9, &fence, &diag), HR_CORRUPT);
 }
 
+/* Who has known a site for how long is handed on, with all whom one has to know for that. */
+static void fence_says_since_when_a_site_is_known(void **state)
+{
+    (void)state;
+    struct dkv_site site;
+    struct dkv_env env = fake_env(&world->sites[1].fake);
+    struct dkv_config config = config_of(1);
+    raise_at(0, 9, 100, 0);
+    raise_at(0, 8, 5, 0);
+    tick(&world->sites[1]);
+    assert_int_equal(fence_of(1, 9).since, 0);
+    raise_at(0, 9, 110, 0);
+    tick(&world->sites[1]);
+    assert_int_equal(fence_of(1, 9).since, 100);
+    assert_int_equal(fence_of(1, 9).inc, 0); /* it has not asked there */
+    assert_int_equal(dkv_site_open(&env, &config, &arena, &site, &diag), HR_OK);
+    assert_true(dkv_site_member(&site.cfg, 8));
+    uint64_t commits = world->sites[1].fake.commits;
+    tick(&world->sites[1]);
+    assert_int_equal(fence_of(1, 9).since, 100);
+    assert_true(world->sites[1].fake.commits <= commits + 1); /* for the floor */
+}
+
 /* A site that was taken out at one place is out everywhere: nobody waits for it, what it sends is not taken, and it
  * counts neither as a site nor as one that acknowledges. When it has begun anew, it is in again. */
 static void fence_takes_a_site_out(void **state)
@@ -197,6 +220,7 @@ int main(void)
         CASE(fence_bars_an_incarnation_that_is_over),
         CASE(fence_is_committed_before_the_answer),
         CASE(fence_only_rises),
+        CASE(fence_says_since_when_a_site_is_known),
         CASE(fence_takes_a_site_out),
     };
     return cmocka_run_group_tests_name("dkv_fence", tests, NULL, NULL);

@@ -169,8 +169,7 @@ static void parcel_haves_round_trip(void **state)
                             .low = 70,
                             .floor = 60,
                             .fence = 50,
-                            .since = 40,
-                            .removed = {{9, 1000}},
+                            .removed = {{9, 1000, 40}},
                             .removed_count = 1,
                             .more = true,
                             .rows = rows,
@@ -188,10 +187,10 @@ static void parcel_haves_round_trip(void **state)
     assert_int_equal(got.low, 70);
     assert_int_equal(got.floor, 60);
     assert_int_equal(got.fence, 50);
-    assert_int_equal(got.since, 40);
     assert_int_equal(got.removed_count, 1);
     assert_int_equal(got.removed[0].site, 9);
     assert_int_equal(got.removed[0].inc, 1000);
+    assert_int_equal(got.removed[0].since, 40);
     assert_true(got.more);
     assert_int_equal(got.count, 2);
     for (size_t i = 0; i < 2; i++) {

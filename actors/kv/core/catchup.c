@@ -115,6 +115,24 @@ static enum hr_err watch_store(const struct dkv_tick *tick, const struct dkv_hol
     return dkv_site_doubt(tick->env, tick->config, site.ctr.origin, arena, diag);
 }
 
+/* Who knows all whom another store knows has known the group for as long. */
+static enum hr_err learn_since(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
+                               const struct dkv_have *have, struct hr_arena *arena,
+                               struct hr_diag *diag)
+{
+    enum hr_err err = HR_OK;
+    for (size_t i = 0; !err && i < have->removed_count; i++) {
+        const struct dkv_fence want = {.site = have->removed[i].site,
+                                       .since = have->removed[i].since};
+        uint64_t here = dkv_fence_of(&holdings->fences, want.site).since;
+        if (want.site != tick->config->site_id && want.since > 0 &&
+            (here == 0 || want.since < here)) {
+            err = dkv_fence_raise(tick->env, tick->config, &want, arena, diag);
+        }
+    }
+    return err;
+}
+
 /* What others know of the group's sites: which ones there are, and which were taken out. A store that was lost has
  * forgotten those that are away. */
 static enum hr_err learn_members(const struct dkv_tick *tick, struct dkv_holdings *holdings,
@@ -140,6 +158,9 @@ static enum hr_err learn_members(const struct dkv_tick *tick, struct dkv_holding
                 err = dkv_fence_raise(tick->env, tick->config, &want, arena, diag);
                 learned = true;
             }
+        }
+        if (!err) {
+            err = learn_since(tick, holdings, have, arena, diag);
         }
     }
     return err || !learned ? err : dkv_holdings_fence(tick, holdings, arena, diag);

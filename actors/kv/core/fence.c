@@ -29,7 +29,7 @@ enum hr_err dkv_fence_decode(struct dkv_value value, uint16_t site, struct dkv_f
     fence.removed = dkv_in_u64(&in);
     fence.since = first ? 0 : dkv_in_u64(&in);
     if (!dkv_in_done(&in) || fence.inc > DKV_INC_MAX || fence.removed > DKV_INC_MAX ||
-        fence.since > fence.inc) {
+        fence.since > DKV_INC_MAX) {
         return DKV_FAIL(diag, HR_CORRUPT, HR_STR("h/: out of bounds"));
     }
     *ret_fence = fence;
@@ -93,12 +93,14 @@ static enum hr_err raise(const struct dkv_env *env, const struct dkv_config *con
     if (!err) {
         err = dkv_fence_decode(value, want->site, &fence, diag);
     }
-    if (err || (want->inc <= fence.inc && want->removed <= fence.removed)) {
+    bool earlier = want->since > 0 && (fence.since == 0 || want->since < fence.since);
+    if (err || (want->inc <= fence.inc && want->removed <= fence.removed && !earlier)) {
         return err;
     }
     if (want->inc > fence.inc && fence.since == 0 && knows_group(&site)) {
         fence.since = fence.inc;
     }
+    fence.since = earlier ? want->since : fence.since;
     fence.inc = want->inc > fence.inc ? want->inc : fence.inc;
     fence.removed = want->removed > fence.removed ? want->removed : fence.removed;
     err = encode(&fence, arena, &pair.value);

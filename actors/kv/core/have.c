@@ -8,8 +8,8 @@
 #define ASK_VERSION 2u
 #define HAVE_VERSION 4u
 #define ROW_BYTES 49u
-#define REMOVED_BYTES 10u
-#define HAVE_FIXED_BYTES 80u
+#define REMOVED_BYTES 18u
+#define HAVE_FIXED_BYTES 72u
 #define LOG_FIXED_BYTES 19u
 
 enum hr_err dkv_ask_decode(struct hr_str bytes, struct dkv_ask *ret_ask, struct hr_diag *diag)
@@ -84,7 +84,6 @@ static bool head_decode(struct dkv_in *in, struct dkv_have *have)
     have->low = dkv_in_u64(in);
     have->floor = dkv_in_u64(in);
     have->fence = dkv_in_u64(in);
-    have->since = dkv_in_u64(in);
     have->removed_count = dkv_in_u8(in);
     if (in->failed || !known || have->removed_count > DKV_REMOVED_MAX) {
         return false;
@@ -92,13 +91,14 @@ static bool head_decode(struct dkv_in *in, struct dkv_have *have)
     for (size_t i = 0; i < have->removed_count; i++) {
         have->removed[i].site = dkv_in_u16(in);
         have->removed[i].inc = dkv_in_u64(in);
-        known = known && have->removed[i].site > 0;
+        have->removed[i].since = dkv_in_u64(in);
+        known = known && have->removed[i].site > 0 && have->removed[i].since <= DKV_INC_MAX;
     }
     uint8_t more = dkv_in_u8(in);
     have->more = more == 1;
     have->count = dkv_in_u16(in);
     return !in->failed && known && more <= 1 && have->site > 0 && have->fence <= DKV_INC_MAX &&
-           have->since <= have->fence && dkv_origin_site(have->origin) == have->site;
+           dkv_origin_site(have->origin) == have->site;
 }
 
 enum hr_err dkv_have_decode(struct hr_str bytes, struct hr_arena *arena, struct dkv_have *ret_have,
@@ -136,11 +136,11 @@ enum hr_err dkv_have_encode(const struct dkv_have *have, struct hr_arena *arena,
     dkv_out_uint(&out, have->low, 8);
     dkv_out_uint(&out, have->floor, 8);
     dkv_out_uint(&out, have->fence, 8);
-    dkv_out_uint(&out, have->since, 8);
     dkv_out_uint(&out, have->removed_count, 1);
     for (size_t i = 0; i < have->removed_count; i++) {
         dkv_out_uint(&out, have->removed[i].site, 2);
         dkv_out_uint(&out, have->removed[i].inc, 8);
+        dkv_out_uint(&out, have->removed[i].since, 8);
     }
     dkv_out_uint(&out, have->more, 1);
     dkv_out_uint(&out, have->count, 2);

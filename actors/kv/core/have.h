@@ -6,8 +6,8 @@
  *   have   u8 version, 4 | u16 id of the site | u64 its present origin | u64 number of its newest change |
  *          u64 clock | u8 state | u8 class | u64 low | u64 floor |
  *          u64 highest incarnation of the asker's site that was heard of |
- *          u64 incarnation of it since which its store has known it (fence.h) |
- *          u8 number of sites that were taken out | (u16 id, u64 incarnation) each |
+ *          u8 number of members and of sites that were taken out | (u16 id, u64 incarnation that is out, 0: none,
+ *          u64 incarnation since which this store has known it, fence.h) each |
  *          u8 more | u16 count | count x (u64 origin | u64 prefix | u64 hlc | u64 high |
  *          u64 trunc below | u8 sealed | u64 last) | crc
  *          clock: every later change of the site is above it. low: every change up to it is applied at
@@ -51,6 +51,7 @@ struct dkv_have_row {
 struct dkv_removed {
     uint16_t site;
     uint64_t inc;
+    uint64_t since; /* of fence.h */
 };
 
 struct dkv_have {
@@ -64,7 +65,6 @@ struct dkv_have {
     dkv_hlc floor;
     uint64_t
         fence; /* the highest incarnation of the asker's site that was heard of; 0: nobody asked */
-    uint64_t since; /* of that site: since when the answering store has known it (fence.h) */
     struct dkv_removed removed[DKV_REMOVED_MAX];
     size_t removed_count;
     bool more;
