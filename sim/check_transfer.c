@@ -1,5 +1,5 @@
 /* Claims about state transfers, of which little can be seen from outside: who is being filled gives nobody records; who has not
- * made good what its store lost is a donor only if it has everything; and no record bears the stamp of a change that the
+ * made good what its store lost is a donor only if it has everything, or nobody else is any better; and no record bears the stamp of a change that the
  * site cannot account for: it has it, or its donor had when the transfer began, or the change's origin is gathered up.
  * At the end of a transfer the last but one counts no more.
  *
@@ -31,12 +31,25 @@
 
 /* --- donors ------------------------------------------------------------------------------------------- */
 
+/* Whether no site is there that has all that its store ever had. Then any may be a donor, as what it lacks stays where it is. */
+static bool nobody_is_sound(const struct sim_world *world)
+{
+    for (uint32_t i = 0; i < world->shape->site_count; i++) {
+        const struct sim_boot *boot = &world->model->boots[i];
+        if (boot->state != SYNC || boot->found == INTACT) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void check_donor(struct sim_world *world, uint32_t site, uint32_t donor)
 {
     const struct sim_knowledge *knowledge = &world->model->knowledge;
     const struct sim_boot *boot = &world->model->boots[donor];
     if (boot->state != SYNC || boot->found == INTACT ||
-        world->model->joins[donor].since + CHOICE_US > world->now || world->model->removals > 0) {
+        world->model->joins[donor].since + CHOICE_US > world->now || world->model->removals > 0 ||
+        nobody_is_sound(world)) {
         return;
     }
     for (size_t i = 0; i < knowledge->count; i++) {

@@ -564,6 +564,34 @@ static void transfer_between_two_that_need_it(void **state)
     agree_at_rest();
 }
 
+/* Two new sites that began alone, and have cut their feeds before they meet, take over each other's records, one after the other:
+ * nobody else has them. */
+static void transfer_between_two_that_began_alone(void **state)
+{
+    (void)state;
+    release_world(world);
+    world = new_world(13, 2);
+    memset(world->seen, 0, sizeof world->seen);
+    for (unsigned i = 0; i < 2; i++) {
+        world->sites[i].fake.feed_max = "16";
+    }
+    let_serve(world);
+    for (unsigned i = 0; i < 200; i++) {
+        char subject[48];
+        snprintf(subject, sizeof subject, "wasmkv.set.k%u-%u", i % 2, i % 10);
+        world->now_ms += 2;
+        set_clock(&world->sites[i % 2]);
+        assert_non_null(fake_send(&world->sites[i % 2].fake, subject, "{\"n\":1}"));
+    }
+    memset(world->seen, 1, sizeof world->seen);
+    ticks(2);
+    let_serve(world);
+    ticks(4);
+    assert_true(shows(0, "k1-1"));
+    assert_true(shows(1, "k0-0"));
+    agree_at_rest();
+}
+
 /* @site is being filled by @donor, which is about to be asked for the first page. @torn: it has a page already. */
 static void begin_session(unsigned site, unsigned donor, bool torn)
 {
@@ -710,6 +738,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(transfer_goes_on_under_writes, setup, teardown_world),
         cmocka_unit_test_setup_teardown(transfer_fills_two_new_stores, setup, teardown_world),
         cmocka_unit_test_setup_teardown(transfer_between_two_that_need_it, setup, teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_between_two_that_began_alone, setup,
+                                        teardown_world),
         cmocka_unit_test_setup_teardown(transfer_gives_way, setup, teardown_world),
         cmocka_unit_test_setup_teardown(transfer_mends_what_cannot_be_read, setup, teardown_world),
         cmocka_unit_test_setup_teardown(transfer_keeps_what_its_donor_cannot_read, setup,

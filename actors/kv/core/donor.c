@@ -85,6 +85,19 @@ static void insert(const struct dkv_holdings *holdings, size_t index, size_t *or
     order[at] = index;
 }
 
+/* Whether all have answered whom this site knows. */
+static bool all_answered(const struct dkv_holdings *holdings)
+{
+    const struct dkv_have *mine = &holdings->lists[0];
+    for (size_t i = 0; i < mine->removed_count; i++) {
+        uint16_t site = mine->removed[i].site;
+        if (!dkv_fence_is_out(&holdings->fences, site) && !dkv_holdings_of(holdings, site)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 size_t dkv_donors_order(const struct dkv_donors *donors, size_t *ret_order)
 {
     const struct dkv_holdings *holdings = donors->holdings;
@@ -96,6 +109,14 @@ size_t dkv_donors_order(const struct dkv_donors *donors, size_t *ret_order)
     }
     for (size_t i = 1; count == 0 && i < holdings->count; i++) {
         if (usable(donors, &holdings->lists[i]) && lacks(holdings, i) == 0) {
+            insert(holdings, i, ret_order, &count);
+        }
+    }
+    /* Sites that began alone, and have all cut their feeds: each has something that nobody else has. What one of them has not
+     * stays where it is. */
+    bool strangers = count == 0 && all_answered(holdings);
+    for (size_t i = 1; strangers && i < holdings->count; i++) {
+        if (usable(donors, &holdings->lists[i])) {
             insert(holdings, i, ret_order, &count);
         }
     }
