@@ -68,6 +68,15 @@ static void check_donor(struct sim_world *world, uint32_t site, uint32_t donor)
     }
 }
 
+/* What a donor cannot read, the site does not get from it, and finds out like the donor (round.h). */
+static void inherit_forgeries(struct sim_world *world, uint32_t site, uint64_t donor)
+{
+    struct sim_forgeries *forgeries = &world->model->forgeries;
+    for (uint32_t key = 0; key < SIM_KEYS_MAX && donor >= 1 && donor <= SIM_SITES_MAX; key++) {
+        forgeries->now[site][key] = forgeries->now[site][key] || forgeries->now[donor - 1][key];
+    }
+}
+
 void sim_check_transfer_sync(struct sim_world *world, const struct sim_site *site,
                              enum sim_change why, const struct sim_item *now)
 {
@@ -80,6 +89,7 @@ void sim_check_transfer_sync(struct sim_world *world, const struct sim_site *sit
         there && ((unsigned char)value.ptr[PHASE_AT] > WANTED || value.ptr[TORN_AT] != 0);
     transfer->since = transfer->filled && before.filled ? before.since : world->now;
     uint64_t donor = there ? sim_known_be(value.ptr + DONOR_AT, 2) : 0;
+    transfer->donor = donor;
     if (why != SIM_CHANGE_COMMIT) {
         return;
     }
@@ -88,6 +98,7 @@ void sim_check_transfer_sync(struct sim_world *world, const struct sim_site *sit
         check_donor(world, site->index, (uint32_t)donor - 1);
     }
     if (!now && before.filled) {
+        inherit_forgeries(world, site->index, before.donor);
         transfer->touched = UINT64_MAX;
     }
 }

@@ -42,6 +42,7 @@ struct sim_known {
 struct sim_origin {
     uint64_t origin;
     uint64_t prefix[SIM_SITES_MAX];
+    bool counted;  /* some site once had a prefix of it */
     uint64_t last; /* the highest number that is known */
     uint64_t end;  /* with which its own site has sealed it; 0: it has not */
     uint64_t last_hlc;
@@ -74,7 +75,7 @@ uint32_t sim_known_find(const struct sim_knowledge *knowledge, uint64_t origin, 
 uint32_t sim_known_add(struct sim_knowledge *knowledge, const struct sim_known *known);
 /* The origin's row, made if need be. Owns: borrowed until another one is made. */
 struct sim_origin *sim_known_origin(struct sim_knowledge *knowledge, uint64_t origin);
-/* Whether a site still counts what it has of @origin. If none does, it was over and is cut off everywhere: what there is
+/* Whether a site still counts what it has of @origin. If none does any more, it was over and is cut off everywhere: what there is
  * of it goes from site to site as records. */
 bool sim_known_counted(const struct sim_knowledge *knowledge, uint64_t origin);
 /* The latest clock of the changes that @site holds; 0: it holds none. */

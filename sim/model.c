@@ -126,6 +126,7 @@ static void progress_changed(struct sim_world *world, struct sim_site *site, enu
     sim_check_seal(world, site, why, row, now);
     uint64_t before = row->prefix[site->index];
     row->prefix[site->index] = prefix;
+    row->counted = row->counted || prefix > 0;
     for (uint64_t seq = before + 1; seq <= prefix; seq++) {
         uint32_t index = sim_known_find(knowledge, row->origin, seq);
         if (index != SIM_NOWHERE) {

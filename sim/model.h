@@ -47,6 +47,7 @@ struct sim_counter {
 /* check_transfer.c: what m/sync of a site says. */
 struct sim_transfer {
     uint64_t session;
+    uint64_t donor;   /* id of the site; 0: there is none */
     bool filled;      /* by a donor, or it has begun to be */
     sim_us since;     /* that is so */
     uint64_t touched; /* bits of keys whose records are to be looked at after the commit */

@@ -91,8 +91,18 @@ static void insert(const struct dkv_holdings *holdings, size_t index, size_t *or
     order[at] = index;
 }
 
+static bool any_sound(const struct dkv_holdings *holdings)
+{
+    for (size_t i = 1; i < holdings->count; i++) {
+        if (sound(&holdings->lists[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Kinds of donors; the next one is asked if there is none of those before it. The last is for sites that wrote alone, and
- * cut off their feeds, before they met: each has what the other lacks. */
+ * cut off their feeds, before they met: each has what the other lacks, and nobody is there who will get it all. */
 enum kind { SOUND, HAS_EVERYTHING, COUNTED_ON, KINDS };
 
 static bool is_of(const struct dkv_holdings *holdings, size_t index, enum kind kind)
@@ -103,7 +113,7 @@ static bool is_of(const struct dkv_holdings *holdings, size_t index, enum kind k
     case HAS_EVERYTHING:
         return lacks(holdings, index) == 0;
     case COUNTED_ON:
-        return uncounted(holdings, index) == 0;
+        return !any_sound(holdings) && uncounted(holdings, index) == 0;
     case KINDS:
         break;
     }
