@@ -117,6 +117,7 @@ fuzz: guest build/fuzz/build.ninja
 check: guest
 	@scripts/check_format.sh
 	@scripts/check_layers.sh
+	@scripts/check_paths.sh
 	@scripts/check_core_symbols.sh
 
 test:

@@ -4,9 +4,9 @@
 
 #include "base/alloc.h"
 #include "cli/verbs.h"
-#include "host/engine.h"
-#include "host/link.h"
-#include "host/module.h"
+#include "host/run/engine.h"
+#include "host/manifest/link.h"
+#include "host/run/module.h"
 
 static const char *kind_name(wasm_externkind_t kind)
 {

@@ -2,7 +2,7 @@
 #ifndef CLI_LOAD_H
 #define CLI_LOAD_H
 
-#include "host/manifest.h"
+#include "host/manifest/manifest.h"
 #include "host/plan.h"
 
 struct cli_loaded {

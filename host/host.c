@@ -17,17 +17,18 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "host/admin.h"
-#include "host/asset.h"
+#include "host/http/admin.h"
+#include "host/calls/asset.h"
 #include "host/host_lattice.h"
 #include "host/host_metrics.h"
 #include "host/host_process.h"
-#include "host/httpd.h"
-#include "host/link.h"
-#include "host/listen.h"
-#include "host/log.h"
-#include "host/store_id.h"
-#include "host/worker.h"
+#include "host/host_worker.h"
+#include "host/http/httpd.h"
+#include "host/manifest/link.h"
+#include "host/http/listen.h"
+#include "host/imports/all.h"
+#include "host/obs/log.h"
+#include "host/kv/store_id.h"
 
 #define DRAIN_CHECK_MS 5
 #define NS_PER_MS ((uint64_t)1000000)
@@ -230,6 +231,7 @@ static enum hr_err load_actors(struct host *host, struct hr_diag *diag)
             .bytes = plan->bytes,
             .limits = plan->limits,
             .links = plan->links,
+            .imports = &hr_imports_all,
             .advise = hr_link_advise,
         };
         uint64_t began_ns = hr_now_ns();
@@ -413,6 +415,17 @@ static bool is_ready(void *arg)
            (!host->lattice || hr_host_lattice_ready(host->lattice));
 }
 
+static bool is_catching_up(void *arg)
+{
+    const struct host *host = arg;
+    struct hr_lattice_site here;
+    size_t count = 0;
+    if (host->lattice) {
+        hr_lattice_sites(hr_host_lattice_members(host->lattice), &here, 1, &count);
+    }
+    return count == 1 && here.catching_up;
+}
+
 static enum hr_err render_lattice(void *arg, struct hr_buf *buf)
 {
     const struct host *host = arg;
@@ -451,8 +464,8 @@ static enum hr_err open_admin(struct host *host, struct hr_diag *diag)
     if (err) {
         return err;
     }
-    const struct hr_admin_source source = {is_ready, render_metrics, render_lattice,
-                                           host->admin_bus, host};
+    const struct hr_admin_source source = {is_ready,       is_catching_up,  render_metrics,
+                                           render_lattice, host->admin_bus, host};
     err = hr_admin_start(&host->loop, host->admin_fd, &source, &host->admin, diag);
     if (!err) {
         host->admin_fd = -1;

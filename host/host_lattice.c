@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "host/bus_lattice.h"
-#include "host/bus_nats.h"
-#include "host/log.h"
+#include "host/lattice/bus.h"
+#include "host/bus/nats.h"
+#include "host/obs/log.h"
 
 #define NS_PER_MS ((uint64_t)1000000)
 

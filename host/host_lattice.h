@@ -8,10 +8,10 @@
 #include "base/buf.h"
 #include "base/diag.h"
 #include "base/err.h"
-#include "host/bus.h"
-#include "host/lattice.h"
+#include "host/bus/bus.h"
+#include "host/lattice/lattice.h"
 #include "host/plan.h"
-#include "host/store_id.h"
+#include "host/kv/store_id.h"
 
 /* How long a start waits for a NATS server. After that the host serves its own site, and joins later. */
 #define HR_HOST_LATTICE_CONNECT_MS 2000u

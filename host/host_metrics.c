@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
-#include "host/bus_lattice.h"
+#include "host/lattice/bus.h"
 #include "host/host_process.h"
 
 #define READERS_MAX 256u
@@ -82,6 +82,8 @@ static const struct statistic lattice_statistics[] = {
      offsetof(struct hr_lattice_stats, hosts_alive)},
     {"hedgerow_lattice_sites_alive", "Sites of the lattice, this one among them.", HR_METRIC_GAUGE,
      offsetof(struct hr_lattice_stats, sites_alive)},
+    {"hedgerow_lattice_sites_catching_up", "Sites of those that leave their clients to others.",
+     HR_METRIC_GAUGE, offsetof(struct hr_lattice_stats, sites_catching_up)},
     {"hedgerow_lattice_conflicts_total", "Hosts that could not be together with one before them.",
      HR_METRIC_COUNTER, offsetof(struct hr_lattice_stats, conflicts)},
     {"hedgerow_lattice_malformed_total", "Announcements that were not understood.",

@@ -6,11 +6,11 @@
 
 #include "base/diag.h"
 #include "base/err.h"
-#include "host/actor.h"
-#include "host/bus.h"
-#include "host/kv.h"
-#include "host/lattice.h"
-#include "host/metrics.h"
+#include "host/run/actor.h"
+#include "host/bus/bus.h"
+#include "host/kv/kv.h"
+#include "host/lattice/lattice.h"
+#include "host/obs/metrics.h"
 
 struct hr_host_metrics_sources {
     struct hr_str site;

@@ -7,7 +7,7 @@
 
 #include "base/diag.h"
 #include "base/err.h"
-#include "host/metrics.h"
+#include "host/obs/metrics.h"
 
 /* Open files that a host needs besides its connections. */
 #define HR_HOST_PROCESS_FILES 32u

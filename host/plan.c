@@ -7,11 +7,11 @@
 #include <uv.h>
 
 #include "base/alloc.h"
-#include "host/bus.h"
+#include "host/bus/bus.h"
 #include "host/embedded.h"
-#include "host/link.h"
-#include "host/manifest.h"
-#include "host/module.h"
+#include "host/manifest/link.h"
+#include "host/manifest/manifest.h"
+#include "host/run/module.h"
 
 /* What the host itself puts into every config link, besides the manifest's own values. */
 #define HOST_VALUES 6u

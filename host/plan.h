@@ -8,10 +8,10 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "base/err.h"
-#include "host/actor.h"
-#include "host/inbox.h"
-#include "host/kv.h"
-#include "host/manifest.h"
+#include "host/run/actor.h"
+#include "host/calls/inbox.h"
+#include "host/kv/kv.h"
+#include "host/manifest/manifest.h"
 
 #define HR_PLAN_WORKERS_MAX HR_KV_PORTS_MAX /* each has a port of every store */
 #define HR_PLAN_STORES_MAX 16u

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fails on an include against the arrows: base <- actors/*/core <- {actors/*/guest*.c, sim},
-# base <- host <- cli; nothing includes tests or bench; the host knows no actor.
+# base <- host <- cli; nothing includes tests or bench; the host knows no actor. Within the host, each folder
+# includes those that `host_folders` names after it, and none of them what lies in host/ itself.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 failed=0
@@ -34,6 +35,48 @@ forbid 'the host' 'actors/|cli/|sim/|tests/|bench/' "${host[@]}"
 forbid 'the command line' 'actors/|sim/|tests/|bench/' "${cli[@]+"${cli[@]}"}"
 forbid 'the simulator' 'host/|cli/|tests/|bench/|actors/(todo|ui)/|uv\.h' "${sim[@]}"
 forbid "what judges the simulated core" 'actors/' "${judges[@]}"
+
+# Lower ones first, so that there is no way round: a folder may include itself and some of those above it.
+# What lies in host/ itself wires them together, and is included by the command line alone.
+host_folders="
+obs
+loop
+bus: obs loop
+kv: obs loop
+lattice: obs loop bus
+manifest: obs bus kv
+run: obs loop bus kv lattice
+calls: obs loop bus run
+imports: obs loop bus kv lattice run calls
+http: obs loop bus run imports
+"
+known=""
+while IFS=: read -r folder uses; do
+    [ -n "$folder" ] || continue
+    for use in $uses; do
+        case " $known " in
+        *" $use "*) ;;
+        *) echo "layers: host/$folder uses host/$use, which is not below it" >&2; failed=1 ;;
+        esac
+    done
+    known="$known $folder"
+    allowed=$(printf '%s|' $folder $uses | sed 's/|$//')
+    mapfile -t files < <(list "host/$folder/*.[ch]")
+    [ "${#files[@]}" -gt 0 ] || { echo "layers: host/$folder is empty" >&2; failed=1; }
+    for file in "${files[@]}"; do
+        if grep -nE '^ *# *include +"host/' "$file" | grep -vE "\"host/($allowed)/" | sed "s|^|$file:|"; then
+            echo "layers: host/$folder may include${uses:- nothing else} and itself" >&2
+            failed=1
+        fi
+    done
+done <<<"$host_folders"
+while read -r folder; do
+    case " $known " in
+    *" $folder "*) ;;
+    *) echo "layers: host/$folder has no place among the folders" >&2; failed=1 ;;
+    esac
+done < <(list host/ | awk -F/ 'NF > 2 { print $2 }' | sort -u)
+
 for actor in todo ui kv; do
     mapfile -t own < <(list "actors/$actor/**" | grep '\.[ch]$')
     others=$(printf 'actors/%s/|' todo ui kv | sed "s#actors/$actor/|##; s/|$//")

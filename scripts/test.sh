@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Every test, in order, whatever fails on the way; what `make test` and CI run. Each runner's own closing lines are
-# printed, and at the end one line for all: `N passed, N failed`. A runner that runs nothing has failed.
+# printed, and at the end what failed, and one line for all: `N passed, N failed`. A runner that runs nothing has failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 logs="build/test-logs"
 mkdir -p "$logs"
 total_passed=0
 total_failed=0
+told_failures=""
 began=$SECONDS
 
 count() { # PATTERN FILE [GROUP]: the sum of the numbers that PATTERN's group (the first) finds
@@ -15,7 +16,7 @@ count() { # PATTERN FILE [GROUP]: the sum of the numbers that PATTERN's group (t
 
 # step NAME KIND COMMAND...: runs it; KIND says how its cases are counted.
 step() {
-    local name="$1" kind="$2" log="$logs/$1.log" from=$SECONDS status=0 passed failed
+    local name="$1" kind="$2" log="$logs/$1.log" from=$SECONDS status=0 passed failed told
     shift 2
     printf '== %s\n' "$name"
     "$@" >"$log" 2>&1 || status=$?
@@ -43,7 +44,10 @@ step() {
         echo "---- $name failed (status $status); the end of $log:"
         grep -nE 'not ok|FAILED|ERROR|error:|✖|AssertionError' "$log" | head -n 40
         tail -n 80 "$log"
-        echo "----"
+        echo "---- what failed in $name:"
+        told=$(scripts/test_failures.sh "$kind" "$log")
+        printf '%s\n----\n' "$told"
+        told_failures+="== $name failed (status $status):"$'\n'"$told"$'\n'
     fi
     total_passed=$((total_passed + passed))
     total_failed=$((total_failed + failed))
@@ -64,6 +68,7 @@ step build-release check make --no-print-directory build
 step build-dev check make --no-print-directory dev
 step format check scripts/check_format.sh
 step layers check scripts/check_layers.sh
+step paths check scripts/check_paths.sh
 step core-symbols check scripts/check_core_symbols.sh
 rm -f build/dev/Testing/Temporary/LastTest.log # or an old one would be counted
 step unit cmocka ctest --test-dir build/dev -j "$(nproc)" --output-on-failure --no-tests=error
@@ -78,6 +83,7 @@ step e2e node make --no-print-directory e2e
 step components check make --no-print-directory components
 step fuzz check fuzz_all
 
+printf '%s' "$told_failures"
 echo "all in $((SECONDS - began)) s; logs in $logs"
 echo "$total_passed passed, $total_failed failed"
 [ "$total_failed" -eq 0 ]

@@ -256,7 +256,8 @@ void sim_check_acks_end(struct sim_world *world)
     uint32_t all = ((uint32_t)1 << world->shape->site_count) - 1;
     for (size_t i = 0; i < knowledge->count; i++) {
         const struct sim_known *known = &knowledge->changes[i];
-        if (known->losses < known->promised && known->held != all) {
+        if (known->losses < known->promised && known->held != all &&
+            sim_known_counted(knowledge, known->origin)) {
             sim_trace_fail(
                 world, "change %016llx/%llu was acknowledged by %u and is not everywhere",
                 (unsigned long long)known->origin, (unsigned long long)known->seq, known->promised);

@@ -1,86 +1,44 @@
-/* Claim: a listing shows exactly what all changes that the site has amount to, at any time: of
- * each field the change with the latest stamp, unless it removes the field, or a later one deletes the value or
- * everything. A value's version is the latest stamp of its changes. */
+/* Claim: a listing shows exactly what all changes that the site has amount to (amount.h), at any time. */
 #include <stdio.h>
 
 #include "base/crc32c.h"
+#include "sim/amount.h"
 #include "sim/json.h"
 #include "sim/model.h"
 #include "sim/trace.h"
 
-struct field {
-    struct sim_version stamp;
-    uint32_t op; /* 0: removed */
+/* One is as true as the other. */
+struct outcomes {
+    struct sim_amount exact;
+    struct sim_amount forgetful;
 };
 
-struct value {
-    struct sim_version newest;
-    struct sim_version dead;
-    struct sim_version mark;
-    struct field fields[SIM_FIELDS];
-};
-
-struct all {
-    struct sim_version clear;
-    struct value values[SIM_KEYS_MAX];
-};
-
-static void raise(struct sim_version *to, struct sim_version stamp)
+static void read_outcomes(const struct sim_world *world, uint32_t site, struct outcomes *ret_all)
 {
-    if (sim_version_cmp(stamp, *to) > 0) {
-        *to = stamp;
-    }
+    sim_amount_of(world, site, false, &ret_all->exact);
+    sim_amount_of(world, site, true, &ret_all->forgetful);
 }
 
-static void add(struct all *all, const struct sim_known *known)
+static bool may_show(const struct outcomes *all, uint32_t key)
 {
-    struct sim_version stamp = {known->hlc, known->origin};
-    struct value *value = &all->values[known->key];
-    if (known->kind == SIM_KNOWN_CLEAR) {
-        raise(&all->clear, stamp);
-        return;
-    }
-    if (known->kind == SIM_KNOWN_NOOP) {
-        return;
-    }
-    raise(&value->newest, stamp);
-    if (known->kind == SIM_KNOWN_DEL) {
-        raise(&value->dead, stamp);
-        return;
-    }
-    if (known->marks) {
-        raise(&value->mark, stamp);
-    }
-    for (uint32_t i = 0; i < SIM_FIELDS; i++) {
-        bool sets = known->sets >> i & 1;
-        struct field *field = &value->fields[i];
-        if ((sets || (known->removes >> i & 1)) && sim_version_cmp(stamp, field->stamp) > 0) {
-            *field = (struct field){stamp, sets ? known->op : 0};
-        }
-    }
+    return sim_amount_shows(&all->exact, &all->exact.values[key]) ||
+           sim_amount_shows(&all->forgetful, &all->forgetful.values[key]);
 }
 
-static bool lives(const struct all *all, const struct value *value, struct sim_version stamp)
+static bool has_to_show(const struct outcomes *all, uint32_t key)
 {
-    return sim_version_cmp(stamp, value->dead) > 0 && sim_version_cmp(stamp, all->clear) > 0;
-}
-
-static bool visible(const struct all *all, const struct value *value)
-{
-    bool any = lives(all, value, value->mark);
-    for (uint32_t i = 0; i < SIM_FIELDS; i++) {
-        any = any || (value->fields[i].op > 0 && lives(all, value, value->fields[i].stamp));
-    }
-    return any;
+    return sim_amount_shows(&all->exact, &all->exact.values[key]) &&
+           sim_amount_shows(&all->forgetful, &all->forgetful.values[key]);
 }
 
 /* Whether @object shows @value as it is. */
-static bool same(const struct all *all, const struct value *value, struct hr_str object)
+static bool same(const struct sim_amount *amount, const struct sim_value *value,
+                 struct hr_str object)
 {
     for (uint32_t i = 0; i < SIM_FIELDS; i++) {
         const char name[2] = {'f', (char)('0' + i)};
-        const struct field *field = &value->fields[i];
-        bool wanted = field->op > 0 && lives(all, value, field->stamp);
+        const struct sim_field *field = &value->fields[i];
+        bool wanted = field->op > 0 && sim_amount_lives(amount, value, field->stamp);
         uint64_t op = 0;
         struct hr_str found;
         bool there = sim_json_member(object, hr_str_of(name, 2), &found);
@@ -120,7 +78,16 @@ static bool has_true_stamps(const struct sim_world *world, uint32_t site, uint32
     return true;
 }
 
-static void check_item(struct sim_world *world, const struct all *all, uint32_t index,
+/* Whether what is listed for @key is what @amount says. */
+static bool fits(const struct sim_amount *amount, uint64_t key, struct hr_str object,
+                 struct sim_version version)
+{
+    const struct sim_value *value = &amount->values[key];
+    return sim_amount_shows(amount, value) && same(amount, value, object) &&
+           sim_version_cmp(version, value->newest) == 0;
+}
+
+static void check_item(struct sim_world *world, const struct outcomes *all, uint32_t index,
                        struct hr_str item, bool *listed)
 {
     const char *site = world->sites[index].name;
@@ -135,21 +102,23 @@ static void check_item(struct sim_world *world, const struct all *all, uint32_t 
         sim_trace_fail(world, "%s lists what is no item: %.*s", site, SIM_ARG(item));
         return;
     }
-    const struct value *wanted = &all->values[key];
+    const struct sim_amount *exact = &all->exact;
+    const struct sim_value *wanted = &exact->values[key];
     bool *forged = &world->model->forgeries.now[index][key];
     if (*forged && !listed[key]) {
-        *forged = !visible(all, wanted) || !same(all, wanted, value) ||
-                  sim_version_cmp(version, wanted->newest) != 0 ||
-                  !has_true_stamps(world, index, (uint32_t)key);
+        *forged =
+            !fits(exact, key, value, version) || !has_true_stamps(world, index, (uint32_t)key);
         listed[key] = true;
         return;
     }
     if (listed[key]) {
         sim_trace_fail(world, "%s lists k%u twice", site, (unsigned)key);
-    } else if (!visible(all, wanted)) {
+    } else if (fits(&all->forgetful, key, value, version)) {
+        /* Nobody can know of what may have deleted it. */
+    } else if (!sim_amount_shows(exact, wanted)) {
         sim_trace_fail(world, "%s lists k%u, which is deleted: %.*s", site, (unsigned)key,
                        SIM_ARG(item));
-    } else if (!same(all, wanted, value)) {
+    } else if (!same(exact, wanted, value)) {
         sim_trace_fail(world, "%s lists k%u as %.*s, which is not what its changes amount to", site,
                        (unsigned)key, SIM_ARG(value));
     } else if (sim_version_cmp(version, wanted->newest) != 0) {
@@ -157,16 +126,6 @@ static void check_item(struct sim_world *world, const struct all *all, uint32_t 
                        site, (unsigned)key, SIM_ARG(item));
     }
     listed[key] = true;
-}
-
-static void add_all(const struct sim_world *world, uint32_t site, struct all *all)
-{
-    const struct sim_knowledge *knowledge = &world->model->knowledge;
-    for (size_t i = 0; i < knowledge->count; i++) {
-        if (knowledge->changes[i].held >> site & 1) {
-            add(all, &knowledge->changes[i]);
-        }
-    }
 }
 
 /* Whether the record of a key is not there, or has a sound checksum: of the four bytes before it, xor that of all
@@ -200,18 +159,18 @@ uint64_t sim_check_litter_stamp(const struct sim_world *world, uint32_t site, ui
 
 const char *sim_check_litter(struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key)
 {
-    struct all all = {0};
-    add_all(world, 0, &all);
+    struct outcomes all;
+    read_outcomes(world, 0, &all);
     for (uint32_t site = 0; site < world->shape->site_count; site++) {
         for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
             const struct sim_item *first = record_of(&world->sites[0], key);
             const struct sim_item *item = record_of(&world->sites[site], key);
             *ret_site = site;
             *ret_key = key;
-            if (item && !visible(&all, &all.values[key])) {
+            if (item && !may_show(&all, key)) {
                 return "still remembers the deletion of";
             }
-            if (!item && visible(&all, &all.values[key])) {
+            if (!item && has_to_show(&all, key)) {
                 return "has no record of";
             }
             if (item && !hr_str_eq(sim_item_value(item), sim_item_value(first))) {
@@ -224,11 +183,14 @@ const char *sim_check_litter(struct sim_world *world, uint32_t *ret_site, uint32
 
 uint32_t sim_check_agreement_count(const struct sim_world *world, uint32_t site)
 {
-    struct all all = {0};
+    struct outcomes all;
     uint32_t count = 0;
-    add_all(world, site, &all);
+    read_outcomes(world, site, &all);
     for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
-        count += visible(&all, &all.values[key]);
+        if (may_show(&all, key) != has_to_show(&all, key)) {
+            return SIM_UNCOUNTED;
+        }
+        count += may_show(&all, key);
     }
     return count;
 }
@@ -236,12 +198,12 @@ uint32_t sim_check_agreement_count(const struct sim_world *world, uint32_t site)
 void sim_check_agreement(struct sim_world *world, uint32_t index, struct hr_str reply)
 {
     const char *site = world->sites[index].name;
-    struct all all = {0};
+    struct outcomes all;
     bool listed[SIM_KEYS_MAX] = {0};
     struct hr_str items;
     struct hr_str item;
     struct hr_str name;
-    add_all(world, index, &all);
+    read_outcomes(world, index, &all);
     if (!sim_json_member(reply, HR_STR("items"), &items)) {
         sim_trace_fail(world, "%s lists nothing: %.*s", site, SIM_ARG(reply));
         return;
@@ -252,9 +214,9 @@ void sim_check_agreement(struct sim_world *world, uint32_t index, struct hr_str 
     for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
         bool *forged = &world->model->forgeries.now[index][key];
         if (*forged && !listed[key]) {
-            *forged = visible(&all, &all.values[key]) || !is_sound(&world->sites[index], key) ||
-                      !has_true_stamps(world, index, key);
-        } else if (!listed[key] && visible(&all, &all.values[key])) {
+            *forged = sim_amount_shows(&all.exact, &all.exact.values[key]) ||
+                      !is_sound(&world->sites[index], key) || !has_true_stamps(world, index, key);
+        } else if (!listed[key] && has_to_show(&all, key)) {
             sim_trace_fail(world, "%s does not list k%u, which is there", site, key);
         }
     }

@@ -11,17 +11,13 @@
 #include "sim/model.h"
 #include "sim/trace.h"
 
-/* Of m/cfg. */
-#define COUNT_AT 16u
 /* What is told in a tick is used in that tick, or after the next one. */
 #define TOLD_US (15 * SIM_S)
 
 /* Whether it knows all others. */
 static bool knows_all(const struct sim_world *world, uint32_t site)
 {
-    const struct sim_item *cfg = sim_store_get(&world->sites[site].store, HR_STR("m/cfg"));
-    struct hr_str value = cfg ? sim_item_value(cfg) : (struct hr_str){0};
-    return value.len > COUNT_AT && (unsigned char)value.ptr[COUNT_AT] == world->shape->site_count;
+    return sim_model_members(&world->sites[site]) == world->shape->site_count;
 }
 
 /* A site that is being filled takes the donor's word. */
@@ -72,7 +68,8 @@ static void check_applied(struct sim_world *world, uint32_t site, const struct s
         const struct sim_known *known = &knowledge->changes[i];
         bool lacks = known->held != 0 && !(known->held >> site & 1);
         /* What fills a number is as old as the number. */
-        if (lacks && known->hlc <= said && known->kind != SIM_KNOWN_NOOP) {
+        if (lacks && known->hlc <= said && known->kind != SIM_KNOWN_NOOP &&
+            sim_known_counted(knowledge, known->origin)) {
             sim_trace_fail(world, "%s says that it has all up to %016llx, and lacks %016llx/%llu",
                            world->sites[site].name, (unsigned long long)said,
                            (unsigned long long)known->origin, (unsigned long long)known->seq);

@@ -10,7 +10,6 @@
 
 #define SELF_ORIGIN_AT 17u
 #define SELF_STATE_AT 41u
-#define CFG_COUNT_AT 16u
 #define ACTIVE 1u
 #define SYNC 2u
 /* So long a host looks for others before a new store may take itself to be alone. */
@@ -27,12 +26,14 @@ static uint32_t wanted(const struct sim_world *world)
     return number < sites ? (uint32_t)number : sites;
 }
 
-/* How many sites its group has, as far as it knows. */
-static uint32_t members(const struct sim_site *site)
+/* How many stores that held it count no more: they have lost it, or are about to be deleted. */
+static uint32_t losses(const struct sim_world *world, const struct sim_known *known)
 {
-    const struct sim_item *cfg = sim_store_get(&site->store, HR_STR("m/cfg"));
-    struct hr_str value = cfg ? sim_item_value(cfg) : (struct hr_str){0};
-    return value.len > CFG_COUNT_AT ? (unsigned char)value.ptr[CFG_COUNT_AT] : 0;
+    uint32_t count = known->losses;
+    for (uint32_t i = 0; i < world->shape->site_count; i++) {
+        count += (known->held >> i & 1) && sim_model_is_to_go(world, i);
+    }
+    return count;
 }
 
 /* Whether it has to be at @site by now. A store that was put back to what it was need not know that it has lost
@@ -43,8 +44,9 @@ static bool is_due(const struct sim_world *world, const struct sim_site *site,
     uint32_t bit = (uint32_t)1 << site->index;
     bool told = site->store.lazy || join->is_new;
     bool own_loss = (known->ever & bit) && !(known->held & bit) && told;
-    return known->promised >= wanted(world) && known->promised_at < join->booted_at &&
-           known->losses == (own_loss ? 1u : 0u) && known->losses < known->promised;
+    bool filled = known->kind == SIM_KNOWN_NOOP; /* the change itself is gone */
+    return !filled && known->promised >= wanted(world) && known->promised_at < join->booted_at &&
+           losses(world, known) == (own_loss ? 1u : 0u) && known->promised > (own_loss ? 1u : 0u);
 }
 
 static void check_entry(struct sim_world *world, const struct sim_site *site,
@@ -53,7 +55,8 @@ static void check_entry(struct sim_world *world, const struct sim_site *site,
     const struct sim_knowledge *knowledge = &world->model->knowledge;
     for (size_t i = 0; i < knowledge->count && !world->failed; i++) {
         const struct sim_known *known = &knowledge->changes[i];
-        if (!(known->held >> site->index & 1) && is_due(world, site, join, known)) {
+        if (!(known->held >> site->index & 1) && is_due(world, site, join, known) &&
+            sim_known_counted(knowledge, known->origin)) {
             sim_trace_fail(world,
                            "%s serves again without change %016llx/%llu, which %u sites have",
                            site->name, (unsigned long long)known->origin,
@@ -71,12 +74,14 @@ void sim_check_join_self(struct sim_world *world, const struct sim_site *site, e
         *join = (struct sim_join){.is_new = true};
         return;
     }
+    /* What comes back is an old copy, which does not look new. */
+    join->is_new = join->is_new && why == SIM_CHANGE_COMMIT;
     uint64_t origin = sim_known_be(value.ptr + SELF_ORIGIN_AT, 8);
     uint32_t state = (unsigned char)value.ptr[SELF_STATE_AT];
     bool first = join->origin == 0;
     bool same = origin == join->origin && why == SIM_CHANGE_COMMIT;
     if (same && join->state == SYNC && state == ACTIVE &&
-        members(site) == world->shape->site_count) {
+        sim_model_members(site) == world->shape->site_count) {
         check_entry(world, site, join);
     }
     if (!same) {
@@ -114,7 +119,7 @@ void sim_check_join_published(struct sim_world *world, const struct sim_call *ca
         sim_trace_fail(world, "%s answers a client, and has been catching up since %.4f s: %.*s",
                        site->name, (double)join->since / 1e6, SIM_ARG(letter->body));
     }
-    if (join->first && world->shape->site_count > 1 && members(site) == 1 &&
+    if (join->first && world->shape->site_count > 1 && sim_model_members(site) == 1 &&
         world->now < call->host->booted_at + ALONE_US) {
         sim_trace_fail(world, "%s is new, and answers a client before it can know of others: %.*s",
                        site->name, SIM_ARG(letter->body));

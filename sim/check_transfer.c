@@ -1,5 +1,5 @@
 /* Claims about state transfers, of which little can be seen from outside: who is being filled gives nobody records; who has not
- * made good what its store lost is a donor only if it has everything; and no record bears the stamp of a change that the
+ * made good what its store lost is no donor where an active site that has more has long been heard; and no record bears the stamp of a change that the
  * site cannot account for: it has it, or its donor had when the transfer began, or the change's origin is gathered up.
  * At the end of a transfer the last but one counts no more.
  *
@@ -23,12 +23,27 @@
 /* Of a record. */
 #define DEAD_AT 8u
 #define FIELDS_AT 24u
+#define ACTIVE 1u
 #define SYNC 2u
 #define INTACT 1u
 /* What a donor is chosen by is not older than a tick is long. */
 #define CHOICE_US (3 * SIM_S)
 
 /* --- donors ------------------------------------------------------------------------------------------- */
+
+/* Whether @host's site has heard one of @sites for long, which has been active for long. */
+static bool hears_better(const struct sim_world *world, const struct sim_host *host, uint32_t sites)
+{
+    for (uint32_t i = 0; i < world->shape->site_count; i++) {
+        const struct sim_join *join = &world->model->joins[i];
+        const struct sim_sight *sight = &host->sight[i];
+        if ((sites >> i & 1) && join->state == ACTIVE && join->since + CHOICE_US < world->now &&
+            sight->hears && sight->alive_from + CHOICE_US < world->now) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static void check_donor(struct sim_world *world, uint32_t site, uint32_t donor)
 {
@@ -41,13 +56,24 @@ static void check_donor(struct sim_world *world, uint32_t site, uint32_t donor)
     for (size_t i = 0; i < knowledge->count; i++) {
         const struct sim_known *known = &knowledge->changes[i];
         bool lacks = (known->held >> site & 1) && !(known->held >> donor & 1);
-        if (lacks && known->made_at + CHOICE_US < world->now) {
+        uint32_t others = known->held & ~((uint32_t)1 << site);
+        if (lacks && hears_better(world, &world->hosts[site * 2], others) &&
+            known->made_at + CHOICE_US < world->now) {
             sim_trace_fail(world,
                            "%s lets %s fill it, which has lost something and lacks %016llx/%llu",
                            world->sites[site].name, world->sites[donor].name,
                            (unsigned long long)known->origin, (unsigned long long)known->seq);
             return;
         }
+    }
+}
+
+/* What a donor cannot read, the site does not get from it, and finds out like the donor (round.h). */
+static void inherit_forgeries(struct sim_world *world, uint32_t site, uint64_t donor)
+{
+    struct sim_forgeries *forgeries = &world->model->forgeries;
+    for (uint32_t key = 0; key < SIM_KEYS_MAX && donor >= 1 && donor <= SIM_SITES_MAX; key++) {
+        forgeries->now[site][key] = forgeries->now[site][key] || forgeries->now[donor - 1][key];
     }
 }
 
@@ -63,6 +89,7 @@ void sim_check_transfer_sync(struct sim_world *world, const struct sim_site *sit
         there && ((unsigned char)value.ptr[PHASE_AT] > WANTED || value.ptr[TORN_AT] != 0);
     transfer->since = transfer->filled && before.filled ? before.since : world->now;
     uint64_t donor = there ? sim_known_be(value.ptr + DONOR_AT, 2) : 0;
+    transfer->donor = donor;
     if (why != SIM_CHANGE_COMMIT) {
         return;
     }
@@ -71,6 +98,7 @@ void sim_check_transfer_sync(struct sim_world *world, const struct sim_site *sit
         check_donor(world, site->index, (uint32_t)donor - 1);
     }
     if (!now && before.filled) {
+        inherit_forgeries(world, site->index, before.donor);
         transfer->touched = UINT64_MAX;
     }
 }

@@ -85,6 +85,7 @@ static enum hr_err store_begins(struct sim_call *call, struct sim_site *site, si
         return sim_env_dead(diag);
     }
     if (call->probe) {
+        connect(call, site);
         return HR_OK;
     }
     if (sim_site_store_away(world, site)) {

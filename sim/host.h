@@ -1,5 +1,5 @@
 /* Hosts: the lane in which writes wait for each other, everything else at once, ticks, boots and deaths. As
- * host/inbox.h and the default manifest have it. One thread. */
+ * host/calls/inbox.h and the default manifest have it. One thread. */
 #ifndef SIM_HOST_H
 #define SIM_HOST_H
 
@@ -17,7 +17,7 @@ void sim_host_tick(struct sim_world *world, struct sim_host *host);
 void sim_host_begin_batch(struct sim_world *world, struct sim_host *host);
 /* The last batch has ended. */
 void sim_host_batch_ended(struct sim_world *world, struct sim_host *host);
-/* Writes host->nonce_text: as host/imports_config.c has it, the losses are counted in its last digits. */
+/* Writes host->nonce_text: as host/imports/config.c has it, the losses are counted in its last digits. */
 void sim_host_name_nonce(struct sim_host *host);
 void sim_host_release(struct sim_host *host);
 

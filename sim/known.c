@@ -194,6 +194,21 @@ struct sim_origin *sim_known_origin(struct sim_knowledge *knowledge, uint64_t or
     return row;
 }
 
+bool sim_known_counted(const struct sim_knowledge *knowledge, uint64_t origin)
+{
+    for (size_t i = 0; i < knowledge->origin_count; i++) {
+        const struct sim_origin *row = &knowledge->origins[i];
+        if (row->origin == origin && row->counted) {
+            uint64_t any = 0;
+            for (uint32_t site = 0; site < SIM_SITES_MAX; site++) {
+                any |= row->prefix[site];
+            }
+            return any != 0;
+        }
+    }
+    return true;
+}
+
 uint32_t sim_known_stamped(const struct sim_knowledge *knowledge, struct sim_version stamp)
 {
     for (size_t i = knowledge->count; i > 0; i--) {

@@ -12,6 +12,8 @@ enum sim_known_kind {
     SIM_KNOWN_NOOP = 7
 };
 
+#define SIM_UNCOUNTED UINT32_MAX
+
 struct sim_known {
     uint64_t origin;
     uint64_t seq;
@@ -32,13 +34,15 @@ struct sim_known {
     sim_us promised_at; /* when a client was told of so many */
     bool claimed;       /* a request is known to have made it */
     sim_us made_at;
-    uint32_t before; /* of a CLEAR: values that its site showed before it */
+    uint32_t before; /* of a CLEAR: values that its site showed before it; SIM_UNCOUNTED */
+    bool alone;      /* its site knew of no other, and its feed may be cut (amount.h) */
 };
 
 /* How far a site says that it has an origin's changes. */
 struct sim_origin {
     uint64_t origin;
     uint64_t prefix[SIM_SITES_MAX];
+    bool counted;  /* some site once had a prefix of it */
     uint64_t last; /* the highest number that is known */
     uint64_t end;  /* with which its own site has sealed it; 0: it has not */
     uint64_t last_hlc;
@@ -71,6 +75,9 @@ uint32_t sim_known_find(const struct sim_knowledge *knowledge, uint64_t origin, 
 uint32_t sim_known_add(struct sim_knowledge *knowledge, const struct sim_known *known);
 /* The origin's row, made if need be. Owns: borrowed until another one is made. */
 struct sim_origin *sim_known_origin(struct sim_knowledge *knowledge, uint64_t origin);
+/* Whether a site still counts what it has of @origin. If none does any more, it was over and is cut off everywhere: what there is
+ * of it goes from site to site as records. */
+bool sim_known_counted(const struct sim_knowledge *knowledge, uint64_t origin);
 /* The latest clock of the changes that @site holds; 0: it holds none. */
 uint64_t sim_known_latest(struct sim_knowledge *knowledge, uint32_t site);
 /* @site holds change @index from now on. */

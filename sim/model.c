@@ -9,6 +9,8 @@
 
 /* Of m/self, before the incarnation that began the store (docs/storage.md). */
 #define SINCE_AT 43u
+/* Of m/cfg. */
+#define CFG_COUNT_AT 16u
 /* Of m/S, before the number of sites whose origins are gathered up (docs/storage.md). */
 #define MARKS_BYTES 73u
 
@@ -83,6 +85,7 @@ static void feed_changed(struct sim_world *world, struct sim_site *site, enum si
         sim_check_twice(world, site, &known);
         known.made_at = world->now;
         bool clears = known.kind == SIM_KNOWN_CLEAR;
+        known.alone = world->shape->feed_max[0] && sim_model_members(site) == 1;
         known.before = clears ? sim_check_agreement_count(world, site->index) : 0;
         index = sim_known_add(knowledge, &known);
     } else if (why != SIM_CHANGE_FORGED) {
@@ -123,6 +126,7 @@ static void progress_changed(struct sim_world *world, struct sim_site *site, enu
     sim_check_seal(world, site, why, row, now);
     uint64_t before = row->prefix[site->index];
     row->prefix[site->index] = prefix;
+    row->counted = row->counted || prefix > 0;
     for (uint64_t seq = before + 1; seq <= prefix; seq++) {
         uint32_t index = sim_known_find(knowledge, row->origin, seq);
         if (index != SIM_NOWHERE) {
@@ -366,7 +370,7 @@ bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uin
     for (size_t i = 0; i < knowledge->count; i++) {
         const struct sim_known *known = &knowledge->changes[i];
         for (uint32_t site = 0; site < world->shape->site_count && known->held > 0; site++) {
-            if (!(known->held >> site & 1)) {
+            if (!(known->held >> site & 1) && sim_known_counted(knowledge, known->origin)) {
                 *ret_missing = (uint32_t)i;
                 *ret_site = site;
                 return false;
@@ -391,14 +395,25 @@ static uint64_t remembered_removal(const struct sim_world *world, uint32_t site)
     return upto;
 }
 
+uint32_t sim_model_members(const struct sim_site *site)
+{
+    const struct sim_item *cfg = sim_store_get(&site->store, HR_STR("m/cfg"));
+    struct hr_str value = cfg ? sim_item_value(cfg) : (struct hr_str){0};
+    return value.len > CFG_COUNT_AT ? (unsigned char)value.ptr[CFG_COUNT_AT] : 0;
+}
+
+bool sim_model_is_to_go(const struct sim_world *world, uint32_t site)
+{
+    const struct sim_item *item = sim_store_get(&world->sites[site].store, HR_STR("m/self"));
+    struct hr_str self = item ? sim_item_value(item) : (struct hr_str){0};
+    bool known = self.len >= SINCE_AT + 8 && self.ptr[0] == 2;
+    return known && sim_known_be(self.ptr + SINCE_AT, 8) <= remembered_removal(world, site);
+}
+
 bool sim_model_to_wipe(const struct sim_world *world, uint32_t *ret_site)
 {
     for (uint32_t i = 0; i < world->shape->site_count; i++) {
-        const struct sim_item *item = sim_store_get(&world->sites[i].store, HR_STR("m/self"));
-        struct hr_str self = item ? sim_item_value(item) : (struct hr_str){0};
-        bool known = self.len >= SINCE_AT + 8 && self.ptr[0] == 2;
-        uint64_t since = known ? sim_known_be(self.ptr + SINCE_AT, 8) : UINT64_MAX;
-        if (since <= remembered_removal(world, i)) {
+        if (sim_model_is_to_go(world, i)) {
             *ret_site = i;
             return true;
         }

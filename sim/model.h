@@ -47,6 +47,7 @@ struct sim_counter {
 /* check_transfer.c: what m/sync of a site says. */
 struct sim_transfer {
     uint64_t session;
+    uint64_t donor;   /* id of the site; 0: there is none */
     bool filled;      /* by a donor, or it has begun to be */
     sim_us since;     /* that is so */
     uint64_t touched; /* bits of keys whose records are to be looked at after the commit */
@@ -120,6 +121,10 @@ void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt
 
 /* Whether every change that is left is at every site. ret_missing: one that is not (to be said). */
 bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uint32_t *ret_site);
+/* How many sites the group of @site has, as far as it knows. */
+uint32_t sim_model_members(const struct sim_site *site);
+/* Whether the store of @site is to be deleted, because it was taken out since that began. */
+bool sim_model_is_to_go(const struct sim_world *world, uint32_t site);
 /* A site whose store is to be deleted, because it was taken out since the store began. False: there is none. */
 bool sim_model_to_wipe(const struct sim_world *world, uint32_t *ret_site);
 /* A record that was forged and is so still. False: there is none. */

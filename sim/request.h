@@ -1,4 +1,4 @@
-/* How a host of a lattice asks for a client what the client wants (host/bus_lattice.h): the own site first,
+/* How a host of a lattice asks for a client what the client wants (host/lattice/bus.h): the own site first,
  * then others; a refusal moves on; a write with a $request-id is repeated elsewhere after 1.7 s, and may be
  * begun for 1.5 s only; a read is asked of a second one as well when it takes long; a judgement does not count
  * while somebody else may have done it. One thread. */

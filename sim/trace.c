@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "sim/tell.h"
+
 static uint64_t stir(uint64_t hash, uint64_t number)
 {
     hash = (hash ^ number) * 0x100000001B3u;
@@ -63,4 +65,7 @@ void sim_trace_fail(struct sim_world *world, const char *fmt, ...)
     world->failed = true;
     world->failed_claim = fmt;
     sim_trace_say(world, SIM_SITES_MAX, "CHECK FAILED %s", world->failure);
+    if (world->tracing) {
+        sim_tell_stores(world);
+    }
 }

@@ -449,6 +449,12 @@ static enum hr_err env_judge(void *arg, struct hr_str reply_to, struct hr_str re
     return say_no(hedgerow_lattice_replies_judge, reply_to, reason, body, diag);
 }
 
+static void env_standing(void *arg, bool catching_up)
+{
+    (void)arg;
+    hedgerow_kv_standing_catching_up(catching_up);
+}
+
 static void env_log(void *arg, enum dkv_log_level level, struct hr_str text)
 {
     (void)arg;
@@ -482,6 +488,7 @@ static struct dkv_env env_of(struct guest *guest, bool in_lane)
         .settled = env_settled,
         .refuse = env_refuse,
         .judge = env_judge,
+        .standing = env_standing,
         .log = env_log,
         .config = env_config,
     };

@@ -78,6 +78,7 @@ static struct gw_site site_of(const hedgerow_lattice_members_site_t *member)
         .here = member->here,
         .alive = member->alive,
         .has_store = member->has_store,
+        .catching_up = member->catching_up,
         .is_measured = member->round_trip_us.is_some,
         .hosts = member->hosts,
         .round_trip_us = member->round_trip_us.is_some ? member->round_trip_us.val : 0,

@@ -1,4 +1,4 @@
-/* A request and its reply over a real nats-server: through two buses of host/bus_nats.h (as two hosts), and
+/* A request and its reply over a real nats-server: through two buses of host/bus/nats.h (as two hosts), and
  * through two connections of nats.c, natsConnection_Request to a subscription with a callback. The two ways
  * take turns, round by round, within one run; the medians of both and of the rounds' ratios come out.
  * First argument: the server's URL. */
@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "host/bus_nats.h"
-#include "host/log.h"
+#include "host/bus/nats.h"
+#include "host/obs/log.h"
 
 #define ROUNDS 15
 #define PINGS 1000 /* of one round, one after the other */

@@ -6,8 +6,8 @@ mkdir -p build
 place=$(mktemp -d build/bench-bus-XXXXXX)
 server=
 trap '[ -z "$server" ] || kill "$server"; rm -rf "$place"' EXIT
-${CC:-cc} -std=c11 -O2 -g -D_GNU_SOURCE -I. -o "$place/bench_bus" bench/bus/bench_bus.c host/bus.c \
-    $(ls host/bus_*.c | grep -v lattice) host/loop.c host/timer.c host/subject.c host/log.c base/*.c \
+${CC:-cc} -std=c11 -O2 -g -D_GNU_SOURCE -I. -o "$place/bench_bus" bench/bus/bench_bus.c host/bus/*.c \
+    host/loop/*.c host/obs/log.c base/*.c \
     -luv -lnats -lsodium -lpthread
 "${NATS_SERVER:-nats-server}" -a 127.0.0.1 -p -1 --ports_file_dir "$PWD/$place" -l "$place/log" &
 server=$!

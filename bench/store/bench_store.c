@@ -1,4 +1,4 @@
-/* How much of LMDB's own speed the store passes on: the same work through host/kv.h (loop, queue,
+/* How much of LMDB's own speed the store passes on: the same work through host/kv/kv.h (loop, queue,
  * writer thread, answers) and by LMDB called directly from a plain loop, in turns within one run, so
  * that both see the same machine. Prints the medians of both and their ratio.
  *
@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 
 #include "base/arena.h"
-#include "host/kv.h"
-#include "host/loop.h"
+#include "host/kv/kv.h"
+#include "host/loop/loop.h"
 
 #define ROUNDS 7
 #define SLICE_NS 180000000u /* one measurement */

@@ -5,5 +5,5 @@ cd "$(dirname "$0")/../.."
 place=$(mktemp -d "${1:-build}/bench-store-XXXXXX")
 trap 'rm -rf "$place"' EXIT
 ${CC:-cc} -std=c11 -O2 -g -D_GNU_SOURCE -I. -o "$place/bench_store" bench/store/bench_store.c \
-    host/kv.c host/kv_*.c host/hiredis_plain.c host/loop.c host/timer.c base/*.c -luv -llmdb -lhiredis -lpthread
+    host/kv/kv.c host/kv/lmdb*.c host/kv/redis*.c host/kv/hiredis_plain.c host/loop/*.c base/*.c -luv -llmdb -lhiredis -lpthread
 "$place/bench_store" "$place"

@@ -13,6 +13,7 @@ import {
   scenario,
   shows,
   startEdit,
+  still,
   stored,
   titleOf,
   toast,
@@ -287,6 +288,7 @@ scenario("all are deleted, and brought back by Undo", { seed: ["a", "b", "c"] },
 
 /** Drags the row's handle to the middle of another row, by mouse or by finger. */
 async function drag(page, variant, title, onto) {
+  await still(page);
   await row(page, title).hover();
   const from = await button(page, `Move ${title}`).boundingBox();
   const to = await row(page, onto).boundingBox();
@@ -346,9 +348,12 @@ scenario("to-dos whose orders leave no room are spread", { start: false }, async
   for (const title of ["a", "b", "c"]) await api.add(title, { order: 7 });
   await load(page, ["a", "b", "c"]);
   await drag(page, variant, "c", "b");
+  // Each is written by itself, so the list may be right before the last one is.
+  await until("each has an order of its own", async () => {
+    const orders = (await api.list()).map((todo) => todo.order);
+    return new Set(orders).size === 3;
+  });
   await stored(["a", "c", "b"]);
-  const orders = (await api.list()).map((todo) => todo.order);
-  assert.equal(new Set(orders).size, 3);
 });
 
 scenario(
@@ -414,6 +419,8 @@ scenario(
       ),
       [],
     );
+    // Nothing is on its way any more that the next scenario would find.
+    await stored(["a ✓", "b", "c"]);
   },
 );
 

@@ -29,6 +29,26 @@ async function conflict(page, variant, text, meanwhile) {
   await editor(page).press("Enter");
 }
 
+/**
+ * Lets the page hear nothing of what others do to the list, neither from now on nor by a read that is under way already. The
+ * returned function ends that.
+ */
+async function deafen(page) {
+  let deaf = true;
+  let told = 0;
+  await page.route("**/api", (route) => {
+    if (!deaf || route.request().method() !== "GET") return route.fallback();
+    told++;
+    return route.fulfill({ status: 304 });
+  });
+  // It reads one list after the other.
+  await until("the page has read that nothing is new", async () => {
+    await comeBack(page);
+    return told > 0;
+  });
+  return () => (deaf = false);
+}
+
 const choice = (page) => page.getByRole("group", { name: "Somebody else changed this" });
 
 scenario("two pages see each other's changes", { seed: ["a"] }, async ({ page, open, variant }) => {
@@ -210,13 +230,11 @@ scenario(
       await startEdit(page, variant, "a");
       await editor(page).fill("mine");
       // The page learns of it by the answer to its own write, not by a list read before.
-      await page.route("**/api", (route) =>
-        route.request().method() === "GET" ? route.fulfill({ status: 304 }) : route.fallback(),
-      );
+      const hear = await deafen(page);
       await api.remove(todo.id);
       await editor(page).press("Enter");
       await choice(page).waitFor();
-      await page.unroute("**/api");
+      hear();
       await button(page, answer).click();
       await stored(left);
       await shows(page, left);
@@ -241,13 +259,10 @@ scenario(
 
 scenario("deleting all spares what somebody else added meanwhile", { seed: ["a", "b"] }, async ({ page }) => {
   // The page does not hear of it before it deletes.
-  let hear = false;
-  await page.route("**/api", (route) =>
-    route.request().method() === "GET" && !hear ? route.fulfill({ status: 304 }) : route.fallback(),
-  );
+  const hear = await deafen(page);
   await button(page, "Delete all").click();
   await api.add("new", { order: 9000 });
-  hear = true;
+  hear();
   await button(page, "Delete now").click();
   await stored(["new"]);
   await shows(page, ["new"]);

@@ -13,7 +13,8 @@ if (urls.length === 0) throw new Error("HEDGEROW_URL is not set: give the addres
 const files = process.argv.slice(2);
 if (files.length === 0) files.push(...readdirSync(folder).filter((name) => name.endsWith(".test.mjs")));
 
-const PART_LIMIT_MS = 300_000;
+// Only against what never ends: each wait within has a limit of its own.
+const PART_LIMIT_MS = 600_000;
 
 /** Runs a part; its output is shown as one piece when it has ended. */
 function run({ file, share, shares }, url) {
@@ -27,10 +28,12 @@ function run({ file, share, shares }, url) {
     let text = "";
     child.stdout.setEncoding("utf8").on("data", (chunk) => (text += chunk));
     child.once("error", fail);
-    child.once("close", (code) => {
-      const told = text.split("\n").filter((line) => !line.startsWith("ℹ "));
+    child.once("close", (code, signal) => {
+      // Without the part's counts, which are summed up below; what else the runner has to say stays.
+      const told = text.split("\n").filter((line) => !/^ℹ \w+ [\d.]+$/.test(line));
       const count = (what) => Number(new RegExp(`^ℹ ${what} (\\d+)$`, "m").exec(text)?.[1] ?? 0);
       console.log(`${file} ${share + 1}/${shares}\n${told.join("\n").trim()}\n`);
+      if (code !== 0) console.log(`run: ${file} ${share + 1}/${shares} ended with ${signal ?? code}`);
       const counts = { tests: count("tests"), pass: count("pass"), fail: count("fail") + count("cancelled") };
       done({ file, ...counts, failed: code !== 0 });
     });

@@ -107,6 +107,20 @@ const [share, shares] = (process.env.HEDGEROW_SHARE ?? "0/1").split("/").map(Num
 let registered = 0;
 
 /**
+ * Closes the context of a scenario that has seen what it wanted to see. The page asks by itself every two seconds, so a
+ * handler of its requests may just be at one: what it then fails with, for its page is gone, belongs to nobody. Left alone it
+ * would fail the whole file, and no test by name.
+ */
+async function end(context) {
+  // A page that closes by itself has no handlers any more, and says so by an error.
+  await Promise.allSettled(context.pages().map((page) => page.unrouteAll({ behavior: "ignoreErrors" })));
+  await context.close();
+}
+
+/** Says yes to what a page asks. It may go before it is told so; what had been asked is for the scenario to see. */
+const accept = (dialog) => dialog.accept().catch(() => undefined);
+
+/**
  * Registers a test for each of @variants. @body gets {page, context, variant, open}; open() gives another
  * page of the same browser. @options: tolerant (failed requests are what it is about), start (false:
  * the body itself loads the page), context (more options for the browser's context).
@@ -127,12 +141,12 @@ export function scenario(name, options, body) {
       };
       try {
         const page = await open();
-        page.on("dialog", (dialog) => dialog.accept());
+        page.on("dialog", accept);
         if (options.seed) await api.seed(...options.seed);
         if (options.start !== false) await load(page, options.seed ?? []);
         await body({ page, context, variant, open });
       } finally {
-        await context.close();
+        await end(context);
       }
       assert.deepEqual(faults, []);
     });
@@ -178,7 +192,10 @@ export async function shows(page, titles) {
   });
 }
 
-/** Answers for the sites in the server's place: @names as they stand, changed by what @more has of each. */
+/**
+ * Answers for the sites in the server's place: @names as they stand, changed by what @more has of each. What was said before
+ * is not taken back first: the page might ask in between.
+ */
 export async function lattice(page, names, more = {}) {
   const sites = names.map((name, i) => ({
     name,
@@ -190,7 +207,6 @@ export async function lattice(page, names, more = {}) {
     silent_ms: 0,
     ...more[name],
   }));
-  await page.unroute("**/api/sites");
   await page.route("**/api/sites", (route) => route.fulfill({ json: { here: names[0], sites } }));
   await comeBack(page);
 }

@@ -18,13 +18,13 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "host/abi.h"
-#include "host/http.h"
-#include "host/imports.h"
-#include "host/imports_http.h"
-#include "host/inbox.h"
-#include "host/log.h"
-#include "host/worker.h"
+#include "host/run/abi.h"
+#include "host/imports/exchange.h"
+#include "host/imports/all.h"
+#include "host/imports/http.h"
+#include "host/calls/inbox.h"
+#include "host/obs/log.h"
+#include "host/host_worker.h"
 
 #define CALLS_MAX 64u
 #define VALUES_MAX 16u
@@ -158,6 +158,7 @@ static void load_actor(struct hr_diag *diag)
                   .config = config,
                   .config_count = 1,
                   .assets = HR_STR("guest")},
+        .imports = &hr_imports_all,
     };
     must(hr_actor_load(engine, &options, &actor, diag), diag);
     wasm_byte_vec_delete(&wasm);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "host/asset.h"
+#include "host/calls/asset.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,10 +1,10 @@
 /* links: hr_bus
  * Input: a block of headers as a server brings it. What is read stays within the block and the limits of
- * host/bus.h, and reads back the same when it is written. */
+ * host/bus/bus.h, and reads back the same when it is written. */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "host/bus_nats_headers.h"
+#include "host/bus/nats_headers.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "host/bus_pieces.h"
+#include "host/bus/pieces.h"
 
 #define BODY_BYTES_MAX 256
 

@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "host/http.h"
+#include "host/imports/exchange.h"
 
 #define PLAIN_MAX (HR_HTTP_FIELDS_MAX + 1)
 

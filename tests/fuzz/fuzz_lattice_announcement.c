@@ -1,10 +1,10 @@
-/* links: hr_bus
+/* links: hr_lattice
  * Input: what a host says of itself, as it came from the network. Whatever is taken in keeps to the limits, and comes
  * out of its own JSON as it was; conflicts between any two are seen from both sides. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "host/lattice_impl.h"
+#include "host/lattice/impl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

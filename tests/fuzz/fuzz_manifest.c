@@ -6,8 +6,8 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "host/manifest.h"
-#include "host/subject.h"
+#include "host/manifest/manifest.h"
+#include "host/bus/subject.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "host/subject.h"
+#include "host/bus/subject.h"
 
 #define SUBJECT_BYTES_MAX 512u
 

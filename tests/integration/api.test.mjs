@@ -425,7 +425,7 @@ describe("GET /api/sites", () => {
     assert.equal(here, SITE);
     assert.equal(sites.length, 1);
     assert.deepEqual({ ...sites[0], id: 0 },
-      { name: SITE, id: 0, here: true, alive: true, store: true, hosts: 1, round_trip_ms: sites[0].round_trip_ms, silent_ms: 0 });
+      { name: SITE, id: 0, here: true, alive: true, state: "active", store: true, hosts: 1, round_trip_ms: sites[0].round_trip_ms, silent_ms: 0 });
     assert.ok(Number.isInteger(sites[0].id) && sites[0].id > 0);
   });
 

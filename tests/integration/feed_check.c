@@ -28,7 +28,7 @@
 #include "actors/kv/core/state.h"
 #include "actors/kv/core/tally.h"
 #include "base/alloc.h"
-#include "host/kv.h"
+#include "host/kv/kv.h"
 
 #define VIOLATIONS_SHOWN_MAX 20u
 #define HEX64 16u

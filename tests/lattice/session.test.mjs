@@ -7,13 +7,11 @@ import { describe, it } from "node:test";
 import { until } from "../integration/host.mjs";
 import { json, request } from "../integration/http.mjs";
 import { Random } from "../integration/random.mjs";
-import { ms, print, summary } from "./figures.mjs";
+import { print, summary } from "./figures.mjs";
 import { withLattice } from "./site.mjs";
 
 const SEED = Number(process.env.HEDGEROW_SEED ?? randomInt(2 ** 31));
 const names = ["aws", "azure", "gcp"];
-// One wait at each site, and a hedge or two.
-const REFUSED_MS = 2000;
 
 class Session {
   token = "";
@@ -54,7 +52,8 @@ describe(`sessions (HEDGEROW_SEED=${SEED})`, () => {
       }
       print(`answered by ${JSON.stringify(by)}; ${stale} of 20 reads without a session were stale; ${summary("with one", took)}`);
       assert.ok(stale > 0, "no site lagged: nothing was shown");
-      assert.ok(Math.max(...took) < REFUSED_MS);
+      // Azure when its waiting helped, else gcp: nobody else is in its reach.
+      assert.deepEqual(Object.keys(by).filter((name) => !["azure", "gcp"].includes(name)), []);
       const list = await session.send("GET", azure.api);
       assert.equal(list.status, 200);
       assert.equal(list.json().length, 20);
@@ -77,10 +76,13 @@ describe(`sessions (HEDGEROW_SEED=${SEED})`, () => {
       const written = await session.send("PATCH", `${aws.api}/${id}`, { title: "apart" });
       assert.equal(written.status, 200, written.text);
       for (const [method, at, value] of [["GET", `/${id}`], ["GET", ""], ["PATCH", `/${id}`, { completed: true }]]) {
+        const before = await azure.metric("hedgerow_refusals_total");
         const refused = await session.send(method, azure.api + at, value);
         assert.ok(isBehind(refused), refused.text);
         assert.equal(refused.headers["retry-after"], "1");
-        assert.ok(refused.ms < REFUSED_MS, `the refusal took ${ms(refused.ms)}`);
+        // It came because each site in reach had said no, azure and gcp, and not because the time was up.
+        const refusals = await azure.metric("hedgerow_refusals_total") - before;
+        assert.ok(refusals >= 2, `${refusals} refusals`);
       }
       // Others are served as ever, with what there is; and who is refused hinders nobody.
       const plain = await request("GET", `${azure.api}/${id}`);

@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "host/bus_nats.h"
+#include "host/bus/nats.h"
 #include "lattice_fixture.h"
 #include "nats_rig.h"
 

@@ -20,10 +20,10 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "host/abi.h"
-#include "host/imports.h"
-#include "host/lane.h"
-#include "host/worker.h"
+#include "host/run/abi.h"
+#include "host/imports/all.h"
+#include "host/run/lane.h"
+#include "host/host_worker.h"
 
 #define RIG_WATCHDOG_MS 60000u
 #define RIG_BUCKET "things"
@@ -151,6 +151,7 @@ static inline enum hr_err rig_load(struct guest_rig *rig, const char *name,
                   .config = config,
                   .config_count = 1,
                   .assets = hr_str_c(options->assets)},
+        .imports = &hr_imports_all,
         .advise = rig_no_advice,
     };
     enum hr_err err = hr_actor_load(rig->engine, &actor, ret_actor, diag);

@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "host/kv.h"
-#include "host/loop.h"
+#include "host/kv/kv.h"
+#include "host/loop/loop.h"
 #include "tests/unit/dice.h"
 
 static inline void folder_make(char *to, size_t size)

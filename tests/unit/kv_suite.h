@@ -1,4 +1,4 @@
-/* What every store must do, written against host/kv.h alone. An implementation's test includes this,
+/* What every store must do, written against host/kv/kv.h alone. An implementation's test includes this,
  * defines suite_fresh_url and suite_drop, and runs KV_SUITE. */
 #ifndef KV_SUITE_H
 #define KV_SUITE_H

@@ -3,7 +3,7 @@
 #ifndef HR_TEST_LATTICE_FIXTURE_H
 #define HR_TEST_LATTICE_FIXTURE_H
 
-#include "host/bus_lattice.h"
+#include "host/lattice/bus.h"
 #include "wire.h"
 
 /* All that is behind one such bus; its lattice has a loop of its own, and never joins. */

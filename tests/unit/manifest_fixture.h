@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "host/manifest.h"
+#include "host/manifest/manifest.h"
 
 static struct hr_manifest_report report;
 

@@ -1,7 +1,7 @@
 /* links: hr_host */
 #include "guest_rig.h"
 
-#include "host/log.h"
+#include "host/obs/log.h"
 
 #define LOAD_OPTIONS(module)          \
     &(const struct guest_rig_options) \

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "host/asset.h"
+#include "host/calls/asset.h"
 
 static void append(struct hr_buf *buf, const void *bytes, size_t len)
 {

@@ -1,5 +1,5 @@
-/* links: hr_bus
- * What host/bus.h promises of messages and subscriptions (test_bus_request.c: of requests), tested through nothing but host/bus.h, so that every implementation of
+/* links: hr_lattice
+ * What host/bus/bus.h promises of messages and subscriptions (test_bus_request.c: of requests), tested through nothing but host/bus/bus.h, so that every implementation of
  * the bus can be held to it: HEDGEROW_TEST_BUS chooses which. */
 #include "bus_fixture.h"
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "host/bus_index.h"
-#include "host/subject.h"
+#include "host/bus/index.h"
+#include "host/bus/subject.h"
 
 #define ENTRIES_MAX 2000u
 

@@ -1,4 +1,4 @@
-/* links: hr_bus
+/* links: hr_lattice
  * Requests, messages and gathers between hosts of a lattice: three hosts in one process, each with a local bus, on a
  * wire that can be slow, cut or silent (wire.h). No wait is without a limit, none is for a time that is not part of
  * a claim. */
@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "host/bus_lattice.h"
-#include "host/lattice_table.h"
+#include "host/lattice/bus.h"
+#include "host/lattice/table.h"
 #include "tests/unit/dice.h"
 #include "tests/unit/wait_rig.h"
 #include "tests/unit/wire.h"

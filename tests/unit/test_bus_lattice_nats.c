@@ -1,10 +1,10 @@
-/* links: hr_bus
+/* links: hr_lattice
  * Two hosts of a lattice over a real nats-server, each with its own connection: that what test_lattice.c and
  * test_bus_lattice.c show on a wire of their own holds over NATS, and what becomes of it when the server goes and
  * comes back. Skipped, and said so, where there is no nats-server (HEDGEROW_TEST_NATS_SERVER names one). */
-#include "host/bus_lattice.h"
-#include "host/bus_nats.h"
-#include "host/lattice_table.h"
+#include "host/lattice/bus.h"
+#include "host/bus/nats.h"
+#include "host/lattice/table.h"
 #include "base/alloc.h"
 #include "nats_rig.h"
 #include "tests/unit/wait_rig.h"

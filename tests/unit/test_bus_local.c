@@ -1,4 +1,4 @@
-/* links: hr_bus
+/* links: hr_lattice
  * What the in-process bus does beyond the common contract: turns, nearness, messages that move on
  * when a member leaves, no wake-ups on one loop, and running out of memory. */
 #include "bus_fixture.h"

@@ -1,4 +1,4 @@
-/* links: hr_bus
+/* links: hr_lattice
  * The bus over NATS beyond the common contract: connecting, losing the connection and getting it back,
  * credentials, TLS, large bodies, several hosts. HEDGEROW_TEST_NATS_SERVER chooses the server program. */
 #include <arpa/inet.h>
@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 
 #include "bus_fixture.h"
-#include "host/bus_pieces.h"
-#include "host/log.h"
+#include "host/bus/pieces.h"
+#include "host/obs/log.h"
 #include "nats_jwt.h"
 
 #define LOGS 4

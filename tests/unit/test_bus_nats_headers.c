@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "host/bus_nats_headers.h"
-#include "host/bus_pieces.h"
+#include "host/bus/nats_headers.h"
+#include "host/bus/pieces.h"
 
 static struct hr_bus_nats_headers headers;
 
@@ -80,7 +80,7 @@ static void headers_refuse_what_is_malformed(void **state)
     assert_false(hr_bus_nats_headers_parse(HR_STR("NATS/1.0\r\na: \0\r\n\r\n"), &headers));
 }
 
-/* What host/bus.h allows fits, one more does not; and what is written reads back. */
+/* What host/bus/bus.h allows fits, one more does not; and what is written reads back. */
 static void headers_keep_to_their_limits(void **state)
 {
     static char block[2 * HR_BUS_NATS_LINES_BYTES_MAX];

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "host/bus_nats_key.h"
+#include "host/bus/nats_key.h"
 #include "nats_jwt.h"
 
 /* The pair of NATS' own documentation ("NKeys", docs.nats.io). */

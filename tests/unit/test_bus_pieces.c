@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "host/bus_pieces.h"
+#include "host/bus/pieces.h"
 
 static struct hr_bus_joiner joiner;
 

@@ -1,5 +1,5 @@
-/* links: hr_bus
- * What host/bus.h promises of requests and gathers, tested through nothing but host/bus.h
+/* links: hr_lattice
+ * What host/bus/bus.h promises of requests and gathers, tested through nothing but host/bus/bus.h
  * (HEDGEROW_TEST_BUS chooses the implementation). */
 #include "bus_fixture.h"
 

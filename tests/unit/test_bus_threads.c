@@ -1,7 +1,7 @@
-/* links: hr_bus
+/* links: hr_lattice
  * The bus under four loops on four threads that all publish, request, subscribe and unsubscribe at
  * once. What goes in must come out, once, in order; the sanitizers watch the rest. Written against
- * host/bus.h alone. */
+ * host/bus/bus.h alone. */
 #include <stdatomic.h>
 #include <pthread.h>
 

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "host/call_log.h"
-#include "host/log.h"
+#include "host/run/call_log.h"
+#include "host/obs/log.h"
 
 #define REFUSALS 5000
 

@@ -73,7 +73,8 @@ struct fake {
     const char *join;
     const char *durability;
     bool unsettled;
-    size_t page_max; /* entries of one page at most */
+    bool catching_up; /* as it has last said */
+    size_t page_max;  /* entries of one page at most */
     struct fake_reply *replies;
     size_t reply_count;
     unsigned warnings;
@@ -543,6 +544,11 @@ static inline enum hr_err fake_gather(void *arg, struct hr_str subject, struct h
     return HR_OK;
 }
 
+static inline void fake_standing(void *arg, bool catching_up)
+{
+    ((struct fake *)arg)->catching_up = catching_up;
+}
+
 static inline struct dkv_env fake_env(struct fake *fake);
 static inline const struct fake_reply *fake_sent(const struct fake *fake, const char *subject);
 
@@ -630,6 +636,7 @@ static inline struct dkv_env fake_env(struct fake *fake)
                             .settled = fake_settled,
                             .refuse = fake_refuse,
                             .judge = fake_judge,
+                            .standing = fake_standing,
                             .log = fake_log,
                             .config = fake_config};
 }

@@ -49,7 +49,7 @@ static void raise_at(unsigned site, uint16_t of, uint64_t inc, uint64_t removed)
 {
     struct dkv_env env = fake_env(&world->sites[site].fake);
     struct dkv_config config = config_of(site);
-    const struct dkv_fence want = {of, inc, removed};
+    const struct dkv_fence want = {.site = of, .inc = inc, .removed = removed};
     assert_int_equal(dkv_fence_raise(&env, &config, &want, &arena, &diag), HR_OK);
 }
 
@@ -87,6 +87,9 @@ static void fence_bars_an_incarnation_that_is_over(void **state)
     assert_true(takes(1, "_LOCAL.wasmkv.default.apply", later));
     assert_true(takes(0, "wasmkv.peer.default.w", change_of(origin_of(2), 1)));
     assert_int_equal(world->sites[0].fake.errors, 0);
+    /* The site itself as well: another host of it may be slow, and its store another one by now. */
+    assert_false(takes(2, "wasmkv.peer.default.w", later));
+    assert_true(takes(2, "_LOCAL.wasmkv.default.apply", later));
 }
 
 /* The fence is there before the answer, and the answer has nothing that came past it. */
@@ -129,8 +132,13 @@ static void fence_only_rises(void **state)
     raise_at(0, 9, 90, 50);
     assert_int_equal(fence_of(0, 9).inc, 100);
     assert_int_equal(fence_of(0, 9).removed, 50);
+    assert_int_equal(fence_of(0, 9).since, 0);
+    raise_at(0, 9, 110, 50); /* it was known by the one before */
+    assert_int_equal(fence_of(0, 9).since, 100);
+    raise_at(0, 9, 120, 50);
+    assert_int_equal(fence_of(0, 9).since, 100);
     uint64_t commits = world->sites[0].fake.commits;
-    raise_at(0, 9, 100, 50);
+    raise_at(0, 9, 120, 50);
     raise_at(0, 1, 5, 5);
     assert_int_equal(world->sites[0].fake.commits, commits);
     assert_int_equal(fence_of(0, 1).inc, 0);
@@ -140,6 +148,29 @@ static void fence_only_rises(void **state)
     struct dkv_fence fence;
     ((char *)(uintptr_t)value.bytes.ptr)[4] ^= 1;
     assert_int_equal(dkv_fence_decode(value, 9, &fence, &diag), HR_CORRUPT);
+}
+
+/* Who has known a site for how long is handed on, with all whom one has to know for that. */
+static void fence_says_since_when_a_site_is_known(void **state)
+{
+    (void)state;
+    struct dkv_site site;
+    struct dkv_env env = fake_env(&world->sites[1].fake);
+    struct dkv_config config = config_of(1);
+    raise_at(0, 9, 100, 0);
+    raise_at(0, 8, 5, 0);
+    tick(&world->sites[1]);
+    assert_int_equal(fence_of(1, 9).since, 0);
+    raise_at(0, 9, 110, 0);
+    tick(&world->sites[1]);
+    assert_int_equal(fence_of(1, 9).since, 100);
+    assert_int_equal(fence_of(1, 9).inc, 0); /* it has not asked there */
+    assert_int_equal(dkv_site_open(&env, &config, &arena, &site, &diag), HR_OK);
+    assert_true(dkv_site_member(&site.cfg, 8));
+    uint64_t commits = world->sites[1].fake.commits;
+    tick(&world->sites[1]);
+    assert_int_equal(fence_of(1, 9).since, 100);
+    assert_true(world->sites[1].fake.commits <= commits + 1); /* for the floor */
 }
 
 /* A site that was taken out at one place is out everywhere: nobody waits for it, what it sends is not taken, and it
@@ -189,6 +220,7 @@ int main(void)
         CASE(fence_bars_an_incarnation_that_is_over),
         CASE(fence_is_committed_before_the_answer),
         CASE(fence_only_rises),
+        CASE(fence_says_since_when_a_site_is_known),
         CASE(fence_takes_a_site_out),
     };
     return cmocka_run_group_tests_name("dkv_fence", tests, NULL, NULL);

@@ -55,7 +55,8 @@ static void join_waits_for_what_others_have(void **state)
     has(read_at(1, "wasmkv.get.c"), "\"n\":1");
 }
 
-/* A site with nothing lost needs N - W others; one that may have lost something one more, as does a new one. */
+/* A site with nothing lost needs N - W others; one that may have lost something one more, as does a new one. The host
+ * is told that it waits. */
 static void join_needs_a_quorum(void **state)
 {
     (void)state;
@@ -72,8 +73,10 @@ static void join_needs_a_quorum(void **state)
     }
     assert_int_equal(self_of(0).state, DKV_SITE_SYNC);
     assert_int_equal(self_of(0).boot_class, DKV_BOOT_LOSSY);
+    assert_true(world->sites[0].fake.catching_up);
     start_site(&world->sites[2]);
     let_serve(world);
+    assert_false(world->sites[0].fake.catching_up);
     assert_int_equal(self_of(0).boot_class, DKV_BOOT_INTACT);
     world->sites[0].fake.durability = NULL;
     lose_store(1);

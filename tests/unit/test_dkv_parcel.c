@@ -168,7 +168,8 @@ static void parcel_haves_round_trip(void **state)
                             .boot_class = DKV_BOOT_LOSSY,
                             .low = 70,
                             .floor = 60,
-                            .removed = {{9, 1000}},
+                            .fence = 50,
+                            .removed = {{9, 1000, 40}},
                             .removed_count = 1,
                             .more = true,
                             .rows = rows,
@@ -185,9 +186,11 @@ static void parcel_haves_round_trip(void **state)
     assert_int_equal(got.boot_class, DKV_BOOT_LOSSY);
     assert_int_equal(got.low, 70);
     assert_int_equal(got.floor, 60);
+    assert_int_equal(got.fence, 50);
     assert_int_equal(got.removed_count, 1);
     assert_int_equal(got.removed[0].site, 9);
     assert_int_equal(got.removed[0].inc, 1000);
+    assert_int_equal(got.removed[0].since, 40);
     assert_true(got.more);
     assert_int_equal(got.count, 2);
     for (size_t i = 0; i < 2; i++) {
@@ -253,7 +256,7 @@ static void parcel_versions_are_told_apart(void **state)
     (void)state;
     struct hr_str bytes;
     struct dkv_out out = dkv_out_in(&arena, 0);
-    dkv_out_uint(&out, 4, 1);
+    dkv_out_uint(&out, 5, 1);
     dkv_out_uint(&out, 0, 8);
     dkv_out_seal(&out);
     assert_int_equal(dkv_out_take(&out, &bytes), HR_OK);

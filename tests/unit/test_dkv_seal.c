@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "actors/kv/core/fence.h"
 #include "test_dkv_ask.h"
 
 static struct hr_arena arena;
@@ -145,6 +146,121 @@ static void seal_fills_nothing_that_somebody_may_have(void **state)
     assert_int_equal(world->sites[0].fake.lost_count, 0);
 }
 
+/* The store of a site is lost. */
+static void lose_store(unsigned site)
+{
+    fake_release(&world->sites[site].fake);
+    world->sites[site].fake = fake_new(site + 100);
+    world->sites[site].fake.site = world->sites[site].name;
+    world->sites[site].fake.site_id = world->sites[site].id;
+    world->now_ms += 1000;
+    start_site(&world->sites[site]);
+}
+
+/* Two stores that were lost do not know of a third site that is out of reach: they fill nothing of the lives before the loss
+ * until somebody answers whose store has been there all the time. */
+static void seal_fills_nothing_before_somebody_remembers(void **state)
+{
+    (void)state;
+    dkv_origin first = origin_of(0);
+    write_two();
+    world->sites[2].up = false;
+    world->seen[0][2] = world->seen[1][2] = false; /* their hosts start anew, too */
+    lose_store(1);
+    send_change(1, first, 3); /* it was under way */
+    lose_store(0);
+    let_serve(world);
+    ticks(8);
+    assert_int_equal(progress_of(0, first).prefix, 0);
+    assert_int_equal(progress_of(0, first).high, 3);
+    assert_int_equal(world->sites[0].fake.lost_count, 0);
+    restart(NULL); /* a new life of the new store makes nobody remember */
+    let_serve(world);
+    ticks(4);
+    assert_int_equal(progress_of(0, first).prefix, 0);
+    world->seen[0][2] = world->seen[1][2] = true;
+    start_site(&world->sites[2]);
+    let_serve(world);
+    ticks(2);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(progress_of(i, first).prefix, 3);
+    }
+    assert_int_equal(progress_of(0, first).last, 3);
+    assert_int_equal(world->sites[0].fake.lost_count, 0);
+    assert_true(settled(world));
+}
+
+/* What is lost is filled if one who remembers does not have it either, also if all others are catching up. */
+static void seal_fills_what_who_remembers_has_not(void **state)
+{
+    (void)state;
+    dkv_origin first = origin_of(0);
+    world->now_ms += 1000;
+    send_change(2, first, 3);
+    world->sites[2].up = false;
+    lose_store(1);
+    lose_store(0);
+    ticks(2);
+    start_site(&world->sites[2]);
+    let_serve(world);
+    ticks(3);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(progress_of(i, first).prefix, 3);
+    }
+    assert_int_equal(world->sites[0].fake.lost_count, 1);
+    assert_true(settled(world));
+}
+
+/* Hands the change @seq of site 2's life @origin, as it lies there, to @site. */
+static void pass_on(unsigned site, dkv_origin origin, uint64_t seq)
+{
+    char name[48];
+    snprintf(name, sizeof name, "f/%016llx/%016llx", (unsigned long long)origin,
+             (unsigned long long)seq);
+    struct hr_str change = fake_get(&world->sites[2].fake, name);
+    assert_int_equal(hand_over(site, "wasmkv.peer.default.w", &arena, &change, 1), 1);
+}
+
+/* Site 0 hears that site 2 was taken out, up to @out. */
+static void take_out(dkv_origin out)
+{
+    struct hr_diag diag;
+    struct dkv_config config;
+    struct dkv_env env = fake_env(&world->sites[0].fake);
+    const struct dkv_fence want = {.site = 3, .removed = dkv_origin_inc(out)};
+    assert_int_equal(dkv_config_read(&env, &arena, &config, &diag), HR_OK);
+    assert_int_equal(dkv_fence_raise(&env, &config, &want, &arena, &diag), HR_OK);
+}
+
+/* A member that has not heard yet that a site is out takes that site's old changes from it, so that nothing is filled before all
+ * have heard; and from the moment when it hears, it does not. */
+static void seal_fills_what_is_out_once_all_know(void **state)
+{
+    (void)state;
+    dkv_origin out = origin_of(2);
+    fake_send(&world->sites[2].fake, "wasmkv.set.a", "{\"n\":1}");
+    fake_send(&world->sites[2].fake, "wasmkv.set.b", "{\"n\":1}");
+    fake_send(&world->sites[2].fake, "wasmkv.set.c", "{\"n\":1}");
+    pass_on(0, out, 1);
+    pass_on(0, out, 3);
+    pass_on(1, out, 1);
+    world->now_ms += 1000;
+    start_site(&world->sites[2]);
+    take_out(out);
+    tick(&world->sites[0]);
+    assert_int_equal(progress_of(0, out).prefix, 1);
+    tick(&world->sites[1]);
+    assert_int_equal(progress_of(1, out).prefix, 1);
+    assert_int_equal(progress_of(1, out).high, 3); /* of site 0 */
+    assert_false(stored(1, "r/b"));
+    ticks(6);
+    assert_int_equal(progress_of(0, out).prefix, 3);
+    assert_int_equal(progress_of(1, out).prefix, 3);
+    assert_true(world->sites[0].fake.lost_count + world->sites[1].fake.lost_count > 0);
+    let_serve(world);
+    agree_on_values();
+}
+
 /* A write of another host of this site, in the middle of the boot, is no damage. */
 static void write_beside(struct fake *fake)
 {
@@ -190,6 +306,9 @@ int main(void)
         CASE(seal_fills_what_nobody_has),
         CASE(seal_fills_from_the_first_number_on),
         CASE(seal_fills_nothing_that_somebody_may_have),
+        CASE(seal_fills_nothing_before_somebody_remembers),
+        CASE(seal_fills_what_who_remembers_has_not),
+        CASE(seal_fills_what_is_out_once_all_know),
         CASE(seal_is_not_alarmed_by_a_write_beside_the_boot),
     };
     return cmocka_run_group_tests_name("dkv_seal", tests, NULL, NULL);

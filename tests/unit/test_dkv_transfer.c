@@ -507,6 +507,28 @@ static void transfer_fills_two_new_stores(void **state)
     assert_true(shows(2, "big060"));
 }
 
+/* Two sites that each wrote alone, and cut off their feeds, before they met: neither is whole, and there is no other. */
+static void transfer_between_strangers(void **state)
+{
+    (void)state;
+    release_world(world);
+    world = new_world(41, 2);
+    memset(world->seen, 0, sizeof world->seen);
+    for (unsigned i = 0; i < 2; i++) {
+        world->sites[i].fake.feed_max = "16";
+        world->sites[i].fake.write_acks = "1";
+    }
+    let_serve(world);
+    for (unsigned i = 0; i < 300; i++) {
+        write_key(i % 2, "set", i, "\"n\":1");
+    }
+    memset(world->seen, 1, sizeof world->seen);
+    ticks(8);
+    assert_true(serves(&world->sites[0]) && serves(&world->sites[1]));
+    assert_true(shows(0, "k001") && shows(1, "k000"));
+    agree_at_rest();
+}
+
 static void want(unsigned site)
 {
     struct dkv_env env = fake_env(&world->sites[site].fake);
@@ -709,6 +731,7 @@ int main(void)
                                         teardown_world),
         cmocka_unit_test_setup_teardown(transfer_goes_on_under_writes, setup, teardown_world),
         cmocka_unit_test_setup_teardown(transfer_fills_two_new_stores, setup, teardown_world),
+        cmocka_unit_test_setup_teardown(transfer_between_strangers, setup, teardown_world),
         cmocka_unit_test_setup_teardown(transfer_between_two_that_need_it, setup, teardown_world),
         cmocka_unit_test_setup_teardown(transfer_gives_way, setup, teardown_world),
         cmocka_unit_test_setup_teardown(transfer_mends_what_cannot_be_read, setup, teardown_world),

@@ -118,6 +118,43 @@ static void wipe_is_forgotten_if_it_is_not_said_again(void **state)
     agree_at_rest();
 }
 
+/* As long as one site says so and another has not heard of it, the site neither goes nor serves. */
+static void wipe_that_is_disputed_keeps_the_site_from_serving(void **state)
+{
+    (void)state;
+    uint64_t out = inc_of(2);
+    take_out(0, 2, out);
+    start_site(&world->sites[2]);
+    for (unsigned i = 0; i < 6; i++) {
+        tick(&world->sites[2]);
+        world->now_ms += 500;
+    }
+    assert_false(serves(&world->sites[2]));
+    assert_true(stored(2, "r/stays"));
+    ticks(6); /* now the others tell each other */
+    assert_true(self_of(2).since > out);
+    agree_at_rest();
+}
+
+/* Who hears in the same tick that a site is out and what that site has takes nothing of it. */
+static void wipe_is_heard_before_anything_is_pulled(void **state)
+{
+    (void)state;
+    start_site(&world->sites[2]);
+    let_serve(world);
+    world->sites[0].up = world->sites[1].up = false;
+    write_to(2, "wasmkv.set.alone", "\"n\":1");
+    uint64_t out = inc_of(2);
+    world->sites[0].up = world->sites[1].up = true;
+    take_out(0, 2, out);
+    start_site(&world->sites[2]);
+    tick(&world->sites[2]);
+    tick(&world->sites[1]);
+    assert_false(stored(1, "r/alone"));
+    ticks(6);
+    agree_at_rest();
+}
+
 /* Wherever it is interrupted, nothing of it is ever served. */
 static void wipe_goes_on_after_a_crash(void **state)
 {
@@ -155,6 +192,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(wipe_takes_two_ticks, setup, teardown_world),
         cmocka_unit_test_setup_teardown(wipe_takes_everybody, setup, teardown_world),
         cmocka_unit_test_setup_teardown(wipe_is_forgotten_if_it_is_not_said_again, setup,
+                                        teardown_world),
+        cmocka_unit_test_setup_teardown(wipe_that_is_disputed_keeps_the_site_from_serving, setup,
+                                        teardown_world),
+        cmocka_unit_test_setup_teardown(wipe_is_heard_before_anything_is_pulled, setup,
                                         teardown_world),
         cmocka_unit_test_setup_teardown(wipe_goes_on_after_a_crash, setup, teardown_world),
     };

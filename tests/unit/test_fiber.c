@@ -9,9 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "host/abi.h"
-#include "host/lane.h"
-#include "host/worker.h"
+#include "host/run/abi.h"
+#include "host/run/lane.h"
+#include "host/imports/all.h"
+#include "host/run/worker.h"
 
 /* Guests are written as text; the exports are those of a message handler, whose core type is seven i32 to one. */
 #define GUEST(imports, body)                                                                       \
@@ -68,6 +69,7 @@ static enum hr_err load(struct rig *rig, const char *text, struct hr_diag *diag)
                    .queue = 2,
                    .body_bytes = 1 << 16},
         .links = {.interfaces = grants, .interface_count = 2},
+        .imports = &hr_imports_all,
         .advise = no_advice,
     };
     enum hr_err err = hr_actor_load(rig->engine, &options, &rig->actor, diag);

@@ -8,6 +8,7 @@ static const struct gw_site three[] = {
     {.name = {"gcp", 3},
      .id = 65535,
      .alive = true,
+     .catching_up = true,
      .is_measured = true,
      .hosts = 1,
      .round_trip_us = 41007,
@@ -30,15 +31,16 @@ static void sites_are_told_as_they_are(void **state)
     struct fake fake;
     ask(&fake, three, 3);
     assert_status(&fake, 200);
-    assert_str(
-        fake.response.body,
-        "{\"here\":\"aws\",\"sites\":["
-        "{\"name\":\"aws\",\"id\":7,\"here\":true,\"alive\":true,\"store\":true,\"hosts\":2,"
-        "\"round_trip_ms\":null,\"silent_ms\":0},"
-        "{\"name\":\"gcp\",\"id\":65535,\"here\":false,\"alive\":true,\"store\":false,\"hosts\":1,"
-        "\"round_trip_ms\":41.007,\"silent_ms\":950},"
-        "{\"name\":\"oracle\",\"id\":1,\"here\":false,\"alive\":false,\"store\":false,\"hosts\":0,"
-        "\"round_trip_ms\":0.999,\"silent_ms\":61234}]}");
+    assert_str(fake.response.body, "{\"here\":\"aws\",\"sites\":["
+                                   "{\"name\":\"aws\",\"id\":7,\"here\":true,\"alive\":true,"
+                                   "\"state\":\"active\",\"store\":true,\"hosts\":2,"
+                                   "\"round_trip_ms\":null,\"silent_ms\":0},"
+                                   "{\"name\":\"gcp\",\"id\":65535,\"here\":false,\"alive\":true,"
+                                   "\"state\":\"catching-up\",\"store\":false,\"hosts\":1,"
+                                   "\"round_trip_ms\":41.007,\"silent_ms\":950},"
+                                   "{\"name\":\"oracle\",\"id\":1,\"here\":false,\"alive\":false,"
+                                   "\"state\":\"gone\",\"store\":false,\"hosts\":0,"
+                                   "\"round_trip_ms\":0.999,\"silent_ms\":61234}]}");
     assert_header(&fake, "Content-Type", "application/json; charset=utf-8");
     assert_header(&fake, "Hedgerow-Site", "here");
     assert_header(&fake, "Server-Timing", NULL);
@@ -85,8 +87,9 @@ static void sites_are_written_as_json(void **state)
     ask(&fake, &odd, 1);
     assert_str(fake.response.body,
                "{\"here\":\"a\\\"\\\\\\n\xc3\xa4\",\"sites\":[{\"name\":\"a\\\"\\\\\\n\xc3\xa4\","
-               "\"id\":0,\"here\":true,\"alive\":false,\"store\":false,\"hosts\":4294967295,"
-               "\"round_trip_ms\":18446744073709551.615,\"silent_ms\":18446744073709551615}]}");
+               "\"id\":0,\"here\":true,\"alive\":false,\"state\":\"gone\",\"store\":false,"
+               "\"hosts\":4294967295,\"round_trip_ms\":18446744073709551.615,\"silent_ms\":"
+               "18446744073709551615}]}");
     fake_release(&fake);
 }
 

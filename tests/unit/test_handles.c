@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "host/handles.h"
+#include "host/run/handles.h"
 
 static int destroyed;
 

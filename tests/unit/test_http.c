@@ -7,10 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "host/http.h"
-#include "host/httpd.h"
-#include "host/listen.h"
-#include "host/mhd.h"
+#include "host/imports/exchange.h"
+#include "host/http/httpd.h"
+#include "host/http/listen.h"
+#include "host/http/mhd.h"
 
 #define TYPES "(import \"wasi:http/types@0.2.0\" "
 #define STREAMS "(import \"wasi:io/streams@0.2.0\" "

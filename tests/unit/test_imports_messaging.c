@@ -1,7 +1,7 @@
 /* links: hr_host */
 #include "guest_rig.h"
 
-#include "host/message.h"
+#include "host/calls/message.h"
 
 #define SUBJECT_AT 64u
 #define REPLY_AT 256u

@@ -1,8 +1,8 @@
 /* links: hr_host */
 #include "guest_rig.h"
 
-#include "host/inbox.h"
-#include "host/message.h"
+#include "host/calls/inbox.h"
+#include "host/calls/message.h"
 
 /* A handler of batches that fails nothing and answers nothing. */
 #define BATCH_GUEST                                                                              \

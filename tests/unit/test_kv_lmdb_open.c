@@ -7,8 +7,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "host/kv_lmdb.h"
-#include "host/kv_lmdb_file.h"
+#include "host/kv/lmdb.h"
+#include "host/kv/lmdb_file.h"
 
 #define PATH_BYTES 512
 static bool have_mounts;

@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "host/kv_lmdb.h"
+#include "host/kv/lmdb.h"
 
 #define PATH_BYTES 512
 static bool have_mounts;

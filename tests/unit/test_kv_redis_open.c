@@ -3,7 +3,7 @@
  * share one; and that a server that lies harms nobody. */
 #include "tests/unit/redis_proxy.h"
 
-#include "host/hiredis.h"
+#include "host/kv/hiredis.h"
 
 #define BUCKET HR_STR("bucket")
 #define URL_MAX 512

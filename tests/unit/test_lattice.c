@@ -1,4 +1,4 @@
-/* links: hr_bus
+/* links: hr_lattice
  * How hosts meet, lose each other, and refuse each other: several lattices in one process, on a wire that can be
  * cut (wire.h). Nothing waits for a time that is not part of the claim, and no wait is without a limit. */
 #include <setjmp.h>
@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "host/lattice_announcement.h"
-#include "host/lattice_table.h"
+#include "host/lattice/announcement.h"
+#include "host/lattice/table.h"
 #include "tests/unit/dice.h"
 #include "tests/unit/wait_rig.h"
 #include "tests/unit/wire.h"
@@ -435,6 +435,40 @@ static void lattice_sites_are_listed(void **state)
     assert_true(!sites[1].alive && sites[1].hosts == 0);
 }
 
+static bool knows_of_catching_up(void *arg)
+{
+    struct hr_lattice_site sites[HR_LATTICE_SITES_MAX];
+    size_t count;
+    hr_lattice_sites(((struct host *)arg)->lattice, sites, HR_LATTICE_SITES_MAX, &count);
+    return count == 2 && sites[1].catching_up;
+}
+
+static bool knows_of_none_catching_up(void *arg)
+{
+    return !knows_of_catching_up(arg);
+}
+
+/* That a site is catching up is seen at once where it is said, and announced to the others; so is its end. */
+static void lattice_catching_up_is_announced(void **state)
+{
+    (void)state;
+    struct hr_lattice_site site;
+    struct hr_lattice_stats stats;
+    size_t count;
+    join(&hosts[0]);
+    join(&hosts[1]);
+    wait_alive(&hosts[1], 2);
+    assert_true(knows_of_none_catching_up(&hosts[1]));
+    hr_lattice_set_catching_up(hosts[0].lattice, true);
+    hr_lattice_sites(hosts[0].lattice, &site, 1, &count);
+    assert_true(site.here && site.catching_up);
+    wait_until(knows_of_catching_up, &hosts[1]);
+    hr_lattice_stats(hosts[1].lattice, &stats);
+    assert_int_equal(stats.sites_catching_up, 1);
+    hr_lattice_set_catching_up(hosts[0].lattice, false);
+    wait_until(knows_of_none_catching_up, &hosts[1]);
+}
+
 static uint32_t load_is_seven(void *arg)
 {
     (void)arg;
@@ -790,7 +824,8 @@ static void lattice_announcement_keeps_what_is_said(void **state)
                                                  .version = HR_STR("0.1.0 (x)"),
                                                  .load = UINT32_MAX,
                                                  .hosts = 3,
-                                                 .leaving = true};
+                                                 .leaving = true,
+                                                 .catching_up = true};
     struct hr_lattice_announcement *said = hr_lattice_announcement_new(&head, served, 2);
     struct hr_lattice_announcement *back;
     struct hr_buf buf = {0};
@@ -800,6 +835,7 @@ static void lattice_announcement_keeps_what_is_said(void **state)
     assert_true(hr_str_eq(back->version, said->version));
     assert_true(back->boot == said->boot && back->started_ms == said->started_ms);
     assert_true(back->load == said->load && back->hosts == 3 && back->leaving);
+    assert_true(back->catching_up);
     assert_memory_equal(back->store_id, said->store_id, sizeof said->store_id);
     assert_int_equal(back->site_id, UINT16_MAX);
     assert_true(hr_lattice_announcement_same_served(back, said));
@@ -842,6 +878,7 @@ int main(void)
         CASE(lattice_join_without_nats),
         CASE(lattice_join_before_nats),
         CASE(lattice_sites_are_listed),
+        CASE(lattice_catching_up_is_announced),
         CASE(lattice_renders_json),
         CASE(lattice_refuses_a_host_id_in_use),
         CASE(lattice_refuses_a_site_with_another_store),

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "host/link.h"
+#include "host/manifest/link.h"
 
 /* Every interface that the three actors import or export is granted by the link that is meant to. */
 static void link_grants_the_interfaces_of_the_actors(void **state)
@@ -28,6 +28,7 @@ static void link_grants_the_interfaces_of_the_actors(void **state)
         {"wasi:keyvalue/batch@0.2.0-draft", HR_LINK_KEYVALUE},
         {"hedgerow:kv/commit@0.1.0", HR_LINK_COMMIT},
         {"hedgerow:kv/scan@0.1.0", HR_LINK_COMMIT},
+        {"hedgerow:kv/standing@0.1.0", HR_LINK_COMMIT},
         {"wasi:config/store@0.2.0-rc.1", HR_LINK_CONFIG},
         {"wasi:logging/logging@0.1.0-draft", HR_LINK_LOGGING},
         {"wasi:clocks/wall-clock@0.2.12", HR_LINK_CLOCKS},

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "host/listen.h"
+#include "host/http/listen.h"
 
 static enum hr_err try_listen(struct hr_str address, uint32_t count, int *ret_fds, char *ret_bound,
                               struct hr_diag *diag)

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "host/log.h"
+#include "host/obs/log.h"
 
 #define TS_BYTES 28 /* ts=2024-05-01T12:00:00.123Z and the space */
 

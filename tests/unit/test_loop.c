@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "host/loop.h"
+#include "host/loop/loop.h"
 
 static struct hr_loop loop;
 
@@ -152,6 +152,115 @@ static void loop_runs_last_tasks_at_the_end_of_a_round(void **state)
         assert_int_equal(rounds.steps[i].order, i);
         assert_true(rounds.steps[i].own_thread);
     }
+}
+
+struct spares {
+    struct step steps[4]; /* three that post one another, and one that can wait */
+    size_t posted;
+};
+
+static void on_hop(void *arg)
+{
+    struct spares *spares = arg;
+    on_step(&spares->steps[spares->posted]);
+    if (++spares->posted < 3) {
+        hr_loop_post(&loop, &spares->steps[spares->posted].task);
+    }
+}
+
+static void on_begin(void *arg)
+{
+    struct spares *spares = arg;
+    hr_loop_post_spare(&loop, &spares->steps[3].task);
+    hr_loop_post(&loop, &spares->steps[0].task);
+    loop.spare_due_ns = UINT64_MAX; /* however slow this machine is */
+}
+
+/* What can wait lets others go first, and what they post in turn. */
+static void loop_runs_spare_tasks_when_there_is_nothing_else(void **state)
+{
+    (void)state;
+    struct spares spares = {0};
+    struct hr_task begin;
+    steps = 0;
+    for (size_t i = 0; i < 3; i++) {
+        hr_task_init(&spares.steps[i].task, on_hop, &spares);
+    }
+    hr_task_init(&spares.steps[3].task, on_third, &spares.steps[3]);
+    hr_task_init(&begin, on_begin, &spares);
+    hr_loop_post(&loop, &begin);
+    hr_loop_run(&loop);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(spares.steps[i].order, i);
+        assert_true(spares.steps[i].own_thread);
+    }
+}
+
+struct hurry {
+    struct hr_task busy;
+    struct hr_task spare;
+    int spare_runs;
+};
+
+static void on_spare(void *arg)
+{
+    struct hurry *hurry = arg;
+    if (++hurry->spare_runs < 3) {
+        hr_loop_post_spare(&loop, &hurry->spare);
+    }
+}
+
+static void on_hurry(void *arg)
+{
+    struct hurry *hurry = arg;
+    if (hurry->spare_runs == 3) {
+        hr_loop_stop(&loop);
+    } else {
+        hr_loop_post(&loop, &hurry->busy);
+    }
+}
+
+static void on_begin_hurry(void *arg)
+{
+    struct hurry *hurry = arg;
+    hr_loop_post_spare(&loop, &hurry->spare);
+}
+
+/* A loop that always has something to run comes to what can wait all the same. */
+static void loop_runs_spare_tasks_though_it_is_busy(void **state)
+{
+    (void)state;
+    struct hurry hurry = {0};
+    hr_task_init(&hurry.busy, on_hurry, &hurry);
+    hr_task_init(&hurry.spare, on_spare, &hurry);
+    hr_loop_post(&loop, &hurry.busy);
+    /* From the loop's own thread, as everything that can wait. */
+    struct hr_task begin;
+    hr_task_init(&begin, on_begin_hurry, &hurry);
+    hr_loop_post(&loop, &begin);
+    hr_loop_run(&loop);
+    assert_int_equal(hurry.spare_runs, 3);
+}
+
+static void on_taken_back(void *arg)
+{
+    struct hr_task *never = arg;
+    hr_loop_post_spare(&loop, never);
+    hr_loop_unpost(never);
+    hr_loop_stop(&loop);
+}
+
+/* One that is taken back does not run, nor keep the loop awake. */
+static void loop_forgets_a_spare_task_that_is_taken_back(void **state)
+{
+    (void)state;
+    struct hr_task never;
+    struct hr_task begin;
+    hr_task_init(&never, fail_task, NULL);
+    hr_task_init(&begin, on_taken_back, &never);
+    hr_loop_post(&loop, &begin);
+    hr_loop_run(&loop);
+    assert_true(hr_list_empty(&loop.spare));
 }
 
 #define POSTERS 4
@@ -470,6 +579,9 @@ int main(void)
         CASE(loop_timers_start_and_stop_in_callbacks),
         CASE(loop_ends_a_long_round_of_tasks),
         CASE(loop_runs_last_tasks_at_the_end_of_a_round),
+        CASE(loop_runs_spare_tasks_when_there_is_nothing_else),
+        CASE(loop_runs_spare_tasks_though_it_is_busy),
+        CASE(loop_forgets_a_spare_task_that_is_taken_back),
         CASE(loop_clocks),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* links: hr_host */
 #include "guest_rig.h"
 
-#include "host/message.h"
+#include "host/calls/message.h"
 
 static enum hr_err copy(struct hr_str subject, struct hr_str reply_to)
 {

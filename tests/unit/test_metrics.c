@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "host/metrics.h"
+#include "host/obs/metrics.h"
 
 #define THREADS 4
 #define ADDITIONS 50000

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "host/module.h"
+#include "host/run/module.h"
 
 #define MODULE_A "(module (func (export \"a\") (result i32) (i32.const 1)))"
 #define MODULE_B "(module (func (export \"b\") (result i32) (i32.const 2)))"

@@ -1,4 +1,4 @@
-/* links: hr_bus
+/* links: hr_lattice
  * The estimates of responders, in virtual time. What depends on chance prints its seed. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "host/responders.h"
+#include "host/lattice/responders.h"
 #include "tests/unit/dice.h"
 
 #define MS ((uint64_t)1000000)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "host/subject.h"
+#include "host/bus/subject.h"
 
 /* The matches that NATS' documentation on wildcards names, and the edges around them. */
 static void subject_matches_as_the_nats_table_says(void **state)

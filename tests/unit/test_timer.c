@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "host/timer.h"
+#include "host/loop/timer.h"
 #include "tests/unit/dice.h"
 
 #define START_MS 1000000u

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "host/trace.h"
+#include "host/run/trace.h"
 
 static const char given[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "host/loop.h"
+#include "host/loop/loop.h"
 
 #define WATCHDOG_MS 60000u
 

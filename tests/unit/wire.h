@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "host/bus_message.h"
-#include "host/subject.h"
+#include "host/bus/message.h"
+#include "host/bus/subject.h"
 
 #define WIRE_HOSTS_MAX 8
 

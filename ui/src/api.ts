@@ -75,10 +75,10 @@ const parseNothing = (): null => null;
 
 function parsePlace(value: unknown): Place | null {
   if (!isObject(value)) return null;
-  const { name, here, alive, round_trip_ms: roundTripMs, silent_ms: silentMs } = value;
+  const { name, here, alive, state, round_trip_ms: roundTripMs, silent_ms: silentMs } = value;
   if (typeof name !== "string" || typeof here !== "boolean" || typeof alive !== "boolean") return null;
   if ((roundTripMs !== null && typeof roundTripMs !== "number") || typeof silentMs !== "number") return null;
-  return { name, here, alive, roundTripMs, silentMs };
+  return { name, here, alive, catchingUp: state === "catching-up", roundTripMs, silentMs };
 }
 
 function parseLattice(value: unknown): Lattice | null {

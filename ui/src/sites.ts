@@ -21,6 +21,8 @@ export interface Place {
   /** The one that the server which told of it belongs to. */
   readonly here: boolean;
   readonly alive: boolean;
+  /** It takes in what it lacks, and others answer for it meanwhile. */
+  readonly catchingUp: boolean;
   /** Between here and there; null if it is not known. */
   readonly roundTripMs: number | null;
   readonly silentMs: number;
@@ -111,8 +113,8 @@ export function behindText({ changes, silent }: Behind): string {
 /** A site as the page shows it. */
 export interface Shown {
   readonly name: string;
-  readonly state: "here" | "alive" | "gone";
-  /** A time to it, or since it is gone. */
+  readonly state: "here" | "alive" | "catching" | "gone";
+  /** A time to it, or since it is gone; or what keeps it from answering. */
   readonly note: string;
 }
 
@@ -127,7 +129,8 @@ export function formatSpan(ms: number): string {
   return seconds < 86_400 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
 }
 
-const shownPlace = ({ name, here, alive, roundTripMs, silentMs }: Place): Shown => {
+const shownPlace = ({ name, here, alive, catchingUp, roundTripMs, silentMs }: Place): Shown => {
+  if (alive && catchingUp) return { name, state: "catching", note: "catching up" };
   if (here) return { name, state: "here", note: "here" };
   if (!alive) return { name, state: "gone", note: `gone ${formatSpan(silentMs)}` };
   return { name, state: "alive", note: roundTripMs === null ? "–" : formatMs(roundTripMs) };

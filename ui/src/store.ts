@@ -210,8 +210,10 @@ export function selectItems(state: State): Item[] {
   for (const todo of state.todos ?? []) put(todo.id, todo);
   for (const op of state.ops) if (op.kind === "add" && !items.has(op.id)) put(op.id, op.todo);
   const ghosts = { ...state.conflicts, ...(state.editing ? { [state.editing.id]: state.editing } : {}) };
+  // Before the first list came nothing is known to be gone.
+  const gone = state.todos !== null;
   for (const [id, { snapshot, ...ghost }] of Object.entries(ghosts)) {
-    if (!items.has(id)) put(id, { ...snapshot, title: "base" in ghost ? ghost.base : ghost.mine }, true);
+    if (!items.has(id)) put(id, { ...snapshot, title: "base" in ghost ? ghost.base : ghost.mine }, gone);
   }
   for (const op of state.ops) {
     for (const id of idsOf(op)) {
@@ -502,14 +504,20 @@ function opDone(state: State, key: string, todo: Todo | null, nowMs: number, ack
   return withThin(opSettled(state, op, todo, until), ids, acks, nowMs);
 }
 
+/** What is left to be laid over the list of @other, now that @op is done. No list need have shown what @op wrote over. */
+function withoutOverwritten(other: Op, op: Op): Op | null {
+  if (other.kind !== "change" || op.kind !== "change" || other.phase !== "settled" || other.id !== op.id)
+    return other;
+  const fields = Object.fromEntries(Object.entries(other.fields).filter(([field]) => !(field in op.fields)));
+  return Object.keys(fields).length ? { ...other, fields } : null;
+}
+
 function opSettled(state: State, op: Op, todo: Todo | null, settledUntil: number): State {
-  const { key } = op;
-  const settled = changeOp(state, key, (done) => ({
-    ...done,
-    phase: "settled",
-    fault: null,
-    settledUntil,
-  }));
+  const settled = changeOps(state, (other) =>
+    other.key === op.key
+      ? { ...other, phase: "settled", fault: null, settledUntil }
+      : withoutOverwritten(other, op),
+  );
   if (op.kind === "remove") {
     return {
       ...settled,

@@ -212,15 +212,15 @@ test("a 503 that says where the to-do may be, may have made it", async () => {
 const PLACE = { name: "kent", id: 1, here: true, alive: true, hosts: 1, round_trip_ms: null, silent_ms: 0 };
 
 test("the sites are read, and are not taken for who answers", async () => {
-  const far = { ...PLACE, name: "essex", here: false, round_trip_ms: 41.007, silent_ms: 950 };
+  const far = { ...PLACE, name: "essex", here: false, state: "catching-up", round_trip_ms: 41.007, silent_ms: 950 };
   const { api, calls, answers } = client(() =>
     json({ here: "kent", sites: [PLACE, far] }, 200, { "Hedgerow-Site": "kent" }),
   );
   const result = await api.sites();
   assert.ok(result.ok);
   assert.deepEqual(result.value, [
-    { name: "kent", here: true, alive: true, roundTripMs: null, silentMs: 0 },
-    { name: "essex", here: false, alive: true, roundTripMs: 41.007, silentMs: 950 },
+    { name: "kent", here: true, alive: true, catchingUp: false, roundTripMs: null, silentMs: 0 },
+    { name: "essex", here: false, alive: true, catchingUp: true, roundTripMs: 41.007, silentMs: 950 },
   ]);
   assert.equal(calls[0]!.path, "/api/sites");
   assert.deepEqual(answers, []);

@@ -82,6 +82,7 @@ const place = (name: string, more: Partial<Place> = {}): Place => ({
   name,
   here: false,
   alive: true,
+  catchingUp: false,
   roundTripMs: 12.34,
   silentMs: 0,
   ...more,
@@ -93,6 +94,8 @@ test("the lattice is shown as told, and after it who else has answered last", ()
     place("essex"),
     place("surrey", { alive: false, silentMs: 61_000 }),
     place("sussex", { roundTripMs: null }),
+    place("devon", { catchingUp: true }),
+    place("dorset", { alive: false, catchingUp: true, silentMs: 5_000 }),
   ];
   const sites = withAnswer(withAnswer(withLattice(noSites, lattice), answer("essex", 40)), answer("wales", 3));
   assert.deepEqual(shownSites(sites), [
@@ -100,9 +103,11 @@ test("the lattice is shown as told, and after it who else has answered last", ()
     { name: "essex", state: "alive", note: "12 ms" },
     { name: "surrey", state: "gone", note: "gone 1 min" },
     { name: "sussex", state: "alive", note: "–" },
+    { name: "devon", state: "catching", note: "catching up" },
+    { name: "dorset", state: "gone", note: "gone 5 s" },
     { name: "wales", state: "alive", note: "3.0 ms" },
   ]);
-  assert.equal(shownSites(withAnswer(sites, answer("essex", 40))).length, 4);
+  assert.equal(shownSites(withAnswer(sites, answer("essex", 40))).length, 6);
   assert.deepEqual(shownSites(noSites), []);
   assert.equal(shownSites({ ...sites, lattice: null }).length, 2);
 });

@@ -217,6 +217,31 @@ test("a refused write shows what was typed with the reason, and can be tried aga
   assert.ok(!hasUnsaved(discarded));
 });
 
+test("an edit that outlived a reload and ends before the list is there makes no second to-do", () => {
+  const before = play(start("a"), { type: "edit", id: "a" }, { type: "edit-text", text: "mine" });
+  const reloaded: State = { ...emptyState, ...toSaved(before) };
+  assert.equal(item(reloaded, "a").gone, false);
+  const saved = play(reloaded, { type: "edit-save" });
+  const op = only(saved);
+  assert.ok(op.kind === "change" && op.id === "a" && op.fields.title === "mine" && op.base === "A");
+  assert.equal(titles(play(saved, listed(listOf("a")))), "mine");
+});
+
+test("of two changes of the same thing the newer one stays, though no list showed the older one", () => {
+  const done = (state: State, completed: boolean): State =>
+    play(state, {
+      type: "op-done",
+      key: state.ops.find((op) => op.phase !== "settled")!.key,
+      todo: todo("a", { completed, order: 0 }),
+      nowMs: NOW,
+    });
+  const moved = play(start("a"), { type: "toggle", id: "a", completed: true });
+  const both = play(done(moved, true), { type: "toggle", id: "a", completed: false });
+  const state = play(done(both, false), listed([todo("a", { completed: false, order: 0 })]));
+  assert.equal(item(state, "a").completed, false);
+  assert.equal(state.ops.length, 0);
+});
+
 test("editing what was refused sends it anew", () => {
   const sent = play(start("a"), ...edit("a", "mine"));
   const { key } = only(sent);

@@ -6,7 +6,14 @@ import type { Lattice, Place } from "../src/sites.ts";
 import { createStore } from "../src/store.ts";
 import { Watch, WATCH_ALONE_MS, WATCH_MS } from "../src/watch.ts";
 
-const place = (name: string): Place => ({ name, here: false, alive: true, roundTripMs: 1, silentMs: 0 });
+const place = (name: string): Place => ({
+  name,
+  here: false,
+  alive: true,
+  catchingUp: false,
+  roundTripMs: 1,
+  silentMs: 0,
+});
 const told = (...names: string[]): Result<Lattice> => ({ ok: true, value: names.map(place), etag: null });
 const NOBODY: Result<never> = {
   ok: false,

@@ -115,12 +115,31 @@ static enum hr_err watch_store(const struct dkv_tick *tick, const struct dkv_hol
     return dkv_site_doubt(tick->env, tick->config, site.ctr.origin, arena, diag);
 }
 
+/* Who knows all whom another store knows has known the group for as long. */
+static enum hr_err learn_since(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
+                               const struct dkv_have *have, struct hr_arena *arena,
+                               struct hr_diag *diag)
+{
+    enum hr_err err = HR_OK;
+    for (size_t i = 0; !err && i < have->removed_count; i++) {
+        const struct dkv_fence want = {.site = have->removed[i].site,
+                                       .since = have->removed[i].since};
+        uint64_t here = dkv_fence_of(&holdings->fences, want.site).since;
+        if (want.site != tick->config->site_id && want.since > 0 &&
+            (here == 0 || want.since < here)) {
+            err = dkv_fence_raise(tick->env, tick->config, &want, arena, diag);
+        }
+    }
+    return err;
+}
+
 /* What others know of the group's sites: which ones there are, and which were taken out. A store that was lost has
  * forgotten those that are away. */
-static enum hr_err learn_members(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
+static enum hr_err learn_members(const struct dkv_tick *tick, struct dkv_holdings *holdings,
                                  struct hr_arena *arena, struct hr_diag *diag)
 {
     struct dkv_site site;
+    bool learned = false;
     enum hr_err err = dkv_site_open(tick->env, tick->config, arena, &site, diag);
     for (size_t i = 1; i < holdings->count; i++) {
         const struct dkv_have *have = &holdings->lists[i];
@@ -129,6 +148,7 @@ static enum hr_err learn_members(const struct dkv_tick *tick, const struct dkv_h
         if (!err && here.removed > 0 && here.inc < heard.inc) {
             /* It is back, and has not asked yet. */
             err = dkv_fence_raise(tick->env, tick->config, &heard, arena, diag);
+            learned = true;
         }
         for (size_t j = 0; !err && j < have->removed_count; j++) {
             const struct dkv_fence want = {.site = have->removed[j].site,
@@ -136,10 +156,14 @@ static enum hr_err learn_members(const struct dkv_tick *tick, const struct dkv_h
             bool higher = dkv_fence_of(&holdings->fences, want.site).removed < want.removed;
             if (higher || !dkv_site_member(&site.cfg, want.site)) {
                 err = dkv_fence_raise(tick->env, tick->config, &want, arena, diag);
+                learned = true;
             }
         }
+        if (!err) {
+            err = learn_since(tick, holdings, have, arena, diag);
+        }
     }
-    return err;
+    return err || !learned ? err : dkv_holdings_fence(tick, holdings, arena, diag);
 }
 
 /* One page of everybody's lists. ret_after: where the next one begins; UINT64_MAX: there is none. */
@@ -314,6 +338,9 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
         return err;
     }
     err = boot(&tick, &state, diag);
+    if (!err || err == HR_NOT_READY) {
+        env->standing(env->arg, err || state == DKV_SITE_SYNC);
+    }
     if (err == HR_NOT_READY) {
         return HR_OK; /* the host does not know yet who is there: a later tick */
     }
@@ -333,6 +360,7 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
     if (err || tick.out) {
         return err;
     }
+    env->standing(env->arg, state == DKV_SITE_SYNC);
     if (group->alive > 0 && (tick.counted || tick.lacking > 0)) {
         /* Else it is as it was: nobody was asked, or not of everything. */
         err = dkv_behind_note(env, tick.lacking, diag);

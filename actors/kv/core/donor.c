@@ -29,22 +29,28 @@ static bool counted(const struct dkv_have *have, dkv_hlc floor)
     return floor <= have->low || floor <= have->floor;
 }
 
+/* How many floors do not count on the list @index. */
+static size_t uncounted(const struct dkv_holdings *holdings, size_t index)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < holdings->count; i++) {
+        count += !counted(&holdings->lists[index], holdings->lists[i].floor);
+    }
+    return count;
+}
+
 /* Of how many origins somebody has more than the list @index, and how many floors do not count on it. */
 static size_t lacks(const struct dkv_holdings *holdings, size_t index)
 {
-    const struct dkv_have *have = &holdings->lists[index];
     size_t most = 0;
-    size_t uncounted = 0;
     for (size_t i = 0; i < holdings->count; i++) {
-        size_t count = i == index ? 0 : more_of(&holdings->lists[i], have);
+        size_t count = i == index ? 0 : more_of(&holdings->lists[i], &holdings->lists[index]);
         most = count > most ? count : most;
-        uncounted += !counted(have, holdings->lists[i].floor);
     }
-    return most + uncounted;
+    return most + uncounted(holdings, index);
 }
 
-/* A site that has not yet made good what its store lost, or that had none, is asked if nobody else is there, and
- * only if it has everything. */
+/* A site that has not yet made good what its store lost, or that had none, is asked if nobody else is there. */
 static bool sound(const struct dkv_have *have)
 {
     return have->state == DKV_SITE_ACTIVE || have->boot_class == DKV_BOOT_INTACT;
@@ -85,18 +91,44 @@ static void insert(const struct dkv_holdings *holdings, size_t index, size_t *or
     order[at] = index;
 }
 
+static bool any_sound(const struct dkv_holdings *holdings)
+{
+    for (size_t i = 1; i < holdings->count; i++) {
+        if (sound(&holdings->lists[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Kinds of donors; the next one is asked if there is none of those before it. The last is for sites that wrote alone, and
+ * cut off their feeds, before they met: each has what the other lacks, and nobody is there who will get it all. */
+enum kind { SOUND, HAS_EVERYTHING, COUNTED_ON, KINDS };
+
+static bool is_of(const struct dkv_holdings *holdings, size_t index, enum kind kind)
+{
+    switch (kind) {
+    case SOUND:
+        return sound(&holdings->lists[index]);
+    case HAS_EVERYTHING:
+        return lacks(holdings, index) == 0;
+    case COUNTED_ON:
+        return !any_sound(holdings) && uncounted(holdings, index) == 0;
+    case KINDS:
+        break;
+    }
+    return false;
+}
+
 size_t dkv_donors_order(const struct dkv_donors *donors, size_t *ret_order)
 {
     const struct dkv_holdings *holdings = donors->holdings;
     size_t count = 0;
-    for (size_t i = 1; i < holdings->count; i++) {
-        if (sound(&holdings->lists[i]) && usable(donors, &holdings->lists[i])) {
-            insert(holdings, i, ret_order, &count);
-        }
-    }
-    for (size_t i = 1; count == 0 && i < holdings->count; i++) {
-        if (usable(donors, &holdings->lists[i]) && lacks(holdings, i) == 0) {
-            insert(holdings, i, ret_order, &count);
+    for (enum kind kind = SOUND; count == 0 && kind < KINDS; kind++) {
+        for (size_t i = 1; i < holdings->count; i++) {
+            if (usable(donors, &holdings->lists[i]) && is_of(holdings, i, kind)) {
+                insert(holdings, i, ret_order, &count);
+            }
         }
     }
     return count;

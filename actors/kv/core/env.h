@@ -133,6 +133,8 @@ struct dkv_env {
      * asked before, if there are any, and gets @body otherwise. */
     enum hr_err (*judge)(void *arg, struct hr_str reply_to, struct hr_str reason,
                          struct hr_str body, struct hr_diag *diag);
+    /* Tells the host whether the site takes in what it lacks and serves no clients (join.h): for people to see. */
+    void (*standing)(void *arg, bool catching_up);
     void (*log)(void *arg, enum dkv_log_level level, struct hr_str text);
     /* The value of configuration key @key; lives in @arena. Errors: HR_NOT_FOUND: not set. */
     enum hr_err (*config)(void *arg, struct hr_str key, struct hr_arena *arena,

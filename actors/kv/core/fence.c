@@ -6,8 +6,9 @@
 #include "actors/kv/core/site.h"
 #include "actors/kv/core/text.h"
 
-#define VERSION 1u
-#define STORED_BYTES 21u
+#define FIRST_VERSION 1u
+#define VERSION 2u
+#define STORED_BYTES 29u
 
 enum hr_err dkv_fence_decode(struct dkv_value value, uint16_t site, struct dkv_fence *ret_fence,
                              struct hr_diag *diag)
@@ -18,13 +19,17 @@ enum hr_err dkv_fence_decode(struct dkv_value value, uint16_t site, struct dkv_f
         *ret_fence = fence;
         return HR_OK;
     }
-    enum hr_err err = dkv_in_frame(value.bytes, VERSION, DKV_KEYS_FENCES, &in, diag);
+    bool first = dkv_in_version(value.bytes) == FIRST_VERSION;
+    enum hr_err err =
+        dkv_in_frame(value.bytes, first ? FIRST_VERSION : VERSION, DKV_KEYS_FENCES, &in, diag);
     if (err) {
         return err;
     }
     fence.inc = dkv_in_u64(&in);
     fence.removed = dkv_in_u64(&in);
-    if (!dkv_in_done(&in) || fence.inc > DKV_INC_MAX || fence.removed > DKV_INC_MAX) {
+    fence.since = first ? 0 : dkv_in_u64(&in);
+    if (!dkv_in_done(&in) || fence.inc > DKV_INC_MAX || fence.removed > DKV_INC_MAX ||
+        fence.since > DKV_INC_MAX) {
         return DKV_FAIL(diag, HR_CORRUPT, HR_STR("h/: out of bounds"));
     }
     *ret_fence = fence;
@@ -38,6 +43,7 @@ static enum hr_err encode(const struct dkv_fence *fence, struct hr_arena *arena,
     dkv_out_uint(&out, VERSION, 1);
     dkv_out_uint(&out, fence->inc, 8);
     dkv_out_uint(&out, fence->removed, 8);
+    dkv_out_uint(&out, fence->since, 8);
     dkv_out_seal(&out);
     return dkv_out_take(&out, ret_bytes);
 }
@@ -63,6 +69,12 @@ enum hr_err dkv_fence_read(const struct dkv_env *env, struct hr_arena *arena,
     return err;
 }
 
+/* Whether the store of @site is not a new one that has not caught up with anybody yet. */
+static bool knows_group(const struct dkv_site *site)
+{
+    return site->state == DKV_SITE_ACTIVE || site->boot_class != DKV_BOOT_FRESH;
+}
+
 /* One attempt. HR_CONFLICT, HR_UNKNOWN_OUTCOME: look again. */
 static enum hr_err raise(const struct dkv_env *env, const struct dkv_config *config,
                          const struct dkv_fence *want, struct hr_arena *arena, struct hr_diag *diag)
@@ -81,9 +93,14 @@ static enum hr_err raise(const struct dkv_env *env, const struct dkv_config *con
     if (!err) {
         err = dkv_fence_decode(value, want->site, &fence, diag);
     }
-    if (err || (want->inc <= fence.inc && want->removed <= fence.removed)) {
+    bool earlier = want->since > 0 && (fence.since == 0 || want->since < fence.since);
+    if (err || (want->inc <= fence.inc && want->removed <= fence.removed && !earlier)) {
         return err;
     }
+    if (want->inc > fence.inc && fence.since == 0 && knows_group(&site)) {
+        fence.since = fence.inc;
+    }
+    fence.since = earlier ? want->since : fence.since;
     fence.inc = want->inc > fence.inc ? want->inc : fence.inc;
     fence.removed = want->removed > fence.removed ? want->removed : fence.removed;
     err = encode(&fence, arena, &pair.value);

@@ -1,12 +1,19 @@
 /* What is out for good: of each site that was ever heard of, the highest incarnation that asked what there is
- * here, and the highest one that was taken out of the group. Layout of h/<site>, version 1:
+ * here, and the highest one that was taken out of the group. Layout of h/<site>, version 2:
  *
- *   u8 version | u64 incarnation | u64 incarnation that was taken out, with all before it; 0: none | crc
+ *   u8 version | u64 incarnation | u64 incarnation that was taken out, with all before it; 0: none |
+ *   u64 incarnation since which this store has known it; 0: it is not certain | crc
+ *   version 1: without the last number
  *
  * A site that asks has begun its incarnation, and will make no change in an older one. What it made in one
  * before may still be under way: once this site has answered, it takes such a change from nobody but who has
  * it in its feed, because the answer said what there is of it (seal.h rests on that). So the record is
  * committed before the answer goes out. As every commit moves m/ctr, no change gets past it.
+ *
+ * A store that is new has forgotten who is in the group, and may find only others that have forgotten it, too. So
+ * it matters who has known a site through which of its lives: this store has since the one that it had heard of
+ * when a later one came, if it was not new any more then, as a store is until it has caught up with others (join.h);
+ * and whoever it hears this of, together with all whom that store knows, knows as much.
  *
  * A site that was taken out, and has not begun anew since, is no member: nobody waits for it, its word
  * counts for nothing, and nothing new of it is taken but what members hold.
@@ -25,6 +32,7 @@ struct dkv_fence {
     uint16_t site;
     uint64_t inc;
     uint64_t removed;
+    uint64_t since; /* this store knows who was in the group in that life and later; 0: in none */
 };
 
 struct dkv_fences {
@@ -38,8 +46,8 @@ HR_MUST_CHECK enum hr_err dkv_fence_decode(struct dkv_value value, uint16_t site
 /* All that there are. Errors: as above, HR_NO_MEMORY, the store's. */
 HR_MUST_CHECK enum hr_err dkv_fence_read(const struct dkv_env *env, struct hr_arena *arena,
                                          struct dkv_fences *ret_fences, struct hr_diag *diag);
-/* Commits that @want->inc of @want->site was heard of, and that @want->removed was taken out, as far as that is
- * more than what is known; the site becomes a member if it is none. Does nothing about this site itself.
+/* Commits that @want->inc of @want->site was heard of, that @want->removed was taken out, and that the group is known
+ * since @want->since, as far as that is more than what is known; the site becomes a member if it is none. Does nothing about this site itself.
  * Errors: HR_BUSY: overtaken too often, or the group is full; as above. */
 HR_MUST_CHECK enum hr_err dkv_fence_raise(const struct dkv_env *env,
                                           const struct dkv_config *config,

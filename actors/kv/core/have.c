@@ -6,9 +6,9 @@
 
 #define VERSION 1u
 #define ASK_VERSION 2u
-#define HAVE_VERSION 3u
+#define HAVE_VERSION 4u
 #define ROW_BYTES 49u
-#define REMOVED_BYTES 10u
+#define REMOVED_BYTES 18u
 #define HAVE_FIXED_BYTES 72u
 #define LOG_FIXED_BYTES 19u
 
@@ -91,7 +91,8 @@ static bool head_decode(struct dkv_in *in, struct dkv_have *have)
     for (size_t i = 0; i < have->removed_count; i++) {
         have->removed[i].site = dkv_in_u16(in);
         have->removed[i].inc = dkv_in_u64(in);
-        known = known && have->removed[i].site > 0;
+        have->removed[i].since = dkv_in_u64(in);
+        known = known && have->removed[i].site > 0 && have->removed[i].since <= DKV_INC_MAX;
     }
     uint8_t more = dkv_in_u8(in);
     have->more = more == 1;
@@ -139,6 +140,7 @@ enum hr_err dkv_have_encode(const struct dkv_have *have, struct hr_arena *arena,
     for (size_t i = 0; i < have->removed_count; i++) {
         dkv_out_uint(&out, have->removed[i].site, 2);
         dkv_out_uint(&out, have->removed[i].inc, 8);
+        dkv_out_uint(&out, have->removed[i].since, 8);
     }
     dkv_out_uint(&out, have->more, 1);
     dkv_out_uint(&out, have->count, 2);

@@ -109,12 +109,13 @@ enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after, struct hr_
     holdings.asked_as = site.ctr.origin;
     dkv_mono_ms start = tick->env->mono(tick->env->arg);
     err = ask_others(tick, &ask, want + expected, arena, &holdings, &tick->sibling, diag);
-    if (!err && holdings.count > want) {
-        tick->extra = extra_for(tick->env->mono(tick->env->arg) - start);
-    }
     if (!err && tick->sibling && !expected) {
         /* It has taken another site's place: once more, with room for both. */
+        start = tick->env->mono(tick->env->arg);
         err = ask_others(tick, &ask, want + 1, arena, &holdings, &tick->sibling, diag);
+    }
+    if (!err && holdings.count > want) {
+        tick->extra = extra_for(tick->env->mono(tick->env->arg) - start);
     }
     if (!err) {
         /* This site's after the others', so that what has come meanwhile is not asked for. */
@@ -126,6 +127,22 @@ enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after, struct hr_
     if (!err) {
         *ret_holdings = holdings;
     }
+    return err;
+}
+
+enum hr_err dkv_holdings_fence(const struct dkv_tick *tick, struct dkv_holdings *holdings,
+                               struct hr_arena *arena, struct hr_diag *diag)
+{
+    size_t kept = 1;
+    enum hr_err err = dkv_fence_read(tick->env, arena, &holdings->fences, diag);
+    for (size_t i = 1; !err && i < holdings->count; i++) {
+        struct dkv_have *have = &holdings->lists[i];
+        if (dkv_origin_inc(have->origin) > dkv_fence_of(&holdings->fences, have->site).removed) {
+            strip(&holdings->fences, have);
+            holdings->lists[kept++] = *have;
+        }
+    }
+    holdings->count = err ? holdings->count : kept;
     return err;
 }
 
@@ -175,18 +192,36 @@ bool dkv_holdings_retired(const struct dkv_holdings *holdings, const struct dkv_
     return dkv_floor_retired(&holdings->floor, row->origin);
 }
 
-bool dkv_holdings_out(const struct dkv_holdings *holdings, dkv_origin origin)
+static bool says_out(const struct dkv_have *have, dkv_origin origin)
 {
-    for (size_t i = 0; i < holdings->count; i++) {
-        const struct dkv_have *have = &holdings->lists[i];
-        for (size_t j = 0; j < have->removed_count; j++) {
-            if (have->removed[j].site == dkv_origin_site(origin) &&
-                have->removed[j].inc >= dkv_origin_inc(origin)) {
-                return true;
-            }
+    for (size_t i = 0; i < have->removed_count; i++) {
+        if (have->removed[i].site == dkv_origin_site(origin) &&
+            have->removed[i].inc >= dkv_origin_inc(origin)) {
+            return true;
         }
     }
     return false;
+}
+
+bool dkv_holdings_out(const struct dkv_holdings *holdings, dkv_origin origin)
+{
+    for (size_t i = 0; i < holdings->count; i++) {
+        if (says_out(&holdings->lists[i], origin)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool dkv_holdings_out_for_all(const struct dkv_holdings *holdings, dkv_origin origin)
+{
+    for (size_t i = 0; i < holdings->count; i++) {
+        const struct dkv_have *have = &holdings->lists[i];
+        if (have->site != dkv_origin_site(origin) && !says_out(have, origin)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 dkv_origin dkv_holdings_end(const struct dkv_holdings *holdings)

@@ -27,6 +27,11 @@ struct dkv_holdings {
 HR_MUST_CHECK enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after,
                                            struct hr_arena *arena,
                                            struct dkv_holdings *ret_holdings, struct hr_diag *diag);
+/* Looks at the lists anew, as some of them have just told this site who was taken out: their sites' lists go, and so does
+ * what others made before. Errors: HR_NO_MEMORY, the store's. */
+HR_MUST_CHECK enum hr_err dkv_holdings_fence(const struct dkv_tick *tick,
+                                             struct dkv_holdings *holdings, struct hr_arena *arena,
+                                             struct hr_diag *diag);
 /* The row of @origin, looked for from @at on; for several origins in their order, @at goes along. NULL: there
  * is none. */
 const struct dkv_have_row *dkv_holdings_row(const struct dkv_have *have, size_t *at,
@@ -44,6 +49,8 @@ bool dkv_holdings_retired(const struct dkv_holdings *holdings, const struct dkv_
 /* Whether any list says that @origin was taken out of the group; also of this site's own, which knows that from the
  * others alone. */
 bool dkv_holdings_out(const struct dkv_holdings *holdings, dkv_origin origin);
+/* Whether all lists say so, but for that of its own site: nobody takes its changes from that site any more. */
+bool dkv_holdings_out_for_all(const struct dkv_holdings *holdings, dkv_origin origin);
 /* The last origin that all lists go up to; UINT64_MAX if none ends early. */
 dkv_origin dkv_holdings_end(const struct dkv_holdings *holdings);
 

@@ -231,6 +231,9 @@ static const char *hindrance(const struct view *view)
                : view->counted >= quorum(view) ? "the others may have lost something, too"
                                                : "too few others have answered";
     }
+    if (view->tick->disputed) {
+        return "another site says that this one was taken out of the group";
+    }
     if (view->lacking > 0 && view->persistent) {
         return "others have what is not here yet";
     }

@@ -9,16 +9,19 @@
 #define TIME_PREFIX_BYTES 2u
 #define TIME_BYTES (TIME_PREFIX_BYTES + HEX64 + 1 + 2 * HEX64)
 
+/* A bit for each byte that may stand in a key: `-`, `.`, digits, `=`; capitals, `_`; small letters. */
+static const uint32_t key_bytes[8] = {0, 0x23ff6000, 0x87fffffe, 0x07fffffe};
+
 static bool key_byte(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '=';
+    unsigned char byte = (unsigned char)c;
+    return key_bytes[byte >> 5] >> (byte & 31) & 1;
 }
 
 bool dkv_key_bytes_valid(struct hr_str text)
 {
     for (size_t i = 0; i < text.len; i++) {
-        if (!key_byte(text.ptr[i]) && text.ptr[i] != '.') {
+        if (!key_byte(text.ptr[i])) {
             return false;
         }
     }
@@ -27,16 +30,18 @@ bool dkv_key_bytes_valid(struct hr_str text)
 
 bool dkv_key_valid(struct hr_str key)
 {
-    if (key.len < 1 || key.len > DKV_KEY_BYTES_MAX || !dkv_key_bytes_valid(key)) {
+    if (key.len < 1 || key.len > DKV_KEY_BYTES_MAX) {
         return false;
     }
+    char before = '.';
     for (size_t i = 0; i < key.len; i++) {
-        bool first = i == 0 || key.ptr[i - 1] == '.';
-        if (key.ptr[i] == '.' && (first || i == key.len - 1)) {
+        char c = key.ptr[i];
+        if (!key_byte(c) || (c == '.' && before == '.')) {
             return false;
         }
+        before = c;
     }
-    return true;
+    return before != '.';
 }
 
 struct hr_str dkv_key_record(struct hr_arena *arena, struct hr_str key)

@@ -30,8 +30,8 @@ static enum hr_err look_at(struct dkv_stamp stamp, struct dkv_value value,
     }
     enum hr_err err = dkv_progress_decode(value.bytes, &progress, diag);
     if (!err) {
-        bool complete = progress.sealed && progress.prefix >= progress.last;
-        *ret_here = progress.hlc >= stamp.hlc || complete;
+        /* A stamp beyond the end of a sealed origin is of a change that was lost, or that this store has lost. */
+        *ret_here = progress.hlc >= stamp.hlc;
     }
     return err;
 }

@@ -1,6 +1,6 @@
 /* Whether this site has what a session (session.h) has seen, and waiting for it. A stamp is here if its
- * origin's changes are applied without a gap up to it, if that origin is sealed and all of it is here, or
- * if the group's floor (floor.h) has passed it.
+ * origin's changes are applied without a gap up to it, or if the group's floor (floor.h) has passed it, which it does
+ * in the end also where the stamp is of a change that was lost.
  * A site that has always been alone has whatever there is.
  *
  * What is missing is HR_AGAIN: another site may have it, or this one later. Reads wait for it a while;

@@ -162,7 +162,8 @@ static enum hr_err settle_counts(struct dkv_attempt *attempt, struct dkv_value b
         attempt->tally.counted = false;
     }
     if (after.present && dkv_record_littered(&fresh, clear)) {
-        dkv_attempt_litter(attempt, attempt->ctr.hlc);
+        /* Not the site's clock, which the floor may never reach. */
+        dkv_attempt_litter(attempt, dkv_record_newest(&fresh).hlc);
     }
     if (after.present && dkv_record_newest(&fresh).hlc > attempt->ctr.hlc) {
         return DKV_FAIL(diag, HR_CORRUPT,

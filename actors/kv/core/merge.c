@@ -268,6 +268,11 @@ static enum hr_err is_fenced(struct dkv_attempt *attempt, const struct dkv_incom
     if (incoming->pulled) {
         return HR_OK;
     }
+    if (site == attempt->config->site_id) {
+        /* Another host of this site may still be sending what the store held before it was lost, or deleted. */
+        *ret_fenced = origin < attempt->site.ctr.origin;
+        return HR_OK;
+    }
     enum hr_err err = dkv_txn_get(&attempt->txn, dkv_key_fence(attempt->arena, site), &value, diag);
     if (!err) {
         err = dkv_fence_decode(value, site, &fence, diag);

@@ -31,10 +31,12 @@ static enum hr_err find_site(struct dkv_operator *op, struct hr_str name, const 
 }
 
 /* The highest incarnation of the site that anybody tells of. One that never asked this site anything has none in
- * h/; one that nobody knows more of than its id is out up to the lowest that there is. */
-static uint64_t highest_inc(const struct dkv_holdings *holdings, struct dkv_fence fence)
+ * h/. One that nobody knows more of than its id is out up to now, since an incarnation is the wall's time: this site's
+ * store may be new, and the other may have lived long before it. */
+static uint64_t highest_inc(const struct dkv_env *env, const struct dkv_holdings *holdings,
+                            struct dkv_fence fence)
 {
-    uint64_t highest = fence.inc > 0 ? fence.inc : 1;
+    uint64_t highest = fence.inc;
     for (size_t i = 0; i < holdings->count; i++) {
         const struct dkv_have *list = &holdings->lists[i];
         for (size_t j = 0; j < list->count; j++) {
@@ -43,7 +45,9 @@ static uint64_t highest_inc(const struct dkv_holdings *holdings, struct dkv_fenc
             highest = about && inc > highest ? inc : highest;
         }
     }
-    return highest;
+    dkv_wall_ms wall = env->wall(env->arg);
+    uint64_t now = wall <= DKV_WALL_MS_MAX ? wall : DKV_WALL_MS_MAX;
+    return highest > 0 ? highest : now > 0 ? now : 1;
 }
 
 enum hr_err dkv_operator_remove(struct dkv_operator *op)
@@ -71,7 +75,7 @@ enum hr_err dkv_operator_remove(struct dkv_operator *op)
         return err;
     }
     struct dkv_fence want = dkv_fence_of(&holdings.fences, id);
-    want.removed = highest_inc(&holdings, want);
+    want.removed = highest_inc(env, &holdings, want);
     err = dkv_fence_raise(env, config, &want, op->arena, op->diag);
     if (!err) {
         dkv_operator_member(&op->out, "removed");

@@ -275,10 +275,10 @@ enum hr_err dkv_replace(struct dkv_attempt *attempt, const struct dkv_cover *cov
         return err;
     }
     dkv_attempt_count(attempt, false, dkv_record_visible(&record, replacing.clear));
-    if (!dkv_record_empty(&record) && dkv_record_littered(&record, replacing.clear)) {
-        dkv_attempt_litter(attempt, attempt->ctr.hlc);
-    }
     dkv_hlc newest = dkv_record_newest(&record).hlc;
+    if (!dkv_record_empty(&record) && dkv_record_littered(&record, replacing.clear)) {
+        dkv_attempt_litter(attempt, newest);
+    }
     attempt->ctr.hlc = newest > attempt->ctr.hlc ? newest : attempt->ctr.hlc;
     return HR_OK;
 }

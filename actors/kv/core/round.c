@@ -25,6 +25,14 @@ struct round {
     size_t key_count;
 };
 
+/* As good as drawn by lot (the finaliser of SplitMix64, Steele, Lea and Flood 2014). */
+static uint64_t shuffle(uint64_t number)
+{
+    number = (number ^ (number >> 30)) * 0xBF58476D1CE4E5B9u;
+    number = (number ^ (number >> 27)) * 0x94D049BB133111EBu;
+    return number ^ (number >> 31);
+}
+
 struct dkv_turn dkv_round_turn(uint64_t slot, uint64_t values, unsigned leaf_bits, size_t others)
 {
     uint64_t leaves = (uint64_t)1 << leaf_bits;
@@ -34,7 +42,7 @@ struct dkv_turn dkv_round_turn(uint64_t slot, uint64_t values, unsigned leaf_bit
         slices *= 2;
     }
     uint64_t round = slot / slices;
-    uint64_t slice = (slot + round) % slices;
+    uint64_t slice = (slot ^ shuffle(round)) % slices; /* slices are a power of two */
     return (struct dkv_turn){.leaf = (uint32_t)(slice * (leaves / slices)),
                              .leaf_count = (uint32_t)(leaves / slices),
                              .other = others > 0 ? (size_t)(round % others) : 0};

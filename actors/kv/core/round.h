@@ -3,9 +3,9 @@
  *
  * Whose turn it is follows from the wall clock and from how many values there are, so that nothing has to be
  * remembered: time is cut into slots of DKV_ROUND_SLOT_MS, a round has as many slots as the leaves have
- * slices, and each round is with another site. A slice has about DKV_ROUND_RECORDS records at most. Slots
- * are shifted by one from round to round, so that a site whose ticks are slow comes to all of them too. A
- * small bucket is compared whole in DKV_ROUND_SLICES_MIN slots.
+ * slices, and each round is with another site. A slice has about DKV_ROUND_RECORDS records at most. In
+ * each round the slices come in another order, so that a site whose ticks are slow, and which sees only every
+ * other or third slot, comes to all of them too. A small bucket is compared whole in DKV_ROUND_SLICES_MIN slots.
  * Must not know: what is done about differences. */
 #ifndef DKV_ROUND_H
 #define DKV_ROUND_H

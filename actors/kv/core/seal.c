@@ -208,8 +208,41 @@ static enum hr_err seal(struct end *end, struct hr_diag *diag)
     return err ? err : dkv_site_put(env, &site, end->stored, pair, end->arena, diag);
 }
 
+/* Since which life of @site the site of @have knows who is in the group; 0: since none. */
+static uint64_t known_since(const struct dkv_have *have, uint16_t site)
+{
+    for (size_t i = 0; i < have->removed_count; i++) {
+        if (have->removed[i].site == site) {
+            return have->removed[i].since;
+        }
+    }
+    return 0;
+}
+
+/* Whether all who may have something of @origin are known, and have answered. If this store was there during that
+ * life it knows them; else somebody has to answer whose store was. Other stores may be new, too, and all of
+ * them not know of one that is away. */
+static bool knows_all(const struct dkv_holdings *holdings, dkv_origin origin, uint64_t since)
+{
+    uint64_t inc = dkv_origin_inc(origin);
+    bool known = inc >= since;
+    for (size_t i = 1; !known && i < holdings->count; i++) {
+        uint64_t first = known_since(&holdings->lists[i], dkv_origin_site(origin));
+        known = first > 0 && first <= inc;
+    }
+    return known;
+}
+
+/* Whether what is missing of @origin may be filled. */
+static bool may_fill(const struct dkv_holdings *holdings, dkv_origin origin, uint64_t since)
+{
+    return dkv_holdings_out(holdings, origin) ? dkv_holdings_out_for_all(holdings, origin)
+                                              : knows_all(holdings, origin, since);
+}
+
+/* @since: the incarnation that began this store. */
 static enum hr_err end_origin(struct dkv_tick *tick, const struct dkv_holdings *holdings,
-                              dkv_origin origin, struct hr_diag *diag)
+                              dkv_origin origin, uint64_t since, struct hr_diag *diag)
 {
     struct hr_arena arena;
     struct end end = {.tick = tick, .origin = origin, .arena = &arena};
@@ -221,7 +254,7 @@ static enum hr_err end_origin(struct dkv_tick *tick, const struct dkv_holdings *
     }
     /* Who says that it has more than can be got from it is asked again later. */
     all = all && !err && end.progress.high >= highest(holdings, origin);
-    if (!err && all) {
+    if (!err && all && may_fill(holdings, origin, since)) {
         err = fill(&end, diag);
     }
     bool whole = all && !err && end.progress.prefix > 0 && end.progress.prefix == end.progress.high;
@@ -248,7 +281,7 @@ enum hr_err dkv_seal_origins(struct dkv_tick *tick, const struct dkv_holdings *h
     bool fenced = !err && dkv_holdings_answered(holdings, &site.cfg);
     hr_arena_release(&arena);
     for (size_t i = 0; !err && fenced && i < count && !dkv_tick_over(tick); i++) {
-        err = end_origin(tick, holdings, list[i], diag);
+        err = end_origin(tick, holdings, list[i], site.since, diag);
     }
     return err;
 }

@@ -1,6 +1,10 @@
 /* The ends of this site's older incarnations, where the boot could not tell them, because its store may have lost
  * changes, or was wrong about them: v/ gets `sealed` with the number of the last change.
  *
+ * What is filled cannot be taken back, so that all who may have it have to be known: of a life that was before this store
+ * one who knew the group then has to be among those who answered (fence.h); of a site that is out all have to know
+ * that it is, or one of them may still take its changes from itself.
+ *
  * That is known once all other members have answered this incarnation, so that none of them takes anything older of
  * this site any more but out of another's feed (fence.h): the last change is the highest that anybody has. What any
  * of them has is got first. A number below it that nobody has belongs to a change that was lost with the store;

@@ -35,30 +35,28 @@ static enum hr_err take_row(struct dkv_have *have, const struct dkv_pair *pair,
     return HR_OK;
 }
 
-/* Sites that were taken out, also if they are back, and all other members, as out up to nothing; and what was heard of
- * the asker's. */
-static enum hr_err read_fences(const struct dkv_env *env, const struct dkv_cfg *cfg, uint16_t asker,
-                               struct hr_arena *arena, struct dkv_have *have, struct hr_diag *diag)
+/* Sites that were taken out, also if they are back, and all other members, as out up to nothing; since when they are known; and
+ * what was heard of the asker's. @fences were read before @cfg, so that the members are there whom a fence speaks for. */
+static void take_fences(const struct dkv_fences *fences, const struct dkv_cfg *cfg, uint16_t asker,
+                        struct dkv_have *have)
 {
-    struct dkv_fences fences;
-    enum hr_err err = dkv_fence_read(env, arena, &fences, diag);
     _Static_assert(DKV_FENCES_MAX <= DKV_REMOVED_MAX, "all of them go into one list");
-    for (size_t i = 0; !err && i < fences.count; i++) {
-        const struct dkv_fence *fence = &fences.rows[i];
+    for (size_t i = 0; i < fences->count; i++) {
+        const struct dkv_fence *fence = &fences->rows[i];
         if (fence->removed > 0) {
             have->removed[have->removed_count++] =
-                (struct dkv_removed){fence->site, fence->removed};
+                (struct dkv_removed){fence->site, fence->removed, fence->since};
         }
     }
     /* Whoever has a fence is a member, so that there is room. */
-    for (size_t i = 0; !err && i < cfg->member_count && have->removed_count < DKV_REMOVED_MAX;
-         i++) {
-        if (dkv_fence_of(&fences, cfg->members[i]).removed == 0) {
-            have->removed[have->removed_count++] = (struct dkv_removed){.site = cfg->members[i]};
+    for (size_t i = 0; i < cfg->member_count && have->removed_count < DKV_REMOVED_MAX; i++) {
+        const struct dkv_fence fence = dkv_fence_of(fences, cfg->members[i]);
+        if (fence.removed == 0) {
+            have->removed[have->removed_count++] =
+                (struct dkv_removed){.site = cfg->members[i], .since = fence.since};
         }
     }
-    have->fence = err || asker == 0 ? 0 : dkv_fence_of(&fences, asker).inc;
-    return err;
+    have->fence = asker == 0 ? 0 : dkv_fence_of(fences, asker).inc;
 }
 
 /* What this site says of itself, and of the group. A site that takes in what it may lack says nothing. */
@@ -79,18 +77,20 @@ enum hr_err dkv_serve_read(const struct dkv_env *env, const struct dkv_config *c
                            struct dkv_have *ret_have, struct hr_diag *diag)
 {
     struct dkv_site site;
+    struct dkv_fences fences;
     struct dkv_page page = {.more = true};
     struct dkv_have have = {.site = config->site_id};
     struct hr_str name = after > 0 ? dkv_key_progress(arena, after) : (struct hr_str){0};
-    enum hr_err err = dkv_site_open(env, config, arena, &site, diag);
+    enum hr_err err = dkv_fence_read(env, arena, &fences, diag);
+    if (!err) {
+        err = dkv_site_open(env, config, arena, &site, diag);
+    }
     have.rows = hr_arena_alloc(arena, DKV_HAVE_MAX * sizeof *have.rows);
     if (!have.rows || (after > 0 && !name.ptr)) {
         return HR_NO_MEMORY;
     }
     if (!err) {
-        err = read_fences(env, &site.cfg, asker, arena, &have, diag);
-    }
-    if (!err) {
+        take_fences(&fences, &site.cfg, asker, &have);
         err = take_floor(env, &site, arena, &have, diag);
     }
     while (!err && page.more && have.count < DKV_HAVE_MAX) {

@@ -25,6 +25,7 @@ struct dkv_tick {
     bool counted;       /* all pages of it */
     const char *lost;   /* why this site needs a state transfer, if that showed in this tick */
     bool out;           /* the others say that this site was taken out (wipe.h) */
+    bool disputed;      /* some of them say so */
     bool transferring;  /* one is wanted or under way, or was in this tick */
     bool sibling;       /* another host of this site answers what is asked of others */
     bool told_joining;

@@ -1,8 +1,6 @@
 /* Entries in a hash table and, for an order that does not hang on hashes, in a list. */
 #include "actors/kv/core/txn.h"
 
-#include "actors/kv/core/siphash.h"
-
 struct dkv_undo {
     struct dkv_undo *before;
     struct dkv_entry *entry;
@@ -10,7 +8,8 @@ struct dkv_undo {
     bool written;
 };
 
-static const unsigned char slot_key[DKV_SIPHASH_KEY_BYTES] = "hedgerow txn v1";
+/* Odd, its bits in no order: the golden ratio's. */
+#define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 
 void dkv_txn_init(struct dkv_txn *txn, const struct dkv_env *env, struct hr_arena *arena)
 {
@@ -19,9 +18,28 @@ void dkv_txn_init(struct dkv_txn *txn, const struct dkv_env *env, struct hr_aren
     txn->last = &txn->first;
 }
 
-static struct dkv_entry **slot_of(const struct dkv_txn *txn, struct hr_str key)
+/* A quick hash, made about fifteen times for each change. Whoever chooses names so that they share a slot makes one
+ * commit slower, which is bounded by what goes into it; a better hash with a key that everybody can read would not
+ * keep him from it. */
+static uint64_t hash_of(struct hr_str key)
 {
-    return &txn->slots[dkv_siphash(slot_key, key) % txn->slot_count];
+    uint64_t hash = key.len;
+    size_t i = 0;
+    for (; key.len - i >= sizeof hash; i += sizeof hash) {
+        uint64_t word;
+        memcpy(&word, key.ptr + i, sizeof word);
+        hash = (hash ^ word) * HASH_FACTOR;
+        hash ^= hash >> 32;
+    }
+    for (; i < key.len; i++) {
+        hash = (hash ^ (unsigned char)key.ptr[i]) * HASH_FACTOR;
+    }
+    return hash ^ hash >> 29;
+}
+
+static struct dkv_entry **slot_of(const struct dkv_txn *txn, uint64_t hash)
+{
+    return &txn->slots[hash % txn->slot_count];
 }
 
 /* More slots, so that few entries share one. Without memory for them it goes on as it is. */
@@ -36,19 +54,24 @@ static void spread(struct dkv_txn *txn)
     txn->slots = slots;
     txn->slot_count = count;
     for (struct dkv_entry *entry = txn->first; entry; entry = entry->next) {
-        struct dkv_entry **slot = slot_of(txn, entry->key);
+        struct dkv_entry **slot = slot_of(txn, entry->hash);
         entry->next_in_slot = *slot;
         *slot = entry;
     }
 }
 
-static struct dkv_entry *find(const struct dkv_txn *txn, struct hr_str key)
+static struct dkv_entry *find_hashed(const struct dkv_txn *txn, struct hr_str key, uint64_t hash)
 {
-    struct dkv_entry *entry = *slot_of(txn, key);
-    while (entry && !hr_str_eq(entry->key, key)) {
+    struct dkv_entry *entry = *slot_of(txn, hash);
+    while (entry && (entry->hash != hash || !hr_str_eq(entry->key, key))) {
         entry = entry->next_in_slot;
     }
     return entry;
+}
+
+static struct dkv_entry *find(const struct dkv_txn *txn, struct hr_str key)
+{
+    return find_hashed(txn, key, hash_of(key));
 }
 
 /* The entry of @key, made if there is none; NULL when memory is out. */
@@ -57,7 +80,8 @@ static struct dkv_entry *entry_of(struct dkv_txn *txn, struct hr_str key)
     if (!key.ptr) {
         return NULL;
     }
-    struct dkv_entry *entry = find(txn, key);
+    uint64_t hash = hash_of(key);
+    struct dkv_entry *entry = find_hashed(txn, key, hash);
     if (entry) {
         return entry;
     }
@@ -66,8 +90,8 @@ static struct dkv_entry *entry_of(struct dkv_txn *txn, struct hr_str key)
         spread(txn);
     }
     if (entry) {
-        struct dkv_entry **slot = slot_of(txn, key);
-        *entry = (struct dkv_entry){.key = key, .next_in_slot = *slot};
+        struct dkv_entry **slot = slot_of(txn, hash);
+        *entry = (struct dkv_entry){.key = key, .hash = hash, .next_in_slot = *slot};
         *slot = entry;
         *txn->last = entry;
         txn->last = &entry->next;
@@ -76,21 +100,50 @@ static struct dkv_entry *entry_of(struct dkv_txn *txn, struct hr_str key)
     return entry;
 }
 
-static void learn(struct dkv_entry *entry, struct dkv_value value)
+/* Whatever changes what @entry weighs stands between these two. */
+static void take_off(struct dkv_txn *txn, const struct dkv_entry *entry)
 {
+    if (entry->read) {
+        txn->ops--;
+        txn->bytes -= entry->key.len + entry->base.bytes.len;
+    }
+    if (entry->written) {
+        txn->ops--;
+        txn->bytes -= entry->key.len + entry->now.bytes.len;
+    }
+}
+
+static void put_on(struct dkv_txn *txn, const struct dkv_entry *entry)
+{
+    if (entry->read) {
+        txn->ops++;
+        txn->bytes += entry->key.len + entry->base.bytes.len;
+    }
+    if (entry->written) {
+        txn->ops++;
+        txn->bytes += entry->key.len + entry->now.bytes.len;
+    }
+}
+
+static void learn(struct dkv_txn *txn, struct dkv_entry *entry, struct dkv_value value)
+{
+    take_off(txn, entry);
     entry->base = value;
     entry->base_known = true;
     if (!entry->written) {
         entry->now = value;
     }
+    put_on(txn, entry);
 }
 
 static void note_read(struct dkv_txn *txn, struct dkv_entry *entry)
 {
     if (!entry->read) {
+        take_off(txn, entry);
         entry->read = true;
         entry->read_before = txn->last_read;
         txn->last_read = entry;
+        put_on(txn, entry);
     }
 }
 
@@ -118,7 +171,7 @@ enum hr_err dkv_txn_prefetch(struct dkv_txn *txn, const struct hr_str *keys, siz
         struct dkv_entry *entry = find(txn, wanted[i]);
         /* A key that was asked for twice keeps its first reading. */
         if (!entry->base_known) {
-            learn(entry, values[i]);
+            learn(txn, entry, values[i]);
         }
     }
     return err;
@@ -137,7 +190,7 @@ enum hr_err dkv_txn_get(struct dkv_txn *txn, struct hr_str key, struct dkv_value
         if (err) {
             return err;
         }
-        learn(entry, value);
+        learn(txn, entry, value);
     }
     if (entry->base_known) {
         note_read(txn, entry);
@@ -152,7 +205,7 @@ enum hr_err dkv_txn_expect(struct dkv_txn *txn, struct hr_str key, struct dkv_va
     if (!entry) {
         return HR_NO_MEMORY;
     }
-    learn(entry, value);
+    learn(txn, entry, value);
     note_read(txn, entry);
     return HR_OK;
 }
@@ -166,8 +219,10 @@ static enum hr_err write(struct dkv_txn *txn, struct hr_str key, struct dkv_valu
     }
     *undo = (struct dkv_undo){txn->undo, entry, entry->now, entry->written};
     txn->undo = undo;
+    take_off(txn, entry);
     entry->now = value;
     entry->written = true;
+    put_on(txn, entry);
     return HR_OK;
 }
 
@@ -196,8 +251,10 @@ void dkv_txn_undo(struct dkv_txn *txn, struct dkv_txn_mark mark)
 {
     while (txn->undo != mark.undo) {
         struct dkv_undo *undo = txn->undo;
+        take_off(txn, undo->entry);
         undo->entry->now = undo->now;
         undo->entry->written = undo->written;
+        put_on(txn, undo->entry);
         txn->undo = undo->before;
     }
 }
@@ -206,27 +263,18 @@ void dkv_txn_forget(struct dkv_txn *txn, struct dkv_txn_mark mark)
 {
     dkv_txn_undo(txn, mark);
     while (txn->last_read != mark.last_read) {
-        txn->last_read->read = false;
-        txn->last_read = txn->last_read->read_before;
+        struct dkv_entry *entry = txn->last_read;
+        take_off(txn, entry);
+        entry->read = false;
+        put_on(txn, entry);
+        txn->last_read = entry->read_before;
     }
 }
 
 void dkv_txn_weigh(const struct dkv_txn *txn, size_t *ret_ops, size_t *ret_bytes)
 {
-    size_t ops = 0;
-    size_t bytes = 0;
-    for (const struct dkv_entry *entry = txn->first; entry; entry = entry->next) {
-        if (entry->read) {
-            ops++;
-            bytes += entry->key.len + entry->base.bytes.len;
-        }
-        if (entry->written) {
-            ops++;
-            bytes += entry->key.len + entry->now.bytes.len;
-        }
-    }
-    *ret_ops = ops;
-    *ret_bytes = bytes;
+    *ret_ops = txn->ops;
+    *ret_bytes = txn->bytes;
 }
 
 enum hr_err dkv_txn_commit(const struct dkv_txn *txn, struct dkv_commit *ret_commit)

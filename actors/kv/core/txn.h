@@ -19,6 +19,7 @@ struct dkv_entry {
     struct dkv_entry *next; /* in the order of their coming */
     struct dkv_entry *read_before;
     struct hr_str key;
+    uint64_t hash;
     struct dkv_value base; /* as stored; only if @base_known */
     struct dkv_value now;  /* as this transaction sees it */
     bool base_known;
@@ -39,6 +40,8 @@ struct dkv_txn {
     struct dkv_undo *undo;
     struct dkv_entry *last_read;
     size_t count;
+    size_t ops; /* what dkv_txn_weigh gives; kept up, because it is asked for after every change */
+    size_t bytes;
 };
 
 /* To go back to. */

@@ -76,15 +76,18 @@ static bool is_out_itself(const struct dkv_holdings *holdings, size_t index)
     return false;
 }
 
-/* Whether all that count say that this store is out. ret_inc: the lowest incarnation that they tell. */
+/* Whether all that count say that this store is out, and whether any does. ret_inc: the lowest incarnation that they
+ * tell. */
 static bool all_say_so(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
-                       uint64_t since, uint64_t *ret_inc)
+                       uint64_t since, uint64_t *ret_inc, bool *ret_any)
 {
     uint64_t lowest = UINT64_MAX;
+    *ret_any = false;
     for (size_t i = 1; i < holdings->count; i++) {
         uint64_t inc = out_upto(&holdings->lists[i], tick->config->site_id);
         if (!is_out_itself(holdings, i)) {
             lowest = inc < lowest ? inc : lowest;
+            *ret_any = *ret_any || (inc > 0 && inc >= since);
         }
     }
     *ret_inc = lowest;
@@ -177,7 +180,7 @@ enum hr_err dkv_wipe_watch(struct dkv_tick *tick, const struct dkv_holdings *hol
         err = decode(value, &before, diag);
     }
     if (!err) {
-        tick->out = all_say_so(tick, holdings, site.since, &inc);
+        tick->out = all_say_so(tick, holdings, site.since, &inc, &tick->disputed);
         moves = move(&before, tick->out, inc, env->wall(env->arg), &next);
     }
     if (moves) {

@@ -124,11 +124,14 @@ struct dkv_out dkv_out_in(struct hr_arena *arena, size_t hint_bytes)
 
 void dkv_out_uint(struct dkv_out *out, uint64_t value, size_t bytes)
 {
-    char run[8];
+    if (!reserve(out, bytes)) {
+        return;
+    }
+    char *run = out->ptr + out->len;
     for (size_t i = 0; i < bytes; i++) {
         run[i] = (char)(value >> (8 * (bytes - 1 - i)));
     }
-    dkv_out_bytes(out, hr_str_of(run, bytes));
+    out->len += bytes;
 }
 
 void dkv_out_bytes(struct dkv_out *out, struct hr_str bytes)

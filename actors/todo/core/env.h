@@ -40,6 +40,7 @@ struct gw_site {
     bool here;  /* the gateway's own */
     bool alive; /* somebody there has been heard of lately */
     bool has_store;
+    bool catching_up;
     bool is_measured;
     uint32_t hosts;
     uint64_t round_trip_us; /* from here; only if it is measured */

@@ -14,15 +14,22 @@ static enum hr_err put_round_trip(struct hr_buf *out, const struct gw_site *site
                          (unsigned long long)(site->round_trip_us % US_PER_MS));
 }
 
+static const char *state_of(const struct gw_site *site)
+{
+    return !site->alive ? "gone" : site->catching_up ? "catching-up" : "active";
+}
+
 static enum hr_err put_site(struct hr_buf *out, const struct gw_site *site)
 {
     enum hr_err err = hr_buf_append(out, HR_STR("{\"name\":"));
     err = err ? err : gw_json_put_string(out, site->name);
-    err = err ? err
-              : hr_buf_printf(out, ",\"id\":%u,\"here\":%s,\"alive\":%s,\"store\":%s,\"hosts\":%lu",
-                              (unsigned)site->id, site->here ? "true" : "false",
-                              site->alive ? "true" : "false", site->has_store ? "true" : "false",
-                              (unsigned long)site->hosts);
+    err =
+        err ? err
+            : hr_buf_printf(
+                  out,
+                  ",\"id\":%u,\"here\":%s,\"alive\":%s,\"state\":\"%s\",\"store\":%s,\"hosts\":%lu",
+                  (unsigned)site->id, site->here ? "true" : "false", site->alive ? "true" : "false",
+                  state_of(site), site->has_store ? "true" : "false", (unsigned long)site->hosts);
     err = err ? err : hr_buf_append(out, HR_STR(",\"round_trip_ms\":"));
     err = err ? err : put_round_trip(out, site);
     return err ? err
