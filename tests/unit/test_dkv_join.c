@@ -157,6 +157,35 @@ static void join_of_a_site_that_was_alone(void **state)
     has(read_at(0, "wasmkv.get.b"), "\"n\":2");
 }
 
+/* Nor does it after a restart in between: its store is no less new by that. */
+static void join_of_a_site_that_was_alone_and_restarted(void **state)
+{
+    (void)state;
+    write_to(0, "wasmkv.set.a", "\"n\":1");
+    lose_store(2);
+    memset(world->seen[2], 0, sizeof world->seen[2]);
+    for (unsigned i = 0; i < 3; i++) {
+        world->seen[i][2] = false;
+    }
+    start_site(&world->sites[2]);
+    has(write_to(2, "wasmkv.set.b", "\"n\":2"), "\"acks\":1,\"sites\":1}");
+    start_site(&world->sites[2]);
+    has(read_at(2, "wasmkv.get.b"), "\"n\":2");
+    assert_int_equal(self_of(2).boot_class, DKV_BOOT_FRESH);
+    memset(world->seen, 1, sizeof world->seen);
+    world->sites[0].up = world->sites[1].up = false;
+    start_site(&world->sites[2]);
+    for (unsigned i = 0; i < 5; i++) {
+        tick(&world->sites[2]);
+        world->now_ms += 5000;
+    }
+    assert_false(serves(&world->sites[2]));
+    start_site(&world->sites[0]);
+    start_site(&world->sites[1]);
+    let_serve(world);
+    has(read_at(2, "wasmkv.get.a"), "\"n\":1");
+}
+
 /* One whose clock is far ahead is not waited for if nothing is lacking of what it has, nor does it lift the clock;
  * a site of which something is lacking is left out when the others suffice, after a long time. */
 static void join_beside_a_clock_that_is_ahead(void **state)
@@ -321,12 +350,12 @@ static void join_goes_beyond_what_others_know(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(join_waits_for_what_others_have),   CASE(join_needs_a_quorum),
-        CASE(join_goes_by_the_configuration),    CASE(join_of_several_new_sites),
-        CASE(join_of_a_site_that_was_alone),     CASE(join_beside_a_clock_that_is_ahead),
-        CASE(join_finds_out_an_old_copy),        CASE(join_waits_for_host_and_transfer),
-        CASE(join_says_what_it_waits_for),       CASE(join_needs_sites_that_lost_nothing),
-        CASE(join_goes_beyond_what_others_know),
+        CASE(join_waits_for_what_others_have),    CASE(join_needs_a_quorum),
+        CASE(join_goes_by_the_configuration),     CASE(join_of_several_new_sites),
+        CASE(join_of_a_site_that_was_alone),      CASE(join_of_a_site_that_was_alone_and_restarted),
+        CASE(join_beside_a_clock_that_is_ahead),  CASE(join_finds_out_an_old_copy),
+        CASE(join_waits_for_host_and_transfer),   CASE(join_says_what_it_waits_for),
+        CASE(join_needs_sites_that_lost_nothing), CASE(join_goes_beyond_what_others_know),
     };
     return cmocka_run_group_tests_name("dkv_join", tests, NULL, NULL);
 }

@@ -384,22 +384,31 @@ static void too_few_acks_keep_the_session(void **state)
     has(answer, "too-few-acks");
 }
 
-/* A site that has always been alone has whatever there is: a token of a store that is gone is none that it waits
- * for. */
-static void alone_nothing_is_waited_for(void **state)
+/* A site that has always been alone has whatever there is, and waits for nothing; but a session that knows an earlier store of this site has
+ * seen what this one need not have. */
+static void alone_only_an_earlier_store_is_missed(void **state)
 {
     (void)state;
     struct fake fake = fake_new(5);
     struct dkv_session session = {0};
-    dkv_session_see(
-        &session, (struct dkv_stamp){(uint64_t)(FAKE_WALL - 1000) << 16, (dkv_origin)1 << 48 | 17});
-    use(&session);
     char body[TOKEN_MAX + 64];
+    has(fake_send(&fake, "wasmkv.set.a", "{\"n\":1}"), "\"created\":true");
+    struct dkv_self self;
+    assert_int_equal(dkv_self_decode(fake_get(&fake, "m/self"), &self, &diag), HR_OK);
+    dkv_hlc earlier = (uint64_t)(FAKE_WALL - 1000) << 16;
+    dkv_session_see(&session, (struct dkv_stamp){earlier, self.origin});
+    use(&session);
     snprintf(body, sizeof body, "{\"$session\":\"%s\",\"$if-absent\":true}", token);
-    has(fake_send(&fake, "wasmkv.set.a", body), "\"created\":true");
+    has(fake_send(&fake, "wasmkv.set.b", body), "\"created\":true");
     snprintf(body, sizeof body, "{\"$session\":\"%s\"}", token);
     has(fake_send(&fake, "wasmkv.get.a", body), "\"session\":\"");
     assert_int_equal(fake.mono, 0);
+    dkv_session_see(&session, (struct dkv_stamp){earlier, (dkv_origin)1 << 48 | 17});
+    use(&session);
+    snprintf(body, sizeof body, "{\"$session\":\"%s\",\"$if-absent\":true}", token);
+    has(fake_send(&fake, "wasmkv.set.c", body), "\"code\":\"behind\"");
+    snprintf(body, sizeof body, "{\"$session\":\"%s\"}", token);
+    has(fake_send(&fake, "wasmkv.get.a", body), "\"code\":\"behind\"");
     fake_release(&fake);
 }
 
@@ -571,7 +580,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(token_ahead_of_the_clock_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(repetition_covers_the_first_outcome, setup, teardown),
         cmocka_unit_test_setup_teardown(too_few_acks_keep_the_session, setup, teardown),
-        cmocka_unit_test_setup_teardown(alone_nothing_is_waited_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(alone_only_an_earlier_store_is_missed, setup, teardown),
         cmocka_unit_test_setup_teardown(end_of_an_origin_is_met, setup, teardown),
         cmocka_unit_test_setup_teardown(session_never_goes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(list_says_what_it_may_lack, setup, teardown),

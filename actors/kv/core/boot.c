@@ -43,7 +43,9 @@ static enum dkv_boot_class class_of(const struct dkv_stored *stored, bool lost)
     if (!stored->values[DKV_STORED_SELF].present) {
         return DKV_BOOT_FRESH;
     }
-    if (stored->self.state == DKV_SITE_SYNC && stored->self.boot_class != DKV_BOOT_INTACT) {
+    /* It has not caught up with anybody yet: it is catching up, or has been alone since then. */
+    bool behind = stored->self.state == DKV_SITE_SYNC || stored->cfg.member_count <= 1;
+    if (behind && stored->self.boot_class != DKV_BOOT_INTACT) {
         return stored->self.boot_class;
     }
     return lost ? DKV_BOOT_LOSSY : DKV_BOOT_INTACT;

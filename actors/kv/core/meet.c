@@ -67,13 +67,15 @@ static enum hr_err look(const struct dkv_env *env, const struct dkv_session *ses
     return err || here ? err : behind(diag);
 }
 
-/* A site that has never known another one has all there is, unless the session has been elsewhere. */
+/* A site that has never known another one has all there is, unless the session has been elsewhere, or here when the site
+ * had another store. */
 static bool may_lack(const struct dkv_site *site, const struct dkv_session *session)
 {
     bool elsewhere = site->grouped;
     for (size_t i = 0; i < session->count; i++) {
-        elsewhere = elsewhere ||
-                    dkv_origin_site(session->seen[i].origin) != dkv_origin_site(site->ctr.origin);
+        dkv_origin origin = session->seen[i].origin;
+        elsewhere = elsewhere || dkv_origin_site(origin) != dkv_origin_site(site->ctr.origin) ||
+                    dkv_origin_inc(origin) < site->since;
     }
     return elsewhere && session->count > 0;
 }
