@@ -173,7 +173,7 @@ const char *sim_check_litter(struct sim_world *world, uint32_t *ret_site, uint32
             if (!item && has_to_show(&all, key)) {
                 return "has no record of";
             }
-            if (item && !hr_str_eq(sim_item_value(item), sim_item_value(first))) {
+            if (item && (!first || !hr_str_eq(sim_item_value(item), sim_item_value(first)))) {
                 return "has another record of";
             }
         }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "actors/kv/core/boot.h"
 #include "actors/kv/core/group.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/site.h"
@@ -92,10 +93,10 @@ static void site_gets_a_new_incarnation_at_each_start(void **state)
     assert_int_equal(open_site(), HR_OK);
     struct dkv_site before = site;
     struct dkv_self self_before = self();
-    fake.wall += 5000;
+    fake.wall += DKV_BOOT_YOUNG_MS;
     fake.nonce = OTHER_NONCE;
     assert_int_equal(open_site(), HR_OK);
-    assert_int_equal(dkv_origin_inc(site.ctr.origin), FAKE_WALL + 5000);
+    assert_int_equal(dkv_origin_inc(site.ctr.origin), FAKE_WALL + DKV_BOOT_YOUNG_MS);
     assert_true(site.ctr.hlc > before.ctr.hlc);
     assert_int_equal(site.ctr.seq, 0);
     assert_int_equal(self().boot_class, DKV_BOOT_INTACT);
@@ -325,6 +326,7 @@ static void site_that_was_alone_hears_of_others(void **state)
     fake_release(&fake);
     fake = fake_new(4);
     assert_non_null(strstr(fake_send(&fake, "wasmkv.set.a", "{\"n\":1}"), "\"acks\":1"));
+    fake.wall += DKV_BOOT_YOUNG_MS;
     fake.nonce = OTHER_NONCE;
     fake.unsettled = true;
     assert_non_null(strstr(fake_send(&fake, "wasmkv.get.a", ""), "\"n\":1"));

@@ -38,13 +38,14 @@ static bool is_alone(const struct dkv_stored *stored, const struct dkv_config *c
 }
 
 /* What a boot finds. @lost: the store may lack its newest changes. */
-static enum dkv_boot_class class_of(const struct dkv_stored *stored, bool lost)
+static enum dkv_boot_class class_of(const struct dkv_stored *stored, dkv_wall_ms wall, bool lost)
 {
     if (!stored->values[DKV_STORED_SELF].present) {
         return DKV_BOOT_FRESH;
     }
-    /* It has not caught up with anybody yet: it is catching up, or has been alone since then. */
-    bool behind = stored->self.state == DKV_SITE_SYNC || stored->cfg.member_count <= 1;
+    /* It has not caught up with anybody yet: it is catching up, or has been alone since then, and not for long. */
+    bool young = wall < stored->self.since + DKV_BOOT_YOUNG_MS;
+    bool behind = stored->self.state == DKV_SITE_SYNC || (stored->cfg.member_count <= 1 && young);
     if (behind && stored->self.boot_class != DKV_BOOT_INTACT) {
         return stored->self.boot_class;
     }
@@ -87,7 +88,7 @@ static enum hr_err mint(const struct dkv_env *env, const struct dkv_stored *stor
     next.self.origin = dkv_origin_of(config->site_id, inc);
     next.self.nonce = config->nonce;
     next.self.state = is_alone(stored, config) ? DKV_SITE_ACTIVE : DKV_SITE_SYNC;
-    next.self.boot_class = class_of(stored, occasion->lost);
+    next.self.boot_class = class_of(stored, wall, occasion->lost);
     if (stored->values[DKV_STORED_SELF].present) {
         next.self.past_count =
             stored->self.past_count < DKV_BOOTS_MAX ? stored->self.past_count + 1 : DKV_BOOTS_MAX;
@@ -237,7 +238,8 @@ enum hr_err dkv_boot(const struct dkv_env *env, const struct dkv_config *config,
     bool lazy;
     enum hr_err err = dkv_config_lazy(env, arena, &lazy, diag);
     occasion.lost = occasion.lost || (!err && lazy);
-    if (!err && is_alone(stored, config) && class_of(stored, occasion.lost) != DKV_BOOT_INTACT &&
+    if (!err && is_alone(stored, config) &&
+        class_of(stored, env->wall(env->arg), occasion.lost) != DKV_BOOT_INTACT &&
         !env->settled(env->arg)) {
         return DKV_FAIL(diag, HR_NOT_READY,
                         HR_STR("this host does not know yet which other sites there are"));

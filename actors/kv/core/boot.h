@@ -6,6 +6,10 @@
 
 #include "actors/kv/core/stored.h"
 
+/* A store that began so lately, and has been alone since, may be a new one of a site of a group that it has not met yet.
+ * After that what is here is taken for all there is: a group that grows out of one site does not stop it. */
+#define DKV_BOOT_YOUNG_MS ((dkv_wall_ms)600000)
+
 /* What a boot finds beside the store's state. */
 struct dkv_occasion {
     bool lost;      /* the store may lack its newest changes */
