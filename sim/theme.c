@@ -210,7 +210,7 @@ static void left_behind(struct sim_shape *shape, struct sim_random *random)
     uint64_t count = 1 + sim_random_below(random, 2);
     sim_us from = between_ms(random, 500, 3000);
     set_feed(shape, random, 60);
-    set_clients(shape, random, 30, 200);
+    set_clients(shape, random, 80, 300);
     shape->faults_us = between_ms(random, 9000, 20000);
     thin(shape, random, 20);
     for (uint64_t i = 0; i < count; i++) {
@@ -313,7 +313,7 @@ static void roaming(struct sim_shape *shape, struct sim_random *random)
 {
     uint64_t count = sim_random_range(random, 5, 20);
     bool shared = coin(random, 50);
-    set_clients(shape, random, 10, 80);
+    set_clients(shape, random, 20, 120);
     set_acks(shape, random);
     shape->key_count = (uint32_t)sim_random_range(random, 1, 6);
     shape->roams = true;
@@ -345,7 +345,7 @@ static void stragglers(struct sim_shape *shape, struct sim_random *random)
 {
     set_lazy(shape, coin(random, 80));
     set_acks(shape, random);
-    set_clients(shape, random, 40, 200);
+    set_clients(shape, random, 80, 300);
     shape->net_us = sim_random_range(random, 200, 10 * SIM_MS);
     shape->faults_us = between_ms(random, 5000, 14000);
     thin(shape, random, 10);
