@@ -196,6 +196,11 @@ export class Lattice {
     return this.sites.filter((site) => site.name !== name);
   }
 
+  // Of all hosts that run, and of the nats-servers.
+  pids() {
+    return this.sites.flatMap((site) => [site.host?.exit ? null : site.host?.pid, site.nats.service?.pid].filter(Boolean));
+  }
+
   // The proxy between two sites.
   between(one, other) {
     return this.pairs.get(`${one} ${other}`) ?? this.pairs.get(`${other} ${one}`);
