@@ -83,10 +83,10 @@ soak: build
 	@scripts/npm_ci.sh tests/lattice
 	@MINUTES=$(MINUTES) node tests/lattice/soak.mjs
 
-# The simulator: seeds that once failed, then SIM_SEEDS from SIM_FROM on, by default others for each state of the core and the
-# simulator, and the same for the same one (docs/simulator.md).
+# The simulator: seeds that once failed, then SIM_SEEDS from SIM_FROM on. By default the same ones each time, so that what fails was broken
+# by the change at hand; SIM_FROM=fresh takes others for each state of the core and the simulator, sim-soak others each time (docs/simulator.md).
 SIM_SEEDS ?= 20000
-SIM_FROM ?= fresh
+SIM_FROM ?= 1000000
 SIM_JOBS ?= 2
 SIM_FLAGS ?=
 

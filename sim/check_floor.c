@@ -13,6 +13,8 @@
 
 /* What is told in a tick is used in that tick, or after the next one. */
 #define TOLD_US (15 * SIM_S)
+/* So long a lazy store may be behind what it was told to hold. */
+#define FORGETS_US (5 * SIM_S)
 
 /* Whether it knows all others. */
 static bool knows_all(const struct sim_world *world, uint32_t site)
@@ -35,7 +37,11 @@ static uint64_t said_by(const struct sim_marks *marks)
 static bool forgot(const struct sim_world *world, uint32_t site)
 {
     const struct sim_marks *marks = &world->model->marks[site];
-    return marks->emptied && world->now < marks->emptied_at + TOLD_US;
+    const struct sim_transfer *transfer = &world->model->transfers[site];
+    /* What a transfer brought is told at once, and a lazy store may lose it again; that makes it be filled anew. */
+    bool fresh = world->sites[site].store.lazy && transfer->since > 0 &&
+                 world->now < transfer->since + FORGETS_US;
+    return fresh || (marks->emptied && world->now < marks->emptied_at + TOLD_US);
 }
 
 /* Whether the floor of @site counts on more than @other remembers. */

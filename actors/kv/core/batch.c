@@ -498,6 +498,8 @@ static enum hr_err begin(struct batch *batch, size_t count, struct hr_arena *are
     batch->changes = hr_arena_alloc(arena, count * sizeof *batch->changes);
     enum hr_err err = dkv_config_read(batch->env, arena, &batch->config, diag);
     if (!err) {
+        /* Before it is asked who: what it may say by then counts for those who are asked about later. */
+        batch->config.unsettled = !batch->env->settled(batch->env->arg);
         err = dkv_group_read(batch->env, &batch->config, arena, &batch->group, diag);
     }
     if (!err) {

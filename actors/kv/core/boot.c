@@ -240,7 +240,7 @@ enum hr_err dkv_boot(const struct dkv_env *env, const struct dkv_config *config,
     occasion.lost = occasion.lost || (!err && lazy);
     if (!err && is_alone(stored, config) &&
         class_of(stored, env->wall(env->arg), occasion.lost) != DKV_BOOT_INTACT &&
-        !env->settled(env->arg)) {
+        (config->unsettled || !env->settled(env->arg))) {
         return DKV_FAIL(diag, HR_NOT_READY,
                         HR_STR("this host does not know yet which other sites there are"));
     }

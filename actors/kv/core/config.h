@@ -47,6 +47,7 @@ struct dkv_config {
     uint32_t wanted_acks; /* of DKV_WANTS_NUMBER */
     uint32_t ack_timeout_ms;
     int64_t clock_ahead_ms; /* the others' wall clocks before this site's (group.h) */
+    bool unsettled; /* the host did not know yet who is there when it was asked for @others */
     bool join_any;
     uint32_t join_timeout_ms;
     /* Other sites that are known to be there: m/cfg is to name them (site.h). */

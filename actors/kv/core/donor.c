@@ -91,8 +91,16 @@ static void insert(const struct dkv_holdings *holdings, size_t index, size_t *or
     order[at] = index;
 }
 
-static bool any_sound(const struct dkv_holdings *holdings)
+/* Whether a better one may be there: it has answered, or is alive and has not. */
+static bool any_sound(const struct dkv_donors *donors)
 {
+    const struct dkv_holdings *holdings = donors->holdings;
+    const struct dkv_group *group = donors->tick->group;
+    for (size_t i = 0; i < group->count; i++) {
+        if (group->peers[i].alive && !dkv_holdings_of(holdings, group->peers[i].id)) {
+            return true;
+        }
+    }
     for (size_t i = 1; i < holdings->count; i++) {
         if (sound(&holdings->lists[i])) {
             return true;
@@ -105,15 +113,16 @@ static bool any_sound(const struct dkv_holdings *holdings)
  * cut off their feeds, before they met: each has what the other lacks, and nobody is there who will get it all. */
 enum kind { SOUND, HAS_EVERYTHING, COUNTED_ON, KINDS };
 
-static bool is_of(const struct dkv_holdings *holdings, size_t index, enum kind kind)
+static bool is_of(const struct dkv_donors *donors, size_t index, enum kind kind)
 {
+    const struct dkv_holdings *holdings = donors->holdings;
     switch (kind) {
     case SOUND:
         return sound(&holdings->lists[index]);
     case HAS_EVERYTHING:
         return lacks(holdings, index) == 0;
     case COUNTED_ON:
-        return !any_sound(holdings) && uncounted(holdings, index) == 0;
+        return !any_sound(donors) && uncounted(holdings, index) == 0;
     case KINDS:
         break;
     }
@@ -126,7 +135,7 @@ size_t dkv_donors_order(const struct dkv_donors *donors, size_t *ret_order)
     size_t count = 0;
     for (enum kind kind = SOUND; count == 0 && kind < KINDS; kind++) {
         for (size_t i = 1; i < holdings->count; i++) {
-            if (usable(donors, &holdings->lists[i]) && is_of(holdings, i, kind)) {
+            if (usable(donors, &holdings->lists[i]) && is_of(donors, i, kind)) {
                 insert(holdings, i, ret_order, &count);
             }
         }
