@@ -133,12 +133,9 @@ static void join_of_several_new_sites(void **state)
     has(write_to(3, "wasmkv.set.a", "\"n\":1"), "\"acks\":2");
 }
 
-/* A new site that has been alone for a moment, and hears of others, serves no empty list; what was written at it
- * meanwhile stays. */
-static void join_of_a_site_that_was_alone(void **state)
+/* The third site has a new store, hears of nobody, and takes a write. */
+static void begin_alone(void)
 {
-    (void)state;
-    write_to(0, "wasmkv.set.a", "\"n\":1");
     lose_store(2);
     memset(world->seen[2], 0, sizeof world->seen[2]);
     for (unsigned i = 0; i < 3; i++) {
@@ -146,6 +143,15 @@ static void join_of_a_site_that_was_alone(void **state)
     }
     start_site(&world->sites[2]);
     has(write_to(2, "wasmkv.set.b", "\"n\":2"), "\"acks\":1,\"sites\":1}");
+}
+
+/* A new site that has been alone for a moment, and hears of others, serves no empty list; what was written at it
+ * meanwhile stays. */
+static void join_of_a_site_that_was_alone(void **state)
+{
+    (void)state;
+    write_to(0, "wasmkv.set.a", "\"n\":1");
+    begin_alone();
     memset(world->seen, 1, sizeof world->seen);
     has(write_to(2, "wasmkv.set.c", "\"n\":3"), "catching up");
     let_serve(world);
@@ -162,13 +168,7 @@ static void join_of_a_site_that_was_alone_and_restarted(void **state)
 {
     (void)state;
     write_to(0, "wasmkv.set.a", "\"n\":1");
-    lose_store(2);
-    memset(world->seen[2], 0, sizeof world->seen[2]);
-    for (unsigned i = 0; i < 3; i++) {
-        world->seen[i][2] = false;
-    }
-    start_site(&world->sites[2]);
-    has(write_to(2, "wasmkv.set.b", "\"n\":2"), "\"acks\":1,\"sites\":1}");
+    begin_alone();
     start_site(&world->sites[2]);
     has(read_at(2, "wasmkv.get.b"), "\"n\":2");
     assert_int_equal(self_of(2).boot_class, DKV_BOOT_FRESH);
