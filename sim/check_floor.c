@@ -56,13 +56,6 @@ static void check_counted(struct sim_world *world, uint32_t site, uint32_t other
     }
 }
 
-static bool is_gathered(const struct sim_marks *marks, const struct sim_known *known)
-{
-    uint64_t home = known->origin >> 48;
-    return home >= 1 && home <= SIM_SITES_MAX &&
-           (known->origin & 0xffffffffffffu) <= marks->retired[home - 1];
-}
-
 static void check_applied(struct sim_world *world, uint32_t site, const struct sim_marks *before)
 {
     const struct sim_knowledge *knowledge = &world->model->knowledge;
@@ -79,7 +72,8 @@ static void check_applied(struct sim_world *world, uint32_t site, const struct s
             sim_trace_fail(world, "%s says that it has all up to %016llx, and lacks %016llx/%llu",
                            world->sites[site].name, (unsigned long long)said,
                            (unsigned long long)known->origin, (unsigned long long)known->seq);
-        } else if (lacks && is_gathered(now, known) && !is_gathered(before, known)) {
+        } else if (lacks && sim_model_retired(now, known->origin) &&
+                   !sim_model_retired(before, known->origin)) {
             sim_trace_fail(world, "%s gathers up an origin, and lacks %016llx/%llu",
                            world->sites[site].name, (unsigned long long)known->origin,
                            (unsigned long long)known->seq);
@@ -120,7 +114,7 @@ void sim_check_floor_new(struct sim_world *world, const struct sim_site *site,
             sim_trace_fail(world, "%s makes change %016llx/%llu, which is not after what %s said",
                            site->name, (unsigned long long)known->origin,
                            (unsigned long long)known->seq, world->sites[i].name);
-        } else if (is_gathered(marks, known)) {
+        } else if (sim_model_retired(marks, known->origin)) {
             sim_trace_fail(world, "%s makes change %016llx/%llu, whose origin %s has gathered up",
                            site->name, (unsigned long long)known->origin,
                            (unsigned long long)known->seq, world->sites[i].name);

@@ -43,10 +43,10 @@ static bool is_due(const struct sim_world *world, const struct sim_site *site,
 {
     uint32_t bit = (uint32_t)1 << site->index;
     bool told = site->store.lazy || join->is_new;
-    bool own_loss = (known->ever & bit) && !(known->held & bit) && told;
+    uint32_t own_losses = (known->ever & bit) && !(known->held & bit) && told ? 1 : 0;
     bool filled = known->kind == SIM_KNOWN_NOOP; /* the change itself is gone */
     return !filled && known->promised >= wanted(world) && known->promised_at < join->booted_at &&
-           losses(world, known) == (own_loss ? 1u : 0u) && known->promised > (own_loss ? 1u : 0u);
+           losses(world, known) == own_losses && known->promised > own_losses;
 }
 
 static void check_entry(struct sim_world *world, const struct sim_site *site,

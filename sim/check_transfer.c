@@ -151,13 +151,6 @@ static bool covered(const struct sim_world *world, const struct sim_site *site,
            gathered_at_donor(site, stamp.origin);
 }
 
-static bool gathered_up(const struct sim_world *world, uint32_t site, uint64_t origin)
-{
-    uint64_t home = origin >> 48;
-    return home >= 1 && home <= SIM_SITES_MAX &&
-           (origin & 0xffffffffffffu) <= world->model->marks[site].retired[home - 1];
-}
-
 static void check_stamp(struct sim_world *world, const struct sim_site *site, uint32_t key,
                         const char *bytes)
 {
@@ -165,7 +158,8 @@ static void check_stamp(struct sim_world *world, const struct sim_site *site, ui
     struct sim_version stamp = {sim_known_be(bytes, 8), sim_known_be(bytes + 8, 8)};
     uint32_t index = stamp.hlc > 0 ? sim_known_stamped(knowledge, stamp) : SIM_NOWHERE;
     bool held = index != SIM_NOWHERE && (knowledge->changes[index].held >> site->index & 1);
-    if (stamp.hlc > 0 && !held && !gathered_up(world, site->index, stamp.origin) &&
+    if (stamp.hlc > 0 && !held &&
+        !sim_model_retired(&world->model->marks[site->index], stamp.origin) &&
         !covered(world, site, stamp)) {
         sim_trace_fail(
             world, "%s has a record of k%u with the stamp %016llx%016llx, and not the change",

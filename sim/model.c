@@ -162,11 +162,11 @@ static struct sim_marks read_marks(const struct sim_item *now)
     return marks;
 }
 
-static bool is_retired(const struct sim_marks *marks, const struct sim_known *known)
+bool sim_model_retired(const struct sim_marks *marks, uint64_t origin)
 {
-    uint64_t home = known->origin >> 48;
+    uint64_t home = origin >> 48;
     return home >= 1 && home <= SIM_SITES_MAX &&
-           (known->origin & 0xffffffffffffu) <= marks->retired[home - 1];
+           (origin & 0xffffffffffffu) <= marks->retired[home - 1];
 }
 
 /* Of an origin that is gathered up a site has all that anybody has, feed and v/ or not. */
@@ -186,9 +186,10 @@ static void marks_changed(struct sim_world *world, struct sim_site *site, enum s
     for (uint32_t i = 0; i < knowledge->count; i++) {
         struct sim_known *known = &knowledge->changes[i];
         bool held = (known->held >> site->index & 1) != 0;
-        if (!held && known->held != 0 && is_retired(marks, known)) {
+        if (!held && known->held != 0 && sim_model_retired(marks, known->origin)) {
             sim_known_hold(knowledge, i, site->index);
-        } else if (held && is_retired(&before, known) && !is_retired(marks, known) &&
+        } else if (held && sim_model_retired(&before, known->origin) &&
+                   !sim_model_retired(marks, known->origin) &&
                    sim_known_origin(knowledge, known->origin)->prefix[site->index] < known->seq &&
                    !in_feed(site, known->origin, known->seq)) {
             change_gone(world, site, known);

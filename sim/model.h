@@ -121,6 +121,8 @@ void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt
 
 /* Whether every change that is left is at every site. ret_missing: one that is not (to be said). */
 bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uint32_t *ret_site);
+/* Whether what @marks says has the origin among those that are gathered up. */
+bool sim_model_retired(const struct sim_marks *marks, uint64_t origin);
 /* How many sites the group of @site has, as far as it knows. */
 uint32_t sim_model_members(const struct sim_site *site);
 /* Whether the store of @site is to be deleted, because it was taken out since that began. */

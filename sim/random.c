@@ -38,6 +38,11 @@ bool sim_random_chance(struct sim_random *random, uint64_t of_million)
     return of_million > 0 && sim_random_below(random, 1000000) < of_million;
 }
 
+bool sim_random_coin(struct sim_random *random, uint32_t percent)
+{
+    return sim_random_chance(random, (uint64_t)percent * 10000);
+}
+
 uint64_t sim_random_scaled(struct sim_random *random, uint64_t low, uint64_t high)
 {
     unsigned digits = 0;

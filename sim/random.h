@@ -20,6 +20,8 @@ uint64_t sim_random_below(struct sim_random *random, uint64_t below);
 uint64_t sim_random_range(struct sim_random *random, uint64_t low, uint64_t high);
 /* True @of_million times of a million. */
 bool sim_random_chance(struct sim_random *random, uint64_t of_million);
+/* True @percent times of a hundred. */
+bool sim_random_coin(struct sim_random *random, uint32_t percent);
 /* @low to @high, small ones as often as large ones: evenly in the number of binary digits. */
 uint64_t sim_random_scaled(struct sim_random *random, uint64_t low, uint64_t high);
 void sim_random_bytes(struct sim_random *random, void *ret_bytes, size_t len);

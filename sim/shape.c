@@ -21,28 +21,23 @@ const char *sim_fault_name(enum sim_fault fault)
     return names[fault];
 }
 
-static bool coin(struct sim_random *random, uint32_t percent)
-{
-    return sim_random_chance(random, (uint64_t)percent * 10000);
-}
-
 static void draw_sites(struct sim_shape *shape, struct sim_random *random)
 {
     static const uint32_t counts[] = {1, 2, 3, 3, 3, 4, 5, 5};
     static const char *const acks[] = {"1", "2", "2", "2", "3", "majority", "all"};
     shape->site_count = counts[sim_random_below(random, sizeof counts / sizeof counts[0])];
-    bool lazy_world = coin(random, 40);
-    bool late_world = coin(random, 25);
-    bool cuts = coin(random, 15);
-    shape->forging = coin(random, 12) && shape->site_count > 1;
-    shape->long_calm = coin(random, 15);
+    bool lazy_world = sim_random_coin(random, 40);
+    bool late_world = sim_random_coin(random, 25);
+    bool cuts = sim_random_coin(random, 15);
+    shape->forging = sim_random_coin(random, 12) && shape->site_count > 1;
+    shape->long_calm = sim_random_coin(random, 15);
     if (cuts && !shape->forging) {
         snprintf(shape->feed_max, sizeof shape->feed_max, "%u",
                  (unsigned)sim_random_scaled(random, 16, 200));
     }
     for (uint32_t i = 0; i < SIM_SITES_MAX; i++) {
-        shape->hosts_of[i] = coin(random, 20) ? 2 : 1;
-        shape->lazy[i] = lazy_world && coin(random, 60) && !shape->forging;
+        shape->hosts_of[i] = sim_random_coin(random, 20) ? 2 : 1;
+        shape->lazy[i] = lazy_world && sim_random_coin(random, 60) && !shape->forging;
         shape->start_ms[i] = (uint32_t)(late_world && i > 0 ? sim_random_below(random, 4000) : 0);
     }
     snprintf(shape->write_acks, sizeof shape->write_acks, "%s",
@@ -52,8 +47,8 @@ static void draw_sites(struct sim_shape *shape, struct sim_random *random)
 static void draw_behaviour(struct sim_shape *shape, struct sim_random *random)
 {
     static const uint32_t pauses[] = {0, 20000, 100000, 300000, 1000000};
-    shape->net_us = coin(random, 4) ? sim_random_range(random, 80 * SIM_MS, 250 * SIM_MS)
-                                    : sim_random_scaled(random, 200, 80 * SIM_MS);
+    shape->net_us = sim_random_coin(random, 4) ? sim_random_range(random, 80 * SIM_MS, 250 * SIM_MS)
+                                               : sim_random_scaled(random, 200, 80 * SIM_MS);
     shape->read_us = sim_random_scaled(random, 20, 2 * SIM_MS);
     shape->commit_us = sim_random_scaled(random, 100, 10 * SIM_MS);
     /* Time enough for a way there, a commit and a way back on a good day. */
@@ -71,24 +66,25 @@ static void draw_clients(struct sim_shape *shape, struct sim_random *random)
     static const uint32_t raw[] = {0, 200000, 600000};
     shape->client_count = (uint32_t)sim_random_range(random, 1, SIM_CLIENTS_MAX);
     shape->key_count = (uint32_t)sim_random_scaled(random, 2, SIM_KEYS_MAX);
-    shape->think_us = coin(random, 10) ? sim_random_scaled(random, 20 * SIM_MS, 200 * SIM_MS)
-                                       : sim_random_range(random, 100 * SIM_MS, 1500 * SIM_MS);
+    shape->think_us = sim_random_coin(random, 10)
+                          ? sim_random_scaled(random, 20 * SIM_MS, 200 * SIM_MS)
+                          : sim_random_range(random, 100 * SIM_MS, 1500 * SIM_MS);
     for (uint32_t i = 0; i < SIM_OP_KINDS; i++) {
-        bool left_out = i != SIM_OP_SET && coin(random, 20);
+        bool left_out = i != SIM_OP_SET && sim_random_coin(random, 20);
         shape->weight[i] = left_out ? 0 : usual[i] * (uint32_t)sim_random_range(random, 1, 4);
     }
     shape->raw_chance = raw[sim_random_below(random, sizeof raw / sizeof raw[0])];
-    shape->condition_chance = coin(random, 60) ? 300000 : 0;
+    shape->condition_chance = sim_random_coin(random, 60) ? 300000 : 0;
     for (uint32_t i = 0; i < SIM_CLIENTS_MAX; i++) {
         shape->client_site[i] = (uint32_t)sim_random_below(random, shape->site_count);
     }
-    shape->sessions = coin(random, 50);
+    shape->sessions = sim_random_coin(random, 50);
 }
 
 /* The amount and the length of a window. */
 static void draw_window(struct sim_window *window, struct sim_random *random)
 {
-    bool is_long = coin(random, 40);
+    bool is_long = sim_random_coin(random, 40);
     sim_us length = is_long ? sim_random_range(random, 2 * SIM_S, 10 * SIM_S)
                             : sim_random_scaled(random, 100 * SIM_MS, 8 * SIM_S);
     window->amount = 0;
@@ -114,7 +110,7 @@ static void draw_window(struct sim_window *window, struct sim_random *random)
         break;
     case SIM_FAULT_CLOCK_STEP:
         window->amount = sim_random_scaled(random, 10, 3600 * 1000) * 1000;
-        window->amount += coin(random, 50);
+        window->amount += sim_random_coin(random, 50);
         break;
     case SIM_FAULT_CLOCK_DRIFT:
         window->amount = sim_random_scaled(random, 2, 500);
@@ -159,7 +155,7 @@ static void draw_faults(struct sim_shape *shape, struct sim_random *random)
     shape->faults_us = sim_random_scaled(random, 3 * SIM_S, 30 * SIM_S);
     uint32_t percent = (uint32_t)sim_random_range(random, 5, 60);
     for (uint32_t fault = 0; fault < SIM_FAULTS; fault++) {
-        bool on = coin(random, percent) || fault == SIM_FAULT_STORE_FORGED;
+        bool on = sim_random_coin(random, percent) || fault == SIM_FAULT_STORE_FORGED;
         uint64_t count = sim_random_scaled(random, 1, 1 + shape->faults_us / (2 * SIM_S));
         on = on && may_happen(shape, fault);
         for (uint64_t i = 0; i < count; i++) {

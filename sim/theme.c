@@ -19,11 +19,6 @@ const char *sim_theme_name(enum sim_theme theme)
 
 /* --- parts -------------------------------------------------------------------------------------------- */
 
-static bool coin(struct sim_random *random, uint32_t percent)
-{
-    return sim_random_chance(random, (uint64_t)percent * 10000);
-}
-
 static sim_us between_ms(struct sim_random *random, uint64_t low, uint64_t high)
 {
     return sim_random_range(random, low, high) * SIM_MS;
@@ -52,7 +47,7 @@ static void thin(struct sim_shape *shape, struct sim_random *random, uint32_t pe
         bool loses = (SIM_FAULTS_OF_LOSS & SIM_FAULT_BIT(window->fault)) != 0;
         bool forges = window->fault == SIM_FAULT_STORE_FORGED;
         bool fits = (!forges || shape->forging) && (!loses || !shape->forging);
-        if (coin(random, percent) && fits && window->from < shape->faults_us) {
+        if (sim_random_coin(random, percent) && fits && window->from < shape->faults_us) {
             shape->windows[kept] = *window;
             shape->windows[kept].site %= shape->site_count;
             shape->windows[kept++].other %= shape->site_count;
@@ -196,7 +191,7 @@ static void lose_letters(struct sim_shape *shape, struct sim_random *random, uin
 {
     struct sim_window window = {.fault = SIM_FAULT_LOSS, .until = shape->faults_us};
     window.amount = sim_random_range(random, 30000, 250000);
-    if (coin(random, percent)) {
+    if (sim_random_coin(random, percent)) {
         add(shape, &window);
     }
 }
@@ -229,7 +224,7 @@ static void left_behind(struct sim_shape *shape, struct sim_random *random)
         for (uint64_t j = sim_random_below(random, 5); j > 0; j--) {
             disturb(shape, random, until + sim_random_scaled(random, 50 * SIM_MS, 4 * SIM_S));
         }
-        from = coin(random, 50) ? until : from + between_ms(random, 0, 2000);
+        from = sim_random_coin(random, 50) ? until : from + between_ms(random, 0, 2000);
     }
 }
 
@@ -237,7 +232,7 @@ static void left_behind(struct sim_shape *shape, struct sim_random *random)
 static void old_copy(struct sim_shape *shape, struct sim_random *random)
 {
     uint64_t count = 1 + sim_random_below(random, 3);
-    if (coin(random, 50)) {
+    if (sim_random_coin(random, 50)) {
         set_feed(shape, random, 60);
     }
     set_clients(shape, random, 50, 400);
@@ -249,7 +244,7 @@ static void old_copy(struct sim_shape *shape, struct sim_random *random)
         sim_us from = between_ms(random, 8000, 25000);
         uint32_t site = any_site(shape, random);
         add_fault(shape, SIM_FAULT_STORE_RESTORE, site, from, from + between_ms(random, 50, 4000));
-        if (coin(random, 30)) {
+        if (sim_random_coin(random, 30)) {
             disturb(shape, random, from + between_ms(random, 0, 3000));
         }
     }
@@ -260,10 +255,10 @@ static void old_copy(struct sim_shape *shape, struct sim_random *random)
 static void handover(struct sim_shape *shape, struct sim_random *random)
 {
     uint32_t out = any_site(shape, random);
-    set_lazy(shape, coin(random, 60));
+    set_lazy(shape, sim_random_coin(random, 60));
     set_acks(shape, random);
     set_clients(shape, random, 40, 400);
-    if (coin(random, 40)) {
+    if (sim_random_coin(random, 40)) {
         set_feed(shape, random, 60);
     }
     shape->faults_us = between_ms(random, 8000, 20000);
@@ -274,15 +269,15 @@ static void handover(struct sim_shape *shape, struct sim_random *random)
         uint32_t next = another_site(shape, random, out);
         take_away(shape, random, out, at, at + turn);
         at += turn;
-        if (coin(random, 70)) {
+        if (sim_random_coin(random, 70)) {
             uint32_t site = another_site(shape, random, next);
             break_site(shape, random, site, at);
-            if (coin(random, 50)) {
+            if (sim_random_coin(random, 50)) {
                 sim_us again = at + between_ms(random, 300, 3000);
                 stop_site(shape, site, again, again + between_ms(random, 50, 500));
             }
         }
-        if (coin(random, 20)) {
+        if (sim_random_coin(random, 20)) {
             disturb(shape, random, at);
         }
         out = next;
@@ -292,7 +287,7 @@ static void handover(struct sim_shape *shape, struct sim_random *random)
 /* Sites that take themselves to be alone, and then meet. */
 static void strangers(struct sim_shape *shape, struct sim_random *random)
 {
-    if (coin(random, 50)) {
+    if (sim_random_coin(random, 50)) {
         set_feed(shape, random, 40);
     }
     set_acks(shape, random);
@@ -301,8 +296,9 @@ static void strangers(struct sim_shape *shape, struct sim_random *random)
     shape->faults_us = between_ms(random, 6000, 16000);
     thin(shape, random, 10);
     for (uint32_t i = 0; i < shape->site_count; i++) {
-        shape->start_ms[i] = coin(random, 30) ? (uint32_t)sim_random_below(random, 4000) : 0;
-        if (coin(random, 60)) {
+        shape->start_ms[i] =
+            sim_random_coin(random, 30) ? (uint32_t)sim_random_below(random, 4000) : 0;
+        if (sim_random_coin(random, 60)) {
             add_fault(shape, SIM_FAULT_ISOLATE, i, 0, between_ms(random, 3000, 9000));
         }
     }
@@ -312,13 +308,13 @@ static void strangers(struct sim_shape *shape, struct sim_random *random)
 static void roaming(struct sim_shape *shape, struct sim_random *random)
 {
     uint64_t count = sim_random_range(random, 5, 20);
-    bool shared = coin(random, 50);
+    bool shared = sim_random_coin(random, 50);
     set_clients(shape, random, 20, 120);
     set_acks(shape, random);
     shape->key_count = (uint32_t)sim_random_range(random, 1, 6);
     shape->roams = true;
-    shape->sessions = coin(random, 80);
-    shape->condition_chance = coin(random, 60) ? 500000 : 0;
+    shape->sessions = sim_random_coin(random, 80);
+    shape->condition_chance = sim_random_coin(random, 60) ? 500000 : 0;
     shape->faults_us = between_ms(random, 3000, 8000);
     thin(shape, random, 20);
     if (shared) {
@@ -333,8 +329,9 @@ static void roaming(struct sim_shape *shape, struct sim_random *random)
         window.other = any_site(shape, random);
         window.from = sim_random_below(random, shape->faults_us);
         window.until = window.from + between_ms(random, 200, 2500);
-        window.fault = coin(random, 30) ? SIM_FAULT_CLOG : window.fault;
-        window.fault = shared && coin(random, 40) ? SIM_FAULT_STORE_UNKNOWN : window.fault;
+        window.fault = sim_random_coin(random, 30) ? SIM_FAULT_CLOG : window.fault;
+        window.fault =
+            shared && sim_random_coin(random, 40) ? SIM_FAULT_STORE_UNKNOWN : window.fault;
         window.amount = window.fault == SIM_FAULT_STORE_UNKNOWN ? 200000 : 0;
         add(shape, &window);
     }
@@ -343,7 +340,7 @@ static void roaming(struct sim_shape *shape, struct sim_random *random)
 /* Messages that come when their sender has been killed, has lost what they say, and is back. */
 static void stragglers(struct sim_shape *shape, struct sim_random *random)
 {
-    set_lazy(shape, coin(random, 80));
+    set_lazy(shape, sim_random_coin(random, 80));
     set_acks(shape, random);
     set_clients(shape, random, 80, 300);
     shape->net_us = sim_random_range(random, 200, 10 * SIM_MS);
@@ -357,7 +354,7 @@ static void stragglers(struct sim_shape *shape, struct sim_random *random)
         slow.amount = between_ms(random, 500, 5000);
         add(shape, &slow);
         sim_us killed = slow.until + between_ms(random, 0, 100);
-        if (coin(random, 70)) {
+        if (sim_random_coin(random, 70)) {
             sim_us until = killed + between_ms(random, 20, 300);
             add_fault(shape, SIM_FAULT_STORE_KILL, site, killed, killed + 10 * SIM_MS);
             stop_site(shape, site, killed, until);
@@ -386,15 +383,15 @@ static void run_ahead(struct sim_shape *shape, struct sim_random *random)
 static void unheard(struct sim_shape *shape, struct sim_random *random)
 {
     uint64_t count = 1 + sim_random_below(random, 2);
-    if (coin(random, 70)) {
+    if (sim_random_coin(random, 70)) {
         set_feed(shape, random, 40);
     }
-    set_lazy(shape, coin(random, 40));
+    set_lazy(shape, sim_random_coin(random, 40));
     set_acks(shape, random);
     set_clients(shape, random, 50, 400);
     set_rests(shape, random);
     shape->faults_us = between_ms(random, 14000, 26000);
-    shape->long_calm = coin(random, 40);
+    shape->long_calm = sim_random_coin(random, 40);
     thin(shape, random, 10);
     lose_letters(shape, random, 40);
     for (uint64_t i = 0; i < count; i++) {
@@ -402,7 +399,7 @@ static void unheard(struct sim_shape *shape, struct sim_random *random)
         take_away(shape, random, any_site(shape, random), from,
                   from + between_ms(random, 6000, 15000));
     }
-    if (coin(random, 40)) {
+    if (sim_random_coin(random, 40)) {
         run_ahead(shape, random);
     }
     for (uint64_t i = sim_random_below(random, 5); i > 0; i--) {
@@ -415,14 +412,14 @@ static void forged(struct sim_shape *shape, struct sim_random *random)
 {
     uint64_t count = sim_random_range(random, 3, 10);
     /* What two sites have can be told by feeds only that have everything. */
-    bool stamps = coin(random, 60);
+    bool stamps = sim_random_coin(random, 60);
     shape->forging = true;
     shape->feed_max[0] = '\0';
     set_lazy(shape, false);
     set_clients(shape, random, 50, 400);
     set_rests(shape, random);
     shape->faults_us = between_ms(random, 8000, 20000);
-    shape->long_calm = coin(random, 40);
+    shape->long_calm = sim_random_coin(random, 40);
     thin(shape, random, stamps ? 0 : 20);
     for (uint64_t i = 0; i < count; i++) {
         struct sim_window window = {.fault = SIM_FAULT_STORE_FORGED};
@@ -436,7 +433,7 @@ static void forged(struct sim_shape *shape, struct sim_random *random)
 
 void sim_theme_draw(struct sim_shape *shape, struct sim_random *random, uint32_t sites)
 {
-    bool themed = coin(random, THEMED_PERCENT);
+    bool themed = sim_random_coin(random, THEMED_PERCENT);
     enum sim_theme theme = (enum sim_theme)(1 + sim_random_below(random, SIM_THEMES - 1));
     if (!themed || sites == 1) {
         return;
