@@ -355,6 +355,8 @@ static enum hr_err env_config(void *arg, struct hr_str key, struct hr_arena *are
         value = call->world->shape->ack_timeout_ms;
     } else if (hr_str_eq(key, HR_STR("feed-max")) && call->world->shape->feed_max[0]) {
         value = call->world->shape->feed_max;
+    } else if (hr_str_eq(key, HR_STR("members")) && call->world->shape->members[0]) {
+        value = call->world->shape->members;
     } else if (hr_str_eq(key, HR_STR("store-durability"))) {
         value = host->found_lossy || host->losses > 0 ? "lazy" : "sync";
     }

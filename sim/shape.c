@@ -6,7 +6,7 @@
 #include "sim/random.h"
 #include "sim/theme.h"
 
-enum { STREAM_SHAPE = 1, STREAM_FAULTS = 2, STREAM_THEME = 3 };
+enum { STREAM_SHAPE = 1, STREAM_FAULTS = 2, STREAM_THEME = 3, STREAM_NAMES = 4 };
 
 #define BACKUP_US (2 * SIM_S)
 
@@ -171,6 +171,15 @@ static void draw_faults(struct sim_shape *shape, struct sim_random *random)
     }
 }
 
+/* Who begins alone knows of nobody. */
+static void draw_names(struct sim_shape *shape, struct sim_random *random)
+{
+    static const char ids[] = "1,2,3,4,5";
+    bool named = sim_random_coin(random, 85) && shape->theme != SIM_THEME_STRANGERS;
+    size_t bytes = named ? 2 * (size_t)shape->site_count : 1;
+    snprintf(shape->members, bytes, "%s", ids);
+}
+
 void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t sites)
 {
     struct sim_random random = sim_random_of(seed, STREAM_SHAPE);
@@ -183,4 +192,6 @@ void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t sites)
     draw_faults(ret_shape, &random);
     random = sim_random_of(seed, STREAM_THEME);
     sim_theme_draw(ret_shape, &random, sites);
+    random = sim_random_of(seed, STREAM_NAMES);
+    draw_names(ret_shape, &random);
 }

@@ -105,6 +105,7 @@ struct sim_shape {
     char write_acks[16];
     char ack_timeout_ms[16];
     char feed_max[16]; /* empty: as the core has it */
+    char members[16];  /* ids of all sites, as a manifest names them; empty: it does not */
     /* the world on a good day */
     sim_us net_us;  /* one way between sites, at least; half as much more at random */
     sim_us read_us; /* a store's answer */

@@ -426,19 +426,28 @@ static void batch_names_what_is_wrong_in_the_configuration(void **state)
 {
     (void)state;
     static const struct {
-        const char *site, *site_id, *write_acks, *nonce, *feed_max, *key;
+        const char *site, *site_id, *write_acks, *nonce, *feed_max, *key, *members;
     } rows[] = {
-        {NULL, NULL, NULL, FAKE_NONCE, NULL, "site must be"},
-        {"", NULL, NULL, FAKE_NONCE, NULL, "site must be"},
-        {"here", "0", NULL, FAKE_NONCE, NULL, "site-id must be"},
-        {"here", "65536", NULL, FAKE_NONCE, NULL, "site-id must be"},
-        {"he re", NULL, NULL, FAKE_NONCE, NULL, "site must be"},
-        {"here", "1", "33", FAKE_NONCE, NULL, "write-acks must be"},
-        {"here", "1", "some", FAKE_NONCE, NULL, "write-acks must be"},
-        {"here", NULL, NULL, NULL, NULL, "boot-nonce must be"},
-        {"here", NULL, NULL, "00", NULL, "boot-nonce must be"},
-        {"here", NULL, NULL, "000102030405060708090a0b0c0d0e0F", NULL, "boot-nonce must be"},
-        {"here", NULL, NULL, FAKE_NONCE, "15", "feed-max must be"},
+        {NULL, NULL, NULL, FAKE_NONCE, NULL, "site must be", NULL},
+        {"", NULL, NULL, FAKE_NONCE, NULL, "site must be", NULL},
+        {"here", "0", NULL, FAKE_NONCE, NULL, "site-id must be", NULL},
+        {"here", "65536", NULL, FAKE_NONCE, NULL, "site-id must be", NULL},
+        {"he re", NULL, NULL, FAKE_NONCE, NULL, "site must be", NULL},
+        {"here", "1", "33", FAKE_NONCE, NULL, "write-acks must be", NULL},
+        {"here", "1", "some", FAKE_NONCE, NULL, "write-acks must be", NULL},
+        {"here", NULL, NULL, NULL, NULL, "boot-nonce must be", NULL},
+        {"here", NULL, NULL, "00", NULL, "boot-nonce must be", NULL},
+        {"here", NULL, NULL, "000102030405060708090a0b0c0d0e0F", NULL, "boot-nonce must be", NULL},
+        {"here", NULL, NULL, FAKE_NONCE, "15", "feed-max must be", NULL},
+        {"here", NULL, NULL, FAKE_NONCE, NULL, "members must be", ""},
+        {"here", NULL, NULL, FAKE_NONCE, NULL, "members must be", "1,,3"},
+        {"here", NULL, NULL, FAKE_NONCE, NULL, "members must be", "1,2,"},
+        {"here", NULL, NULL, FAKE_NONCE, NULL, "members must be", "1, 2"},
+        {"here", NULL, NULL, FAKE_NONCE, NULL, "members must be", "0"},
+        {"here", NULL, NULL, FAKE_NONCE, NULL, "members must be", "1,65536"},
+        {"here", NULL, NULL, FAKE_NONCE, NULL, "members must be",
+         "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,"
+         "33"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         fake.site = rows[i].site;
@@ -446,6 +455,7 @@ static void batch_names_what_is_wrong_in_the_configuration(void **state)
         fake.write_acks = rows[i].write_acks;
         fake.nonce = rows[i].nonce;
         fake.feed_max = rows[i].feed_max;
+        fake.members = rows[i].members;
         send_all((const struct pair[]){{"wasmkv.set.a", "{}"}, {"wasmkv.get", ""}, {NULL, NULL}});
         replied(0, rows[i].key);
         replied(1, "\"code\":\"unavailable\"");
@@ -517,7 +527,7 @@ static void batch_of_a_group_fails_without_its_ships(void **state)
     fake_send(&fake, "wasmkv.set.b", "{}");
     fake_forget_replies(&fake);
     fake.fault = FAKE_REFUSED;
-    fake.fault_at = fake.calls + 16;
+    fake.fault_at = fake.calls + 17;
     dkv_batch_handle(&env, &message, 1, &outcome);
     assert_int_equal(outcome.err, HR_IO);
     assert_int_equal(fake.reply_count, 0);

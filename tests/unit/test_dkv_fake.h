@@ -68,6 +68,7 @@ struct fake {
     bool others_alive;
     const char *nonce;
     const char *feed_max;
+    const char *members;
     const char *write_acks;
     const char *ack_timeout_ms;
     const char *join;
@@ -603,10 +604,12 @@ static inline enum hr_err fake_config(void *arg, struct hr_str key, struct hr_ar
                                       struct hr_str *ret_value, struct hr_diag *diag)
 {
     struct fake *fake = arg;
-    const char *names[] = {"site",       "site-id",        "boot-nonce", "feed-max",
-                           "write-acks", "ack-timeout-ms", "join",       "store-durability"};
-    const char *values[] = {fake->site,       fake->site_id,        fake->nonce, fake->feed_max,
-                            fake->write_acks, fake->ack_timeout_ms, fake->join,  fake->durability};
+    const char *names[] = {"site",           "site-id", "boot-nonce",
+                           "feed-max",       "members", "write-acks",
+                           "ack-timeout-ms", "join",    "store-durability"};
+    const char *values[] = {fake->site,           fake->site_id, fake->nonce,
+                            fake->feed_max,       fake->members, fake->write_acks,
+                            fake->ack_timeout_ms, fake->join,    fake->durability};
     if (fake_fails(fake_begin(fake))) {
         return hr_diag_set(diag, HR_IO, "fake: config failed");
     }

@@ -186,6 +186,37 @@ static void join_of_a_site_that_was_alone_and_restarted(void **state)
     has(read_at(2, "wasmkv.get.a"), "\"n\":1");
 }
 
+/* Two whose stores are lost have forgotten a third one that is away; where the manifest names it, they wait for it. */
+static void join_waits_for_whom_the_manifest_names(void **state)
+{
+    (void)state;
+    for (unsigned named = 0; named < 2; named++) {
+        release_world(world);
+        world = new_serving_world(11, 3);
+        write_to(2, "wasmkv.set.a", "\"n\":1");
+        world->sites[2].up = false;
+        for (unsigned i = 0; i < 2; i++) {
+            lose_store(i);
+            world->seen[i][2] = false;
+            world->sites[i].fake.members = named ? "1,2,3" : NULL;
+        }
+        start_site(&world->sites[0]);
+        start_site(&world->sites[1]);
+        for (unsigned i = 0; i < 10; i++) {
+            tick_all();
+            world->now_ms += 1000;
+        }
+        assert_int_equal(serves(&world->sites[0]), !named);
+        assert_int_equal(serves(&world->sites[1]), !named);
+    }
+    has(read_at(0, "wasmkv.get"), "it waits for those with the ids 3");
+    memset(world->seen, 1, sizeof world->seen);
+    start_site(&world->sites[2]);
+    let_serve(world);
+    has(read_at(0, "wasmkv.get.a"), "\"n\":1");
+    has(read_at(1, "wasmkv.get.a"), "\"n\":1");
+}
+
 /* One whose clock is far ahead is not waited for if nothing is lacking of what it has, nor does it lift the clock;
  * a site of which something is lacking is left out when the others suffice, after a long time. */
 static void join_beside_a_clock_that_is_ahead(void **state)
@@ -350,12 +381,19 @@ static void join_goes_beyond_what_others_know(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(join_waits_for_what_others_have),    CASE(join_needs_a_quorum),
-        CASE(join_goes_by_the_configuration),     CASE(join_of_several_new_sites),
-        CASE(join_of_a_site_that_was_alone),      CASE(join_of_a_site_that_was_alone_and_restarted),
-        CASE(join_beside_a_clock_that_is_ahead),  CASE(join_finds_out_an_old_copy),
-        CASE(join_waits_for_host_and_transfer),   CASE(join_says_what_it_waits_for),
-        CASE(join_needs_sites_that_lost_nothing), CASE(join_goes_beyond_what_others_know),
+        CASE(join_waits_for_what_others_have),
+        CASE(join_needs_a_quorum),
+        CASE(join_goes_by_the_configuration),
+        CASE(join_of_several_new_sites),
+        CASE(join_of_a_site_that_was_alone),
+        CASE(join_of_a_site_that_was_alone_and_restarted),
+        CASE(join_waits_for_whom_the_manifest_names),
+        CASE(join_beside_a_clock_that_is_ahead),
+        CASE(join_finds_out_an_old_copy),
+        CASE(join_waits_for_host_and_transfer),
+        CASE(join_says_what_it_waits_for),
+        CASE(join_needs_sites_that_lost_nothing),
+        CASE(join_goes_beyond_what_others_know),
     };
     return cmocka_run_group_tests_name("dkv_join", tests, NULL, NULL);
 }

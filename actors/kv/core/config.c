@@ -1,6 +1,7 @@
 /* Reads the configuration and checks every value. */
 #include "actors/kv/core/config.h"
 
+#include "actors/kv/core/group.h"
 #include "actors/kv/core/text.h"
 
 static enum hr_err wrong(struct hr_str key, const char *must, struct hr_diag *diag)
@@ -95,6 +96,31 @@ static enum hr_err wants(const struct dkv_env *env, struct hr_arena *arena,
     return HR_OK;
 }
 
+/* The sites that are named; of this one's nothing is noted. */
+static enum hr_err members(const struct dkv_env *env, struct hr_arena *arena,
+                           struct dkv_config *config, struct hr_diag *diag)
+{
+    const struct hr_str key = HR_STR("members");
+    struct hr_str text;
+    size_t count = 0;
+    enum hr_err err = env->config(env->arg, key, arena, &text, diag);
+    if (err) {
+        return err == HR_NOT_FOUND ? HR_OK : err;
+    }
+    for (size_t at = 0; at <= text.len; count++) {
+        uint64_t id;
+        size_t comma = hr_str_find(text, ',', at);
+        size_t end = comma == SIZE_MAX ? text.len : comma;
+        if (!hr_str_to_u64(hr_str_of(text.ptr + at, end - at), &id) || id < 1 || id > UINT16_MAX ||
+            count == DKV_MEMBERS_MAX) {
+            return wrong(key, "32 ids of sites at most, 1 to 65535, with commas", diag);
+        }
+        dkv_group_note(config, (uint16_t)id);
+        at = end + 1;
+    }
+    return HR_OK;
+}
+
 /* One of two words; @ret_second keeps its default if the key is not set. */
 static enum hr_err choice(const struct dkv_env *env, struct hr_str key,
                           const struct hr_str words[2], struct hr_arena *arena, bool *ret_second,
@@ -163,6 +189,9 @@ enum hr_err dkv_config_read(const struct dkv_env *env, struct hr_arena *arena,
         err = dkv_config_nonce(env, arena, &ret_config->nonce, diag);
     }
     ret_config->site_id = (uint16_t)site_id;
+    if (!err) {
+        err = members(env, arena, ret_config, diag);
+    }
     ret_config->feed_max = feed_max;
     ret_config->ack_timeout_ms = (uint32_t)timeout_ms;
     ret_config->join_timeout_ms = (uint32_t)join_ms;

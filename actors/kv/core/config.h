@@ -13,8 +13,10 @@
  *   join-timeout-ms how long it waits for others that are slow, 100 to 600000; 3000 if not set
  *   store-durability  `sync`: the store has all that was ever committed, `lazy`: maybe not the newest; sync
  *                   if not set. The host says so, and it is read anew at each boot of the site
+ *   members         ids of sites that there are, this one may be among them, with commas; none if not set. They are
+ *                   members whether they were ever heard or not, so that no store can forget them
  *
- * Which other sites there are is the host's to say, and comes beside it (group.h).
+ * Which other sites there are besides is the host's to say, and comes beside it (group.h).
  * Must not know: the store. */
 #ifndef DKV_CONFIG_H
 #define DKV_CONFIG_H
