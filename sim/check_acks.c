@@ -12,6 +12,7 @@
 
 /* In the place of a change: one of several. */
 #define AMBIGUOUS (SIM_NOWHERE - 1)
+#define PULLED_BYTES 16u /* before the changes of an APPLY */
 
 static uint32_t ones(uint32_t bits)
 {
@@ -216,10 +217,12 @@ void sim_check_acks_published(struct sim_world *world, const struct sim_call *ca
         check_reply(world, call, letter);
     } else if (hr_str_starts(letter->subject, HR_STR("_INBOX.s"))) {
         const struct sim_call *asker = sim_call_of_inbox(world, letter->subject);
-        if (asker && asker->asked &&
-            (hr_str_ends(asker->asked->subject, HR_STR(".w")) ||
-             hr_str_ends(asker->asked->subject, HR_STR(".apply")))) {
-            check_ack(world, &world->sites[call->host->site], letter->body, asker->asked->body);
+        const struct sim_letter *asked = asker ? asker->asked : NULL;
+        struct sim_site *site = &world->sites[call->host->site];
+        if (asked && hr_str_ends(asked->subject, HR_STR(".w"))) {
+            check_ack(world, site, letter->body, asked->body);
+        } else if (asked && hr_str_ends(asked->subject, HR_STR(".apply"))) {
+            check_ack(world, site, letter->body, hr_str_from(asked->body, PULLED_BYTES));
         }
     }
 }

@@ -10,6 +10,7 @@
 #include "sim/request.h"
 #include "sim/trace.h"
 
+#define QUESTIONS_US (2 * SIM_S)
 #define STEP_US (250 * SIM_MS)
 #define CALM_WRITES_MAX 8u
 /* Of v/, where some of the numbers are missing (docs/storage.md). */
@@ -142,9 +143,11 @@ static void compare(struct sim_world *world)
     }
 }
 
-/* Until nobody is still busy with anything of before: ships wait for acks of their own. */
+/* Until all have asked each other once more, as some may doubt what others send until then (fence.h of the core), and nobody
+ * is still busy with anything of before: ships wait for acks of their own. */
 static void rest(struct sim_world *world)
 {
+    sim_world_run(world, world->now + QUESTIONS_US);
     sim_us end = world->now + SIM_CALL_US;
     while (!world->failed && sim_fibers_alive(world->fibers) > 0 && world->now < end) {
         sim_world_run(world, world->now + 20 * SIM_MS);

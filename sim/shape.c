@@ -171,13 +171,33 @@ static void draw_faults(struct sim_shape *shape, struct sim_random *random)
     }
 }
 
-/* Who begins alone knows of nobody. */
+/* Nobody forgets anybody. */
+static void lose_nothing(struct sim_shape *shape)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < shape->window_count; i++) {
+        enum sim_fault fault = shape->windows[i].fault;
+        if (fault != SIM_FAULT_STORE_LOSS && fault != SIM_FAULT_STORE_RESTORE) {
+            shape->windows[kept++] = shape->windows[i];
+        }
+    }
+    shape->window_count = kept;
+    for (uint32_t i = 0; i < SIM_SITES_MAX; i++) {
+        shape->lazy[i] = false;
+    }
+}
+
+/* Who begins alone knows of nobody. Where sites are not named, one that has lost its store while another is away does not
+ * know who there is, and nothing can be claimed of what it does with a third. */
 static void draw_names(struct sim_shape *shape, struct sim_random *random)
 {
     static const char ids[] = "1,2,3,4,5";
     bool named = sim_random_coin(random, 85) && shape->theme != SIM_THEME_STRANGERS;
     size_t bytes = named ? 2 * (size_t)shape->site_count : 1;
     snprintf(shape->members, bytes, "%s", ids);
+    if (!named && shape->site_count > 2) {
+        lose_nothing(shape);
+    }
 }
 
 void sim_shape_draw(struct sim_shape *ret_shape, uint64_t seed, uint32_t sites)

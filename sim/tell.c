@@ -28,9 +28,10 @@ static void tell_item(struct sim_world *world, uint32_t site, const struct sim_i
     if (hr_str_starts(key, HR_STR("v/"))) {
         tell_progress(world, site, key, value);
     } else if (hr_str_starts(key, HR_STR("h/"))) {
-        sim_trace_say(world, site, "%.*s: heard of %012llx, out up to %012llx", SIM_ARG(key),
+        sim_trace_say(world, site, "%.*s: heard of %012llx, out up to %012llx%s", SIM_ARG(key),
                       (unsigned long long)number(value, 1, 8),
-                      (unsigned long long)number(value, 9, 8));
+                      (unsigned long long)number(value, 9, 8),
+                      number(value, 25, 1) ? ", doubtful" : "");
     } else if (hr_str_eq(key, HR_STR("m/self"))) {
         sim_trace_say(
             world, site, "m/self: origin %016llx, state %llu, class %llu, since %012llx",

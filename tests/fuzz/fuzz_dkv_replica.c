@@ -121,6 +121,10 @@ static void survive(struct fake *fake, struct hr_arena *arena, struct hr_str byt
     }
     HR_ASSERT(dkv_parcel_encode(&parcel, arena, &body) == HR_OK);
     send_one(fake, subjects[0], body);
+    const struct dkv_pulled pulled = {check_be(fake_get(fake, "m/ctr"), 1, 8),
+                                      bytes.len % 2 ? DKV_INC_MAX : 0, body};
+    HR_ASSERT(dkv_pulled_encode(&pulled, arena, &body) == HR_OK);
+    send_one(fake, subjects[1], body);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -133,6 +137,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hr_arena_init(&arena, 0);
     fake.sites = "4";
     fake.page_max = 3;
+    if (data[2] % 8 > 0) {
+        fake_serve(
+            &fake); /* else it takes nothing as it happens of sites that it has never heard */
+    }
     fake.fault_at = data[0] + 1u;
     fake.fault = (enum fake_fault)(data[1] % FAKE_FAULTS);
     if (data[2] % 16 == 15) {

@@ -142,17 +142,12 @@ static inline struct hr_str made_change(struct hr_arena *arena, dkv_origin origi
     return bytes;
 }
 
-/* Hands changes to @site in one message to @subject. Returns how many of them it says it holds; -1: it gives
- * no answer. */
-static inline int hand_over(unsigned site, const char *subject, struct hr_arena *arena,
-                            struct hr_str *changes, size_t count)
+/* Hands @body to @site. Returns how many of its changes the site says it holds; -1: it gives no answer. */
+static inline int deliver(unsigned site, const char *subject, struct hr_str body)
 {
-    const struct dkv_parcel parcel = {.changes = changes, .count = count};
-    struct hr_str body;
     struct dkv_ack ack;
     struct hr_diag diag;
     int held_count = 0;
-    assert_int_equal(dkv_parcel_encode(&parcel, arena, &body), HR_OK);
     struct inbox *inbox = open_inbox(&world->sites[site]);
     const struct dkv_message message = {hr_str_c(subject), body, hr_str_c(inbox->name)};
     handle(&world->sites[site], &message, 1);
@@ -167,6 +162,28 @@ static inline int hand_over(unsigned site, const char *subject, struct hr_arena 
     }
     close_inbox(world);
     return held_count;
+}
+
+/* Hands over changes that were pulled. @pulled: all but them. */
+static inline int hand_over_pulled(unsigned site, const struct dkv_pulled *pulled,
+                                   struct hr_arena *arena, struct hr_str *changes, size_t count)
+{
+    const struct dkv_parcel parcel = {.changes = changes, .count = count};
+    struct dkv_pulled whole = *pulled;
+    struct hr_str body;
+    assert_int_equal(dkv_parcel_encode(&parcel, arena, &whole.changes), HR_OK);
+    assert_int_equal(dkv_pulled_encode(&whole, arena, &body), HR_OK);
+    return deliver(site, "_LOCAL.wasmkv.default.apply", body);
+}
+
+/* Hands over changes as they happen. */
+static inline int hand_over(unsigned site, struct hr_arena *arena, struct hr_str *changes,
+                            size_t count)
+{
+    const struct dkv_parcel parcel = {.changes = changes, .count = count};
+    struct hr_str body;
+    assert_int_equal(dkv_parcel_encode(&parcel, arena, &body), HR_OK);
+    return deliver(site, "wasmkv.peer.default.w", body);
 }
 
 /* --- what a site has ---------------------------------------------------------------------------------- */

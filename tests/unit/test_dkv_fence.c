@@ -58,10 +58,20 @@ static struct hr_str change_of(dkv_origin origin, uint64_t seq)
     return made_change(&arena, origin, seq, "made", "1");
 }
 
-/* Whether @site says that it holds @change, which comes with a message to @subject. */
-static bool takes(unsigned site, const char *subject, struct hr_str change)
+/* Whether @site says that it holds @change, which comes as it happens. */
+static bool takes(unsigned site, struct hr_str change)
 {
-    int count = hand_over(site, subject, &arena, &change, 1);
+    int count = hand_over(site, &arena, &change, 1);
+    assert_true(count >= 0);
+    return count == 1;
+}
+
+/* The same for one that was pulled by that incarnation of the site, when it had heard of @heard_inc. */
+static bool takes_pulled(unsigned site, dkv_origin asked_as, uint64_t heard_inc,
+                         struct hr_str change)
+{
+    const struct dkv_pulled pulled = {.asked_as = asked_as, .heard_inc = heard_inc};
+    int count = hand_over_pulled(site, &pulled, &arena, &change, 1);
     assert_true(count >= 0);
     return count == 1;
 }
@@ -75,21 +85,68 @@ static void fence_bars_an_incarnation_that_is_over(void **state)
     struct hr_str change = change_of(before, 1);
     struct hr_str later = change_of(before, 2);
     assert_int_equal(fence_of(0, 3).inc, dkv_origin_inc(before));
-    assert_true(takes(0, "wasmkv.peer.default.w", change));
+    assert_true(takes(0, change));
     world->now_ms += 1000;
     start_site(&world->sites[2]);
     let_serve(world);
     assert_int_equal(fence_of(0, 3).inc, dkv_origin_inc(origin_of(2)));
-    assert_true(takes(0, "wasmkv.peer.default.w", change)); /* it was here before */
-    assert_false(takes(0, "wasmkv.peer.default.w", later));
-    assert_false(takes(1, "wasmkv.peer.default.w", later));
+    assert_true(takes(0, change)); /* it was here before */
+    assert_false(takes(0, later));
+    assert_false(takes(1, later));
     assert_null(fake_get(&world->sites[0].fake, "r/late").ptr);
-    assert_true(takes(1, "_LOCAL.wasmkv.default.apply", later));
-    assert_true(takes(0, "wasmkv.peer.default.w", change_of(origin_of(2), 1)));
+    assert_true(takes_pulled(1, origin_of(1), fence_of(1, 3).inc, later));
+    assert_true(takes(0, change_of(origin_of(2), 1)));
     assert_int_equal(world->sites[0].fake.errors, 0);
     /* The site itself as well: another host of it may be slow, and its store another one by now. */
-    assert_false(takes(2, "wasmkv.peer.default.w", later));
-    assert_true(takes(2, "_LOCAL.wasmkv.default.apply", later));
+    assert_false(takes(2, later));
+    assert_true(takes_pulled(2, origin_of(2), 0, later));
+}
+
+/* Nor does what was asked for before that come through, wherever it is from: whoever gave it may have lost it since, and
+ * said that it is nowhere. This site may have forgotten its own word, if it was started anew meanwhile. */
+static void fence_bars_what_was_asked_for_before(void **state)
+{
+    (void)state;
+    dkv_origin before = origin_of(2);
+    dkv_origin asked_as = origin_of(0);
+    struct hr_str change = change_of(before, 1);
+    world->now_ms += 1000;
+    start_site(&world->sites[2]);
+    let_serve(world);
+    assert_false(takes_pulled(0, asked_as, dkv_origin_inc(before), change));
+    assert_false(takes_pulled(0, asked_as - 1, fence_of(0, 3).inc, change));
+    start_site(&world->sites[0]);
+    let_serve(world);
+    assert_false(takes_pulled(0, asked_as, fence_of(0, 3).inc, change));
+    assert_true(takes_pulled(0, origin_of(0), fence_of(0, 3).inc, change));
+}
+
+/* After a store has lost something, nothing is taken as it happens of a site that has not been asked since; that it asks
+ * does not suffice, because its question may be old. */
+static void fence_is_doubtful_after_a_loss(void **state)
+{
+    (void)state;
+    world->sites[0].fake.durability = "lazy";
+    start_site(&world->sites[0]);
+    assert_false(takes(0, change_of(origin_of(2), 1)));
+    assert_int_equal(self_of(0).boot_class, DKV_BOOT_LOSSY);
+    assert_true(fence_of(0, 3).doubtful);
+    tick(&world->sites[2]);
+    quiet();
+    raise_at(0, 3, dkv_origin_inc(origin_of(2)) + 1, 0);
+    assert_true(fence_of(0, 3).doubtful);
+    assert_false(takes(0, change_of(origin_of(2), 1)));
+    start_site(&world->sites[2]);
+    let_serve(world);
+    assert_false(fence_of(0, 3).doubtful);
+    assert_true(takes(0, change_of(origin_of(2), 1)));
+    /* Nor of one that was forgotten altogether, before it is heard of. */
+    start_site(&world->sites[0]);
+    assert_false(takes(0, change_of(origin_of(2), 2)));
+    fake_delete(&world->sites[0].fake, HR_STR("h/0003"));
+    assert_false(takes(0, change_of(origin_of(2), 2)));
+    let_serve(world);
+    assert_true(takes(0, change_of(origin_of(2), 2)));
 }
 
 /* The fence is there before the answer, and the answer has nothing that came past it. */
@@ -182,7 +239,7 @@ static void fence_takes_a_site_out(void **state)
     raise_at(0, 3, 0, dkv_origin_inc(out));
     tick(&world->sites[1]);
     assert_int_equal(fence_of(1, 3).removed, dkv_origin_inc(out));
-    assert_false(takes(1, "wasmkv.peer.default.w", change_of(out, 1)));
+    assert_false(takes(1, change_of(out, 1)));
     struct client *client = &world->clients[0];
     world->client_count = 1;
     dkv_siphash128((const unsigned char *)"hedgerow opid 1", HR_STR("one"), client->opid);
@@ -218,6 +275,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(fence_bars_an_incarnation_that_is_over),
+        CASE(fence_bars_what_was_asked_for_before),
+        CASE(fence_is_doubtful_after_a_loss),
         CASE(fence_is_committed_before_the_answer),
         CASE(fence_only_rises),
         CASE(fence_says_since_when_a_site_is_known),

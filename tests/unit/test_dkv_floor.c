@@ -266,7 +266,7 @@ static void low_is_not_held_by_sites_that_were_taken_out(void **state)
     assert_int_equal(low_of(&lists),
                      400); /* the third site's are known, and nobody says they are over */
     lists.lists[0].removed_count = 1;
-    lists.lists[0].removed[0] = (struct dkv_removed){3, 2, 0};
+    lists.lists[0].removed[0] = (struct dkv_removed){3, 2, 0, 0};
     assert_int_equal(low_of(&lists), 500);
     lists.rows[1][4].high = 21;
     assert_int_equal(low_of(&lists), 400);

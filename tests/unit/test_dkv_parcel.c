@@ -169,7 +169,7 @@ static void parcel_haves_round_trip(void **state)
                             .low = 70,
                             .floor = 60,
                             .fence = 50,
-                            .removed = {{9, 1000, 40}},
+                            .removed = {{9, 1000, 40, 2000}},
                             .removed_count = 1,
                             .more = true,
                             .rows = rows,
@@ -191,6 +191,7 @@ static void parcel_haves_round_trip(void **state)
     assert_int_equal(got.removed[0].site, 9);
     assert_int_equal(got.removed[0].inc, 1000);
     assert_int_equal(got.removed[0].since, 40);
+    assert_int_equal(got.removed[0].heard, 2000);
     assert_true(got.more);
     assert_int_equal(got.count, 2);
     for (size_t i = 0; i < 2; i++) {
@@ -256,7 +257,7 @@ static void parcel_versions_are_told_apart(void **state)
     (void)state;
     struct hr_str bytes;
     struct dkv_out out = dkv_out_in(&arena, 0);
-    dkv_out_uint(&out, 5, 1);
+    dkv_out_uint(&out, 6, 1);
     dkv_out_uint(&out, 0, 8);
     dkv_out_seal(&out);
     assert_int_equal(dkv_out_take(&out, &bytes), HR_OK);

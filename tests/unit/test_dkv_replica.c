@@ -36,7 +36,7 @@ static struct hr_str change_of(struct hr_arena *arena, dkv_origin origin, uint64
 /* Hands changes to @site as a broadcast. Returns how many of them it says it holds; -1: no answer. */
 static int push(unsigned site, struct hr_arena *arena, struct hr_str *changes, size_t count)
 {
-    return hand_over(site, "wasmkv.peer.default.w", arena, changes, count);
+    return hand_over(site, arena, changes, count);
 }
 
 /* What many changes need is read a few changes at a time, whether their values are there already or not. */

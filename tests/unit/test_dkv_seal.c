@@ -29,7 +29,7 @@ static int teardown(void **state)
 static void send_change(unsigned site, dkv_origin origin, uint64_t seq)
 {
     struct hr_str change = made_change(&arena, origin, seq, "made", "1");
-    assert_int_equal(hand_over(site, "wasmkv.peer.default.w", &arena, &change, 1), 1);
+    assert_int_equal(hand_over(site, &arena, &change, 1), 1);
 }
 
 static void write_two(void)
@@ -167,7 +167,10 @@ static void seal_fills_nothing_before_somebody_remembers(void **state)
     world->sites[2].up = false;
     world->seen[0][2] = world->seen[1][2] = false; /* their hosts start anew, too */
     lose_store(1);
-    send_change(1, first, 3); /* it was under way */
+    fake_send(&world->sites[1].fake, "wasmkv.get", "");
+    struct hr_str change = made_change(&arena, first, 3, "made", "1");
+    const struct dkv_pulled pulled = {.asked_as = origin_of(1), .heard_inc = dkv_origin_inc(first)};
+    assert_int_equal(hand_over_pulled(1, &pulled, &arena, &change, 1), 1); /* it was under way */
     lose_store(0);
     let_serve(world);
     ticks(8);
@@ -218,7 +221,7 @@ static void pass_on(unsigned site, dkv_origin origin, uint64_t seq)
     snprintf(name, sizeof name, "f/%016llx/%016llx", (unsigned long long)origin,
              (unsigned long long)seq);
     struct hr_str change = fake_get(&world->sites[2].fake, name);
-    assert_int_equal(hand_over(site, "wasmkv.peer.default.w", &arena, &change, 1), 1);
+    assert_int_equal(hand_over(site, &arena, &change, 1), 1);
 }
 
 /* Site 0 hears that site 2 was taken out, up to @out. */

@@ -54,7 +54,11 @@ static void give(unsigned site, const char *key, dkv_origin origin, uint64_t seq
     hr_arena_init(&arena, 0);
     assert_int_equal(dkv_change_encode(&change, &arena, &bytes, &diag), HR_OK);
     const struct dkv_parcel parcel = {.changes = &bytes, .count = 1};
-    assert_int_equal(dkv_parcel_encode(&parcel, &arena, &body), HR_OK);
+    fake_send(&world->sites[site].fake, "wasmkv.get",
+              ""); /* it may not have been opened since its start */
+    struct dkv_pulled pulled = {.asked_as = origin_of(site), .heard_inc = DKV_INC_MAX};
+    assert_int_equal(dkv_parcel_encode(&parcel, &arena, &pulled.changes), HR_OK);
+    assert_int_equal(dkv_pulled_encode(&pulled, &arena, &body), HR_OK);
     const struct dkv_message message = {HR_STR("_LOCAL.wasmkv.default.apply"), body, {0}};
     handle(&world->sites[site], &message, 1);
     hr_arena_release(&arena);
@@ -432,11 +436,11 @@ static void drop_packets(void)
 static void donor_writes_and_loses(unsigned donor)
 {
     if (page_to_stop == 3) {
-        page_to_stop = 4;
+        page_to_stop = 5;
         send_write(donor, "wasmkv.set.big002", "\"late\":1");
         send_write(donor, "wasmkv.set.zlate", "\"n\":1");
         drop_packets();
-    } else if (page_to_stop == 4) {
+    } else if (page_to_stop == 5) {
         donor_loses_its_tail(donor);
     }
 }

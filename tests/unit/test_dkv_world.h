@@ -29,7 +29,7 @@ struct site {
     bool up;
     int64_t skew_ms;
     uint64_t mono_base_ms; /* by which its host's monotonic clock is ahead of the world's time */
-    struct hr_str handled; /* the body of the message that is being handled */
+    struct hr_str handled; /* the changes of the message that is being handled */
 };
 
 struct packet {
@@ -413,6 +413,16 @@ static inline enum hr_err rig_request(void *arg, struct hr_str subject, struct h
 
 /* --- what happens ------------------------------------------------------------------------------------- */
 
+/* The parcel in a message that brings changes. */
+static inline struct hr_str changes_of(const struct dkv_message *message)
+{
+    struct dkv_pulled pulled;
+    struct hr_diag diag;
+    bool is_pulled = hr_str_ends(message->subject, HR_STR(".apply"));
+    return is_pulled && !dkv_pulled_decode(message->body, &pulled, &diag) ? pulled.changes
+                                                                          : message->body;
+}
+
 static inline void handle(struct site *site, const struct dkv_message *messages, size_t count)
 {
     struct dkv_handled handled[8];
@@ -427,7 +437,7 @@ static inline void handle(struct site *site, const struct dkv_message *messages,
     env.sleep = rig_sleep;
     set_clock(site);
     struct hr_str before = site->handled;
-    site->handled = count == 1 ? messages[0].body : (struct hr_str){0};
+    site->handled = count == 1 ? changes_of(&messages[0]) : (struct hr_str){0};
     site->world->depth++;
     dkv_batch_handle(&env, messages, count, handled);
     site->world->depth--;

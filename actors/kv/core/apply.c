@@ -89,9 +89,13 @@ static enum hr_err purge(struct dkv_attempt *attempt, const struct run *run, str
 static enum hr_err prefetch(struct dkv_attempt *attempt, const struct run *run, size_t done,
                             struct hr_diag *diag)
 {
-    struct hr_str keys[PREFETCH_CHANGES * KEYS_PER_CHANGE];
+    struct hr_str keys[PREFETCH_CHANGES * KEYS_PER_CHANGE + 1];
     size_t end = run->count - done < PREFETCH_CHANGES ? run->count : done + PREFETCH_CHANGES;
     size_t n = 0;
+    uint16_t site = dkv_origin_site(run->incoming[done].change.stamp.origin);
+    if (site != run->config->site_id) {
+        keys[n++] = dkv_key_fence(attempt->arena, site);
+    }
     for (size_t i = done; i < end; i++) {
         const struct dkv_change *change = &run->incoming[i].change;
         keys[n++] = dkv_key_progress(attempt->arena, change->stamp.origin);

@@ -1,6 +1,7 @@
 /* From what lies in the store to a new incarnation. */
 #include "actors/kv/core/boot.h"
 
+#include "actors/kv/core/fence.h"
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/leaf.h"
 #include "actors/kv/core/site.h"
@@ -188,7 +189,8 @@ static enum hr_err commit(const struct dkv_env *env, const struct dkv_stored *st
 {
     struct dkv_progress progress = {.trunc_below = 1};
     struct dkv_check checks[DKV_STORED_COUNT + 2];
-    struct dkv_pair puts[DKV_STORED_COUNT + 2];
+    struct dkv_pair puts[DKV_STORED_COUNT + 2 + DKV_FENCES_MAX];
+    size_t doubts = 0;
     for (size_t i = 0; i < DKV_STORED_COUNT; i++) {
         checks[i] = (struct dkv_check){stored->keys[i], stored->values[i]};
         puts[i].key = stored->keys[i];
@@ -208,13 +210,17 @@ static enum hr_err commit(const struct dkv_env *env, const struct dkv_stored *st
     if (!err) {
         err = dkv_progress_encode(&progress, arena, &puts[DKV_STORED_COUNT].value);
     }
+    if (!err && next->self.boot_class != DKV_BOOT_INTACT) {
+        /* Whoever changes one of them moves m/ctr, which is checked. */
+        err = dkv_fence_doubt(env, arena, &puts[DKV_STORED_COUNT + 1], &doubts, diag);
+    }
     if (err) {
         return err;
     }
     struct dkv_commit all = {.checks = checks,
                              .check_count = DKV_STORED_COUNT + 1,
                              .puts = puts,
-                             .put_count = DKV_STORED_COUNT + 1};
+                             .put_count = DKV_STORED_COUNT + 1 + doubts};
     if (ending->key.len > 0) {
         checks[all.check_count++] = (struct dkv_check){ending->key, ending->before};
     }

@@ -115,52 +115,63 @@ static enum hr_err watch_store(const struct dkv_tick *tick, const struct dkv_hol
     return dkv_site_doubt(tick->env, tick->config, site.ctr.origin, arena, diag);
 }
 
-/* Who knows all whom another store knows has known the group for as long. */
-static enum hr_err learn_since(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
-                               const struct dkv_have *have, struct hr_arena *arena,
-                               struct hr_diag *diag)
+/* What the list of a site tells by having come: it has begun anew after it was taken out, and has not asked yet; or what
+ * this store had promised it may be forgotten, and it has answered now. */
+static enum hr_err learn_of_sender(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
+                                   const struct dkv_site *site, const struct dkv_have *have,
+                                   bool *ret_learned, struct hr_arena *arena, struct hr_diag *diag)
 {
-    enum hr_err err = HR_OK;
-    for (size_t i = 0; !err && i < have->removed_count; i++) {
-        const struct dkv_fence want = {.site = have->removed[i].site,
-                                       .since = have->removed[i].since};
-        uint64_t here = dkv_fence_of(&holdings->fences, want.site).since;
-        if (want.site != tick->config->site_id && want.since > 0 &&
-            (here == 0 || want.since < here)) {
-            err = dkv_fence_raise(tick->env, tick->config, &want, arena, diag);
-        }
-    }
-    return err;
+    const struct dkv_fence known = dkv_fence_of(&holdings->fences, have->site);
+    const struct dkv_fence want = {
+        .site = have->site, .inc = dkv_origin_inc(have->origin), .answered = true};
+    bool back = known.removed > 0 && known.inc < want.inc;
+    bool forgotten = known.doubtful || (known.inc == 0 && dkv_site_forgetful(site));
+    *ret_learned = back;
+    return back || forgotten ? dkv_fence_raise(tick->env, tick->config, &want, arena, diag) : HR_OK;
+}
+
+/* Whether the site is out, for all that is known here, and has begun anew, by what is told. */
+static bool is_back(const struct dkv_removed *told, const struct dkv_fence *known)
+{
+    uint64_t out = told->inc > known->removed ? told->inc : known->removed;
+    return out > 0 && known->inc <= out && told->heard > out;
+}
+
+/* What a list tells of one site. Who knows all whom another store knows has known the group for as long. */
+static enum hr_err learn_of(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
+                            const struct dkv_site *site, const struct dkv_removed *told,
+                            bool *ret_learned, struct hr_arena *arena, struct hr_diag *diag)
+{
+    const struct dkv_fence known = dkv_fence_of(&holdings->fences, told->site);
+    bool back = is_back(told, &known);
+    bool earlier = told->since > 0 && (known.since == 0 || told->since < known.since);
+    const struct dkv_fence want = {.site = told->site,
+                                   .inc = back ? told->heard : 0,
+                                   .removed = told->inc,
+                                   .since = told->since};
+    *ret_learned = told->inc > known.removed || back || !dkv_site_member(&site->cfg, told->site);
+    return *ret_learned || earlier ? dkv_fence_raise(tick->env, tick->config, &want, arena, diag)
+                                   : HR_OK;
 }
 
 /* What others know of the group's sites: which ones there are, and which were taken out. A store that was lost has
  * forgotten those that are away. */
-static enum hr_err learn_members(const struct dkv_tick *tick, struct dkv_holdings *holdings,
+static enum hr_err learn_members(struct dkv_tick *tick, struct dkv_holdings *holdings,
                                  struct hr_arena *arena, struct hr_diag *diag)
 {
     struct dkv_site site;
     bool learned = false;
     enum hr_err err = dkv_site_open(tick->env, tick->config, arena, &site, diag);
-    for (size_t i = 1; i < holdings->count; i++) {
+    for (size_t i = 1; !err && i < holdings->count; i++) {
         const struct dkv_have *have = &holdings->lists[i];
-        const struct dkv_fence here = dkv_fence_of(&holdings->fences, have->site);
-        const struct dkv_fence heard = {.site = have->site, .inc = dkv_origin_inc(have->origin)};
-        if (!err && here.removed > 0 && here.inc < heard.inc) {
-            /* It is back, and has not asked yet. */
-            err = dkv_fence_raise(tick->env, tick->config, &heard, arena, diag);
-            learned = true;
-        }
+        bool any;
+        err = learn_of_sender(tick, holdings, &site, have, &any, arena, diag);
+        learned = learned || any;
         for (size_t j = 0; !err && j < have->removed_count; j++) {
-            const struct dkv_fence want = {.site = have->removed[j].site,
-                                           .removed = have->removed[j].inc};
-            bool higher = dkv_fence_of(&holdings->fences, want.site).removed < want.removed;
-            if (higher || !dkv_site_member(&site.cfg, want.site)) {
-                err = dkv_fence_raise(tick->env, tick->config, &want, arena, diag);
-                learned = true;
+            if (have->removed[j].site != tick->config->site_id) {
+                err = learn_of(tick, holdings, &site, &have->removed[j], &any, arena, diag);
+                learned = learned || any;
             }
-        }
-        if (!err) {
-            err = learn_since(tick, holdings, have, arena, diag);
         }
     }
     return err || !learned ? err : dkv_holdings_fence(tick, holdings, arena, diag);
@@ -256,7 +267,7 @@ static void let_sweep(const struct dkv_tick *tick)
             err = dkv_parcel_encode(&parcel, &arena, &body);
         }
         if (!err && more) {
-            err = dkv_pull_apply(tick, body, &arena, &held, &diag);
+            err = dkv_pull_apply(tick, 0, body, &arena, &held, &diag);
         }
         if (err) {
             dkv_tick_tell(tick, DKV_LOG_DEBUG, HR_STR("sweep-not-asked"), 0, diag.text);

@@ -7,8 +7,9 @@
 #include "actors/kv/core/text.h"
 
 #define FIRST_VERSION 1u
-#define VERSION 2u
-#define STORED_BYTES 29u
+#define SECOND_VERSION 2u
+#define VERSION 3u
+#define STORED_BYTES 30u
 
 enum hr_err dkv_fence_decode(struct dkv_value value, uint16_t site, struct dkv_fence *ret_fence,
                              struct hr_diag *diag)
@@ -19,17 +20,19 @@ enum hr_err dkv_fence_decode(struct dkv_value value, uint16_t site, struct dkv_f
         *ret_fence = fence;
         return HR_OK;
     }
-    bool first = dkv_in_version(value.bytes) == FIRST_VERSION;
-    enum hr_err err =
-        dkv_in_frame(value.bytes, first ? FIRST_VERSION : VERSION, DKV_KEYS_FENCES, &in, diag);
+    uint8_t version = dkv_in_version(value.bytes);
+    version = version == FIRST_VERSION || version == SECOND_VERSION ? version : VERSION;
+    enum hr_err err = dkv_in_frame(value.bytes, version, DKV_KEYS_FENCES, &in, diag);
     if (err) {
         return err;
     }
     fence.inc = dkv_in_u64(&in);
     fence.removed = dkv_in_u64(&in);
-    fence.since = first ? 0 : dkv_in_u64(&in);
-    if (!dkv_in_done(&in) || fence.inc > DKV_INC_MAX || fence.removed > DKV_INC_MAX ||
-        fence.since > DKV_INC_MAX) {
+    fence.since = version >= SECOND_VERSION ? dkv_in_u64(&in) : 0;
+    uint8_t doubtful = version >= VERSION ? dkv_in_u8(&in) : 0;
+    fence.doubtful = doubtful == 1;
+    if (!dkv_in_done(&in) || doubtful > 1 || fence.inc > DKV_INC_MAX ||
+        fence.removed > DKV_INC_MAX || fence.since > DKV_INC_MAX) {
         return DKV_FAIL(diag, HR_CORRUPT, HR_STR("h/: out of bounds"));
     }
     *ret_fence = fence;
@@ -44,6 +47,7 @@ static enum hr_err encode(const struct dkv_fence *fence, struct hr_arena *arena,
     dkv_out_uint(&out, fence->inc, 8);
     dkv_out_uint(&out, fence->removed, 8);
     dkv_out_uint(&out, fence->since, 8);
+    dkv_out_uint(&out, fence->doubtful, 1);
     dkv_out_seal(&out);
     return dkv_out_take(&out, ret_bytes);
 }
@@ -65,6 +69,22 @@ enum hr_err dkv_fence_read(const struct dkv_env *env, struct hr_arena *arena,
     }
     if (!err) {
         *ret_fences = fences;
+    }
+    return err;
+}
+
+enum hr_err dkv_fence_doubt(const struct dkv_env *env, struct hr_arena *arena,
+                            struct dkv_pair *ret_pairs, size_t *ret_count, struct hr_diag *diag)
+{
+    struct dkv_fences fences;
+    enum hr_err err = dkv_fence_read(env, arena, &fences, diag);
+    *ret_count = 0;
+    for (size_t i = 0; !err && i < fences.count; i++) {
+        struct dkv_pair *pair = &ret_pairs[*ret_count];
+        fences.rows[i].doubtful = true;
+        pair->key = dkv_key_fence(arena, fences.rows[i].site);
+        err = pair->key.ptr ? encode(&fences.rows[i], arena, &pair->value) : HR_NO_MEMORY;
+        *ret_count += !err;
     }
     return err;
 }
@@ -94,9 +114,11 @@ static enum hr_err raise(const struct dkv_env *env, const struct dkv_config *con
         err = dkv_fence_decode(value, want->site, &fence, diag);
     }
     bool earlier = want->since > 0 && (fence.since == 0 || want->since < fence.since);
-    if (err || (want->inc <= fence.inc && want->removed <= fence.removed && !earlier)) {
+    bool clears = want->answered && fence.doubtful && want->inc >= fence.inc;
+    if (err || (want->inc <= fence.inc && want->removed <= fence.removed && !earlier && !clears)) {
         return err;
     }
+    fence.doubtful = fence.doubtful && !want->answered;
     if (want->inc > fence.inc && fence.since == 0 && knows_group(&site)) {
         fence.since = fence.inc;
     }

@@ -6,9 +6,9 @@
 
 #define VERSION 1u
 #define ASK_VERSION 2u
-#define HAVE_VERSION 4u
+#define HAVE_VERSION 5u
 #define ROW_BYTES 49u
-#define REMOVED_BYTES 18u
+#define REMOVED_BYTES 26u
 #define HAVE_FIXED_BYTES 72u
 #define LOG_FIXED_BYTES 19u
 
@@ -92,7 +92,9 @@ static bool head_decode(struct dkv_in *in, struct dkv_have *have)
         have->removed[i].site = dkv_in_u16(in);
         have->removed[i].inc = dkv_in_u64(in);
         have->removed[i].since = dkv_in_u64(in);
-        known = known && have->removed[i].site > 0 && have->removed[i].since <= DKV_INC_MAX;
+        have->removed[i].heard = dkv_in_u64(in);
+        known = known && have->removed[i].site > 0 && have->removed[i].since <= DKV_INC_MAX &&
+                have->removed[i].heard <= DKV_INC_MAX;
     }
     uint8_t more = dkv_in_u8(in);
     have->more = more == 1;
@@ -141,6 +143,7 @@ enum hr_err dkv_have_encode(const struct dkv_have *have, struct hr_arena *arena,
         dkv_out_uint(&out, have->removed[i].site, 2);
         dkv_out_uint(&out, have->removed[i].inc, 8);
         dkv_out_uint(&out, have->removed[i].since, 8);
+        dkv_out_uint(&out, have->removed[i].heard, 8);
     }
     dkv_out_uint(&out, have->more, 1);
     dkv_out_uint(&out, have->count, 2);

@@ -3,11 +3,11 @@
  *
  *   ask    u8 version, 2 | u64 present origin of the asker | u8 its state |
  *          u64 origin after which to begin, 0: from the first | crc
- *   have   u8 version, 4 | u16 id of the site | u64 its present origin | u64 number of its newest change |
+ *   have   u8 version, 5 | u16 id of the site | u64 its present origin | u64 number of its newest change |
  *          u64 clock | u8 state | u8 class | u64 low | u64 floor |
  *          u64 highest incarnation of the asker's site that was heard of |
  *          u8 number of members and of sites that were taken out | (u16 id, u64 incarnation that is out, 0: none,
- *          u64 incarnation since which this store has known it, fence.h) each |
+ *          u64 incarnation since which this store has known it, u64 highest one that was heard of, fence.h) each |
  *          u8 more | u16 count | count x (u64 origin | u64 prefix | u64 hlc | u64 high |
  *          u64 trunc below | u8 sealed | u64 last) | crc
  *          clock: every later change of the site is above it. low: every change up to it is applied at
@@ -52,6 +52,7 @@ struct dkv_removed {
     uint16_t site;
     uint64_t inc;
     uint64_t since; /* of fence.h */
+    uint64_t heard; /* the highest that was heard of; above @inc: the site is back */
 };
 
 struct dkv_have {

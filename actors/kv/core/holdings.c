@@ -106,7 +106,8 @@ enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after, struct hr_
         return err;
     }
     const struct dkv_ask ask = {site.ctr.origin, site.state, after};
-    holdings.asked_as = site.ctr.origin;
+    holdings.asked_as = tick->asked_as = site.ctr.origin;
+    tick->fences = holdings.fences;
     dkv_mono_ms start = tick->env->mono(tick->env->arg);
     err = ask_others(tick, &ask, want + expected, arena, &holdings, &tick->sibling, diag);
     if (!err && tick->sibling && !expected) {
@@ -130,7 +131,7 @@ enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after, struct hr_
     return err;
 }
 
-enum hr_err dkv_holdings_fence(const struct dkv_tick *tick, struct dkv_holdings *holdings,
+enum hr_err dkv_holdings_fence(struct dkv_tick *tick, struct dkv_holdings *holdings,
                                struct hr_arena *arena, struct hr_diag *diag)
 {
     size_t kept = 1;
@@ -142,7 +143,10 @@ enum hr_err dkv_holdings_fence(const struct dkv_tick *tick, struct dkv_holdings 
             holdings->lists[kept++] = *have;
         }
     }
-    holdings->count = err ? holdings->count : kept;
+    if (!err) {
+        tick->fences = holdings->fences;
+        holdings->count = kept;
+    }
     return err;
 }
 

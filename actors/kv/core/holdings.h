@@ -29,9 +29,8 @@ HR_MUST_CHECK enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin aft
                                            struct dkv_holdings *ret_holdings, struct hr_diag *diag);
 /* Looks at the lists anew, as some of them have just told this site who was taken out: their sites' lists go, and so does
  * what others made before. Errors: HR_NO_MEMORY, the store's. */
-HR_MUST_CHECK enum hr_err dkv_holdings_fence(const struct dkv_tick *tick,
-                                             struct dkv_holdings *holdings, struct hr_arena *arena,
-                                             struct hr_diag *diag);
+HR_MUST_CHECK enum hr_err dkv_holdings_fence(struct dkv_tick *tick, struct dkv_holdings *holdings,
+                                             struct hr_arena *arena, struct hr_diag *diag);
 /* The row of @origin, looked for from @at on; for several origins in their order, @at goes along. NULL: there
  * is none. */
 const struct dkv_have_row *dkv_holdings_row(const struct dkv_have *have, size_t *at,

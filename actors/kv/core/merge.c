@@ -256,7 +256,7 @@ static bool in_order(const struct dkv_change *change, const struct dkv_progress 
            (change->op == DKV_CHANGE_NOOP && change->stamp.hlc == progress->hlc);
 }
 
-/* Whether it comes too late, as it comes. What is read is checked by the commit. */
+/* Whether it comes too late, the way it comes. What is read is checked by the commit. */
 static enum hr_err is_fenced(struct dkv_attempt *attempt, const struct dkv_incoming *incoming,
                              bool *ret_fenced, struct hr_diag *diag)
 {
@@ -264,13 +264,14 @@ static enum hr_err is_fenced(struct dkv_attempt *attempt, const struct dkv_incom
     struct dkv_fence fence;
     dkv_origin origin = incoming->change.stamp.origin;
     uint16_t site = dkv_origin_site(origin);
-    *ret_fenced = false;
-    if (incoming->pulled) {
+    const struct dkv_pulled *pulled = incoming->pulled;
+    if (pulled && pulled->asked_as != attempt->site.ctr.origin) {
+        *ret_fenced = true; /* this store may have forgotten what it has promised since */
         return HR_OK;
     }
     if (site == attempt->config->site_id) {
         /* Another host of this site may still be sending what the store held before it was lost, or deleted. */
-        *ret_fenced = origin < attempt->site.ctr.origin;
+        *ret_fenced = !pulled && origin < attempt->site.ctr.origin;
         return HR_OK;
     }
     enum hr_err err = dkv_txn_get(&attempt->txn, dkv_key_fence(attempt->arena, site), &value, diag);
@@ -278,7 +279,9 @@ static enum hr_err is_fenced(struct dkv_attempt *attempt, const struct dkv_incom
         err = dkv_fence_decode(value, site, &fence, diag);
     }
     if (!err) {
-        *ret_fenced = dkv_fence_bars(&fence, origin);
+        bool doubtful = fence.doubtful || (!value.present && dkv_site_forgetful(&attempt->site));
+        *ret_fenced =
+            pulled ? fence.inc > pulled->heard_inc : doubtful || dkv_fence_bars(&fence, origin);
     }
     return err;
 }

@@ -9,6 +9,7 @@
 
 #include "actors/kv/core/attempt.h"
 #include "actors/kv/core/floor.h"
+#include "actors/kv/core/parcel.h"
 
 /* Changes that came out of order, passed in one commit when the gap before them is filled. */
 #define DKV_ADVANCE_MAX 512u
@@ -28,7 +29,7 @@ enum dkv_fate {
 struct dkv_incoming {
     struct hr_str bytes;
     struct dkv_change change;
-    bool pulled; /* out of a feed, as opposed to: as it happened */
+    const struct dkv_pulled *pulled; /* what it came with out of a feed; NULL: as it happened */
     enum dkv_fate fate;
 };
 

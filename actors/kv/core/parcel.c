@@ -6,6 +6,7 @@
 
 #define VERSION 1u
 #define CRC_BYTES 4u
+#define PULLED_BYTES 16u
 
 uint32_t dkv_parcel_crc(struct hr_str bytes)
 {
@@ -60,6 +61,30 @@ enum hr_err dkv_parcel_encode(const struct dkv_parcel *parcel, struct hr_arena *
         dkv_out_bytes(&out, parcel->changes[i]);
     }
     dkv_out_seal(&out);
+    return dkv_out_take(&out, ret_bytes);
+}
+
+enum hr_err dkv_pulled_decode(struct hr_str bytes, struct dkv_pulled *ret_pulled,
+                              struct hr_diag *diag)
+{
+    struct dkv_in in = dkv_in_of(bytes);
+    struct dkv_pulled pulled = {.asked_as = dkv_in_u64(&in)};
+    pulled.heard_inc = dkv_in_u64(&in);
+    if (in.failed) {
+        return DKV_FAIL(diag, HR_CORRUPT, HR_STR("pulled changes: too short"));
+    }
+    pulled.changes = hr_str_from(bytes, PULLED_BYTES);
+    *ret_pulled = pulled;
+    return HR_OK;
+}
+
+enum hr_err dkv_pulled_encode(const struct dkv_pulled *pulled, struct hr_arena *arena,
+                              struct hr_str *ret_bytes)
+{
+    struct dkv_out out = dkv_out_in(arena, PULLED_BYTES + pulled->changes.len);
+    dkv_out_uint(&out, pulled->asked_as, 8);
+    dkv_out_uint(&out, pulled->heard_inc, 8);
+    dkv_out_bytes(&out, pulled->changes);
     return dkv_out_take(&out, ret_bytes);
 }
 

@@ -2,7 +2,10 @@
  * a version byte, 1, and ends with a CRC-32C of all before it.
  *
  *   changes   u8 version | u16 count | count x (u32 length | change, as in the feed) | crc
- *             the body of CHANGES and APPLY
+ *             the body of CHANGES
+ *   pulled    u64 incarnation as which this site asked for them | u64 incarnation of their site that it had heard of
+ *             then | changes
+ *             the body of APPLY
  *   ack       u8 version | u16 id of the site | u32 crc of the changes, their last four bytes |
  *             u16 count | one bit a change, the first one uppermost | crc
  *             which of them the site holds durably
@@ -45,6 +48,18 @@ HR_MUST_CHECK enum hr_err dkv_parcel_decode(struct hr_str bytes, struct hr_arena
                                             struct dkv_parcel *ret_parcel, struct hr_diag *diag);
 /* Errors: HR_NO_MEMORY. The same for the other encoders. */
 HR_MUST_CHECK enum hr_err dkv_parcel_encode(const struct dkv_parcel *parcel, struct hr_arena *arena,
+                                            struct hr_str *ret_bytes);
+
+/* Changes out of a feed. What was heard of since they were asked for may say that they come too late (fence.h). */
+struct dkv_pulled {
+    uint64_t asked_as;
+    uint64_t heard_inc;
+    struct hr_str changes; /* a parcel, encoded */
+};
+
+HR_MUST_CHECK enum hr_err dkv_pulled_decode(struct hr_str bytes, struct dkv_pulled *ret_pulled,
+                                            struct hr_diag *diag);
+HR_MUST_CHECK enum hr_err dkv_pulled_encode(const struct dkv_pulled *pulled, struct hr_arena *arena,
                                             struct hr_str *ret_bytes);
 
 struct dkv_ack {

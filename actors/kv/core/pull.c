@@ -152,17 +152,23 @@ static enum hr_err read_gap(const struct dkv_tick *tick, dkv_origin origin, stru
     return err;
 }
 
-enum hr_err dkv_pull_apply(const struct dkv_tick *tick, struct hr_str parcel,
+enum hr_err dkv_pull_apply(const struct dkv_tick *tick, dkv_origin origin, struct hr_str parcel,
                            struct hr_arena *arena, bool *ret_held, struct hr_diag *diag)
 {
     const struct dkv_env *env = tick->env;
+    const struct dkv_pulled pulled = {.asked_as = tick->asked_as,
+                                      .heard_inc =
+                                          dkv_fence_of(&tick->fences, dkv_origin_site(origin)).inc,
+                                      .changes = parcel};
     struct dkv_ack ack;
+    struct hr_str body;
     struct hr_str reply;
     struct hr_str subject =
         dkv_route_subject(DKV_ROUTE_APPLY, tick->config, (struct hr_str){0}, arena);
-    enum hr_err err = subject.ptr ? env->request(env->arg, subject, parcel, DKV_APPLY_TIMEOUT_MS,
-                                                 arena, &reply, diag)
-                                  : HR_NO_MEMORY;
+    enum hr_err err = subject.ptr ? dkv_pulled_encode(&pulled, arena, &body) : HR_NO_MEMORY;
+    if (!err) {
+        err = env->request(env->arg, subject, body, DKV_APPLY_TIMEOUT_MS, arena, &reply, diag);
+    }
     if (!err) {
         err = dkv_ack_decode(reply, &ack, diag);
     }
@@ -211,11 +217,12 @@ static enum hr_err pull_piece(struct dkv_tick *tick, const struct lacking *lacki
     if (err || log.truncated || log.number <= pull->after) {
         return err; /* if it was cut off just now, the next tick knows */
     }
-    err = dkv_pull_apply(tick, log.changes, arena, &held, diag);
+    err = dkv_pull_apply(tick, lacking->origin, log.changes, arena, &held, diag);
     if (!err && !held && !tick->told_not_held) {
         tick->told_not_held = true;
         dkv_tick_tell(tick, DKV_LOG_WARN, HR_STR("not-held"), lacking->origin,
-                      "changes were pulled that cannot be applied, or not yet: see the clocks");
+                      "changes were pulled that cannot be applied, or not yet: see the clocks, or "
+                      "a site has just been started");
     }
     if (!err && held) {
         pull->after = log.number;
@@ -243,7 +250,7 @@ enum hr_err dkv_pull_range(struct dkv_tick *tick, struct dkv_pull_range *range,
         range->gone = !err && log.truncated;
         bool any = !err && !log.truncated && log.number > range->pull.after;
         if (any) {
-            err = dkv_pull_apply(tick, log.changes, &arena, &held, diag);
+            err = dkv_pull_apply(tick, range->pull.origin, log.changes, &arena, &held, diag);
         }
         if (!err && any && held) {
             range->pull.after = log.number;
@@ -266,14 +273,14 @@ enum hr_err dkv_pull_from(struct dkv_tick *tick, uint16_t site, const struct dkv
 }
 
 /* The change that is there already, so that v/ goes on over it. */
-static enum hr_err nudge(const struct dkv_tick *tick, struct hr_str change, struct hr_arena *arena,
-                         struct hr_diag *diag)
+static enum hr_err nudge(const struct dkv_tick *tick, dkv_origin origin, struct hr_str change,
+                         struct hr_arena *arena, struct hr_diag *diag)
 {
     struct hr_str body;
     bool held;
     const struct dkv_parcel parcel = {.changes = &change, .count = 1};
     enum hr_err err = dkv_parcel_encode(&parcel, arena, &body);
-    return err ? err : dkv_pull_apply(tick, body, arena, &held, diag);
+    return err ? err : dkv_pull_apply(tick, origin, body, arena, &held, diag);
 }
 
 /* A few pieces of one origin. Returns whether this site got further. */
@@ -289,7 +296,7 @@ static bool pull_some(struct dkv_tick *tick, struct lacking *lacking)
         lose(tick, lacking->origin, "the others have cut off changes that this site lacks");
         more = false;
     } else if (!err && gap.end == 0) {
-        err = nudge(tick, gap.first, &arena, &diag);
+        err = nudge(tick, lacking->origin, gap.first, &arena, &diag);
         more = false;
     } else if (!err) {
         /* Where all have a gap, whatever comes after it is wanted too. The origin's own site may have

@@ -49,10 +49,10 @@ HR_MUST_CHECK enum hr_err dkv_pull_progress(const struct dkv_tick *tick, dkv_ori
                                             struct hr_arena *arena, struct dkv_value *ret_value,
                                             struct dkv_progress *ret_progress,
                                             struct hr_diag *diag);
-/* Hands an encoded parcel to the lane that applies it. ret_held: all of it is here now. Errors: the bus', of
- * an answer that is not sound HR_CORRUPT. */
-HR_MUST_CHECK enum hr_err dkv_pull_apply(const struct dkv_tick *tick, struct hr_str parcel,
-                                         struct hr_arena *arena, bool *ret_held,
-                                         struct hr_diag *diag);
+/* Hands an encoded parcel of changes of @origin to the lane that applies it. ret_held: all of it is here now. Errors:
+ * the bus', of an answer that is not sound HR_CORRUPT. */
+HR_MUST_CHECK enum hr_err dkv_pull_apply(const struct dkv_tick *tick, dkv_origin origin,
+                                         struct hr_str parcel, struct hr_arena *arena,
+                                         bool *ret_held, struct hr_diag *diag);
 
 #endif

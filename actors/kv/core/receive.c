@@ -30,8 +30,17 @@ static enum hr_err take(struct load *load, struct span *span, struct hr_diag *di
 {
     struct dkv_parcel parcel;
     const struct dkv_message *message = &load->messages[span->message];
-    bool pulled = dkv_route_of(message->subject, load->config) == DKV_ROUTE_APPLY;
-    enum hr_err err = dkv_parcel_decode(message->body, &load->arena, &parcel, diag);
+    struct dkv_pulled *pulled = NULL;
+    struct hr_str changes = message->body;
+    enum hr_err err = HR_OK;
+    if (dkv_route_of(message->subject, load->config) == DKV_ROUTE_APPLY) {
+        pulled = hr_arena_alloc(&load->arena, sizeof *pulled);
+        err = pulled ? dkv_pulled_decode(message->body, pulled, diag) : HR_NO_MEMORY;
+        changes = err ? changes : pulled->changes;
+    }
+    if (!err) {
+        err = dkv_parcel_decode(changes, &load->arena, &parcel, diag);
+    }
     span->first = load->count;
     for (size_t i = 0; !err && i < parcel.count; i++) {
         struct dkv_incoming *incoming = &load->incoming[load->count + i];

@@ -174,7 +174,7 @@ static enum hr_err fill_some(struct end *end, struct hr_diag *diag)
         /* It is there, and v/ has not gone on over it yet: nothing is missing before it. */
         return HR_AGAIN;
     }
-    return err ? err : dkv_pull_apply(end->tick, body, end->arena, &held, diag);
+    return err ? err : dkv_pull_apply(end->tick, end->origin, body, end->arena, &held, diag);
 }
 
 static enum hr_err fill(struct end *end, struct hr_diag *diag)

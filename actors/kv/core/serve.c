@@ -45,7 +45,7 @@ static void take_fences(const struct dkv_fences *fences, const struct dkv_cfg *c
         const struct dkv_fence *fence = &fences->rows[i];
         if (fence->removed > 0) {
             have->removed[have->removed_count++] =
-                (struct dkv_removed){fence->site, fence->removed, fence->since};
+                (struct dkv_removed){fence->site, fence->removed, fence->since, fence->inc};
         }
     }
     /* Whoever has a fence is a member, so that there is room. */
@@ -53,7 +53,7 @@ static void take_fences(const struct dkv_fences *fences, const struct dkv_cfg *c
         const struct dkv_fence fence = dkv_fence_of(fences, cfg->members[i]);
         if (fence.removed == 0) {
             have->removed[have->removed_count++] =
-                (struct dkv_removed){.site = cfg->members[i], .since = fence.since};
+                (struct dkv_removed){cfg->members[i], 0, fence.since, fence.inc};
         }
     }
     have->fence = asker == 0 ? 0 : dkv_fence_of(fences, asker).inc;

@@ -329,6 +329,11 @@ enum hr_err dkv_site_serves(const struct dkv_env *env, const struct dkv_site *si
                     why.len > 0 ? HR_STR(": ") : (struct hr_str){0}, why);
 }
 
+bool dkv_site_forgetful(const struct dkv_site *site)
+{
+    return site->state == DKV_SITE_SYNC && site->boot_class != DKV_BOOT_INTACT;
+}
+
 void dkv_site_watch_clock(const struct dkv_env *env, dkv_hlc hlc, dkv_wall_ms wall)
 {
     uint64_t ahead_ms = dkv_clock_ahead_ms(hlc, wall);

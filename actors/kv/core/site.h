@@ -78,6 +78,9 @@ HR_MUST_CHECK enum hr_err dkv_site_serves(const struct dkv_env *env, const struc
                                           struct hr_arena *arena, struct hr_diag *diag);
 /* Whether m/cfg names the site. */
 bool dkv_site_member(const struct dkv_cfg *cfg, uint16_t id);
+/* Whether the store is new, or has lost something, and the site has not caught up with others since: what it has
+ * promised them it may not know any more. */
+bool dkv_site_forgetful(const struct dkv_site *site);
 /* Logs a clock that is further ahead of the wall than DKV_DRIFT_MS_MAX. */
 void dkv_site_watch_clock(const struct dkv_env *env, dkv_hlc hlc, dkv_wall_ms wall);
 

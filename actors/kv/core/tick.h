@@ -4,6 +4,7 @@
 #define DKV_TICK_H
 
 #include "actors/kv/core/config.h"
+#include "actors/kv/core/fence.h"
 #include "actors/kv/core/group.h"
 
 #define DKV_TICK_MS_MAX ((dkv_mono_ms)2000)
@@ -19,15 +20,17 @@ struct dkv_tick {
     const struct dkv_config *config;
     const struct dkv_group *group;
     dkv_mono_ms start;
-    dkv_mono_ms extra;  /* beyond DKV_TICK_MS_MAX */
-    bool told_not_held; /* once a tick is enough */
-    uint64_t lacking;   /* changes that could not be got, in the last round */
-    bool counted;       /* all pages of it */
-    const char *lost;   /* why this site needs a state transfer, if that showed in this tick */
-    bool out;           /* the others say that this site was taken out (wipe.h) */
-    bool disputed;      /* some of them say so */
-    bool transferring;  /* one is wanted or under way, or was in this tick */
-    bool sibling;       /* another host of this site answers what is asked of others */
+    dkv_origin asked_as;      /* this site's incarnation when the others were last asked */
+    struct dkv_fences fences; /* as they were then, or have been since the answers came */
+    dkv_mono_ms extra;        /* beyond DKV_TICK_MS_MAX */
+    bool told_not_held;       /* once a tick is enough */
+    uint64_t lacking;         /* changes that could not be got, in the last round */
+    bool counted;             /* all pages of it */
+    const char *lost;  /* why this site needs a state transfer, if that showed in this tick */
+    bool out;          /* the others say that this site was taken out (wipe.h) */
+    bool disputed;     /* some of them say so */
+    bool transferring; /* one is wanted or under way, or was in this tick */
+    bool sibling;      /* another host of this site answers what is asked of others */
     bool told_joining;
 };
 
