@@ -150,10 +150,11 @@ static enum hr_err redis_conf(const struct clouds_state *state, size_t site, str
 
 /* ---- The host's environment ---- */
 
-/* Those that tell one site from another; the other variables of HEDGEROW_* reach all hosts as they are. */
+/* Those that tell one site from another, or say which there are; the other variables of HEDGEROW_* reach all hosts
+ * as they are. */
 static const char *const own_names[] = {
-    "HEDGEROW_HTTP", "HEDGEROW_ADMIN",   "HEDGEROW_STORE",   "HEDGEROW_NATS",
-    "HEDGEROW_SITE", "HEDGEROW_SITE_ID", "HEDGEROW_LATTICE", "HEDGEROW_HOST",
+    "HEDGEROW_HTTP",    "HEDGEROW_ADMIN", "HEDGEROW_STORE",   "HEDGEROW_NATS", "HEDGEROW_SITE",
+    "HEDGEROW_SITE_ID", "HEDGEROW_SITES", "HEDGEROW_LATTICE", "HEDGEROW_HOST",
 };
 
 static bool is_own(const char *entry)
@@ -167,11 +168,21 @@ static bool is_own(const char *entry)
     return false;
 }
 
-#define HOST_ENTRIES 7u
+#define HOST_ENTRIES 8u
 struct host_env {
     char entries[HOST_ENTRIES][96];
     char *list[ENV_MAX + HOST_ENTRIES + 1];
 };
+
+/* All five, as each other's manifests name them. */
+static void name_sites(char *entry, size_t bytes)
+{
+    size_t len = (size_t)snprintf(entry, bytes, "HEDGEROW_SITES=");
+    for (size_t site = 0; site < CLOUDS_SITES; site++) {
+        len += (size_t)snprintf(entry + len, bytes - len, "%s%s=%zu", site ? "," : "",
+                                clouds_site_name(site), site + 1);
+    }
+}
 
 static enum hr_err host_env(const struct clouds_state *state, size_t site, struct host_env *env)
 {
@@ -198,6 +209,7 @@ static enum hr_err host_env(const struct clouds_state *state, size_t site, struc
              clouds_port_of(base, CLOUDS_PORT_NATS, site));
     snprintf(env->entries[own++], bytes, "HEDGEROW_SITE=%s", clouds_site_name(site));
     snprintf(env->entries[own++], bytes, "HEDGEROW_SITE_ID=%zu", site + 1);
+    name_sites(env->entries[own++], bytes);
     snprintf(env->entries[own++], bytes, "HEDGEROW_LATTICE=" LATTICE);
     for (size_t i = 0; i < own; i++) {
         env->list[count++] = env->entries[i];

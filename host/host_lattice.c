@@ -13,6 +13,7 @@
 #define NS_PER_MS ((uint64_t)1000000)
 
 struct hr_host_lattice {
+    const struct hr_plan *plan;
     struct hr_loop *loop;
     void (*conflict)(void *arg, const char *why);
     void *arg;
@@ -59,10 +60,49 @@ static void on_conflict(void *arg, const char *why)
     lattice->conflict(lattice->arg, why);
 }
 
+static uint16_t seen_id(struct hr_host_lattice *lattice, struct hr_str site)
+{
+    struct hr_lattice_site seen[HR_LATTICE_SITES_MAX];
+    size_t count = 0;
+    hr_lattice_sites(lattice->members, seen, HR_LATTICE_SITES_MAX, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (hr_str_eq(hr_str_c(seen[i].name), site)) {
+            return seen[i].id;
+        }
+    }
+    return 0;
+}
+
+/* Whoever is not named, or by another number, is no member for a store that has been lost. */
+static void check_named(struct hr_host_lattice *lattice, struct hr_str site)
+{
+    const struct hr_plan *plan = lattice->plan;
+    char reason[HR_LATTICE_WHY_BYTES_MAX];
+    uint16_t id = seen_id(lattice, site);
+    size_t at = 0;
+    while (at < plan->site_count && !hr_str_eq(plan->sites[at].name, site)) {
+        at++;
+    }
+    if (plan->site_count == 0 || (at < plan->site_count && plan->sites[at].id == id)) {
+        return;
+    }
+    if (at == plan->site_count) {
+        snprintf(reason, sizeof reason,
+                 "`sites` does not name it: add `%.*s=%u` in the manifests of all sites",
+                 HR_STR_ARG(site), id);
+    } else {
+        snprintf(reason, sizeof reason,
+                 "its number is %u, and not %u as in `sites`: write `%.*s=%u` in the manifests of "
+                 "all sites",
+                 id, plan->sites[at].id, HR_STR_ARG(site), id);
+    }
+    HR_LOG(HR_LOG_WARN, "lattice.unnamed_site", HR_LOG_STR("site", site),
+           HR_LOG_CSTR("reason", reason));
+}
+
 static void on_event(void *arg, enum hr_lattice_event event, struct hr_str host, struct hr_str site,
                      const char *why)
 {
-    (void)arg;
     static const struct {
         const char *name;
         enum hr_log_level level;
@@ -72,6 +112,10 @@ static void on_event(void *arg, enum hr_lattice_event event, struct hr_str host,
         [HR_LATTICE_GONE] = {"lattice.gone", HR_LOG_WARN},
         [HR_LATTICE_REFUSED] = {"lattice.refused", HR_LOG_WARN},
     };
+    if (event == HR_LATTICE_NEW_SITE) {
+        check_named(arg, site);
+        return;
+    }
     HR_LOG(events[event].level, events[event].name, HR_LOG_STR("host", host),
            HR_LOG_STR("site", site), HR_LOG_CSTR("reason", why));
 }
@@ -177,6 +221,7 @@ enum hr_err hr_host_lattice_open(const struct hr_host_lattice_options *options,
     if (!lattice) {
         return hr_diag_set(diag, HR_NO_MEMORY, "lattice");
     }
+    lattice->plan = options->plan;
     lattice->loop = options->loop;
     lattice->conflict = options->conflict;
     lattice->arg = options->arg;

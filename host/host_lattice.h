@@ -31,7 +31,7 @@ struct hr_host_lattice_options {
 };
 
 /* Connects, and joins the others: runs the loop until it is known whether this host can be one of them.
- * Keeps local bus and loop until closed. Errors: HR_CONFLICT with what is wrong and what to do; those of
+ * Keeps plan, local bus and loop until closed. Errors: HR_CONFLICT with what is wrong and what to do; those of
  * hr_bus_nats_open and hr_lattice_open. Returns own: hr_host_lattice_close. */
 HR_MUST_CHECK enum hr_err hr_host_lattice_open(const struct hr_host_lattice_options *options,
                                                struct hr_host_lattice **ret_lattice,

@@ -14,9 +14,10 @@
 #include "host/run/module.h"
 
 /* What the host itself puts into every config link, besides the manifest's own values. */
-#define HOST_VALUES 6u
+#define HOST_VALUES 7u
 #define NONCE_BYTES 16u
 #define HOST_ID_BYTES 8u
+#define MEMBERS_BYTES (HR_MANIFEST_SITES_MAX * 6u) /* "65535," each */
 
 struct making {
     const struct hr_manifest *manifest;
@@ -24,6 +25,7 @@ struct making {
     struct hr_diag *diag;
     struct hr_str site_id;
     struct hr_str boot_nonce;
+    struct hr_str members; /* ids of all sites, if they are named */
 };
 
 static enum hr_err no_memory(struct making *making)
@@ -108,10 +110,12 @@ static enum hr_err expand_config(struct making *making, const struct hr_manifest
         {HR_STR("boot-nonce"), making->boot_nonce},
         {HR_STR("store-durability"),
          HR_STR("sync")}, /* as far as the store has not lost anything */
+        {HR_STR("members"), making->members},
     };
-    memcpy(values + count, own, sizeof own);
+    size_t own_count = HOST_VALUES - (making->members.len == 0);
+    memcpy(values + count, own, own_count * sizeof *own);
     links->config = values;
-    links->config_count = count + HOST_VALUES;
+    links->config_count = count + own_count;
     return HR_OK;
 }
 
@@ -226,17 +230,23 @@ static enum hr_err plan_actor(struct making *making, const struct hr_manifest_ac
 
 /* --- the whole --------------------------------------------------------------------------------------------- */
 
-/* The site's number. Alone it is 1; in a lattice it comes from the site's name, so that sites need not be
- * numbered by hand; two whose numbers are the same find out when they meet. */
-static uint16_t number_site(const struct hr_manifest *manifest)
+/* The ids of the sites that the manifest names, ascending, with commas; empty if it names none. */
+static struct hr_str list_members(struct making *making)
 {
-    static const unsigned char key[crypto_shorthash_KEYBYTES] = "hedgerow site id";
-    unsigned char hash[crypto_shorthash_BYTES];
-    if (manifest->site_id || manifest->nats.count == 0) {
-        return manifest->site_id ? manifest->site_id : 1;
+    const struct hr_manifest *manifest = making->manifest;
+    char text[MEMBERS_BYTES] = "";
+    size_t len = 0;
+    uint32_t last = 0;
+    for (size_t listed = 0; listed < manifest->site_count; listed++) {
+        uint32_t next = UINT32_MAX;
+        for (size_t i = 0; i < manifest->site_count; i++) {
+            uint32_t id = manifest->sites[i].id;
+            next = id > last && id < next ? id : next;
+        }
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%u", len ? "," : "", next);
+        last = next;
     }
-    crypto_shorthash(hash, (const unsigned char *)manifest->site.ptr, manifest->site.len, key);
-    return (uint16_t)(((uint32_t)hash[0] << 8 | hash[1]) % UINT16_MAX + 1);
+    return hr_arena_copy(&making->plan->arena, hr_str_of(text, len));
 }
 
 /* @bytes random bytes as hexadecimal digits. */
@@ -253,14 +263,15 @@ static enum hr_err prepare(struct making *making)
 {
     struct hr_plan *plan = making->plan;
     char site_id[8];
-    plan->site_id = number_site(making->manifest);
+    plan->site_id = hr_manifest_site_number(making->manifest);
     snprintf(site_id, sizeof site_id, "%u", plan->site_id);
     making->boot_nonce = draw_hex(making, NONCE_BYTES);
     making->site_id = hr_arena_copy(&plan->arena, hr_str_c(site_id));
+    making->members = list_members(making);
     plan->host =
         making->manifest->host.len > 0 ? making->manifest->host : draw_hex(making, HOST_ID_BYTES);
-    return making->boot_nonce.ptr && making->site_id.ptr && plan->host.ptr ? HR_OK
-                                                                           : no_memory(making);
+    bool good = making->boot_nonce.ptr && making->site_id.ptr && making->members.ptr;
+    return good && plan->host.ptr ? HR_OK : no_memory(making);
 }
 
 /* As many as asked for; if nothing was, one for each core, as far as that goes. */
@@ -290,6 +301,8 @@ enum hr_err hr_plan_make(const struct hr_manifest *manifest, struct hr_plan *ret
         .nats = manifest->nats.items,
         .nats_count = manifest->nats.count,
         .nats_files = manifest->nats_files,
+        .sites = manifest->sites,
+        .site_count = manifest->site_count,
         .hedge = manifest->hedge,
     };
     hr_arena_init(&plan.arena, 0);

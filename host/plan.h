@@ -36,6 +36,8 @@ struct hr_plan {
     const struct hr_str *nats; /* URLs */
     size_t nats_count;         /* 0 = a lattice within this process */
     struct hr_manifest_nats_files nats_files;
+    const struct hr_manifest_site *sites; /* those that the manifest names */
+    size_t site_count;
     bool hedge;
     struct hr_str http;
     struct hr_str admin; /* empty = none */

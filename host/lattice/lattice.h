@@ -57,10 +57,11 @@ struct hr_lattice_self {
 };
 
 enum hr_lattice_event {
-    HR_LATTICE_JOINED,  /* a host that was not known, or had gone */
-    HR_LATTICE_LEFT,    /* it said so */
-    HR_LATTICE_GONE,    /* it fell silent */
-    HR_LATTICE_REFUSED, /* it cannot be together with one that was there before: it is ignored */
+    HR_LATTICE_JOINED,   /* a host that was not known, or had gone */
+    HR_LATTICE_LEFT,     /* it said so */
+    HR_LATTICE_GONE,     /* it fell silent */
+    HR_LATTICE_NEW_SITE, /* it is the first one of its site since this host started */
+    HR_LATTICE_REFUSED,  /* it cannot be together with one that was there before: it is ignored */
 };
 
 /* The later of two that cannot be together has found out: it has to stop. @why names both and says what to do;

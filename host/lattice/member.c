@@ -122,8 +122,8 @@ static struct hr_lattice_member *add(struct hr_lattice *lattice,
     return member;
 }
 
-/* Under the lock. */
-static void see_site(struct hr_lattice *lattice, const struct hr_lattice_announcement *said,
+/* Whether it is seen for the first time. Under the lock. */
+static bool see_site(struct hr_lattice *lattice, const struct hr_lattice_announcement *said,
                      uint64_t now_ns)
 {
     uint32_t at = 0;
@@ -131,10 +131,11 @@ static void see_site(struct hr_lattice *lattice, const struct hr_lattice_announc
         at++;
     }
     if (at == HR_LATTICE_SITES_MAX) {
-        return;
+        return false;
     }
     struct hr_lattice_seen_site *site = &lattice->sites[at];
-    if (at == lattice->site_count) {
+    bool is_new = at == lattice->site_count;
+    if (is_new) {
         lattice->site_count++;
         memcpy(site->name, said->site.ptr, said->site.len); /* its length has been checked */
         site->name[said->site.len] = '\0';
@@ -143,6 +144,7 @@ static void see_site(struct hr_lattice *lattice, const struct hr_lattice_announc
     site->has_store =
         site->has_store || hr_lattice_has_store(said); /* of a host that is away, too */
     site->heard_ns = now_ns;
+    return is_new;
 }
 
 /* --- announcements ---------------------------------------------------------------------------------- */
@@ -215,15 +217,15 @@ static void replace(struct hr_lattice_member *member, struct hr_lattice_announce
     hr_lattice_announcement_unref(old);
 }
 
-static void set_refused(struct hr_lattice_member *member, bool refused, uint64_t now_ns)
+/* Whether it is the first one of its site. */
+static bool set_refused(struct hr_lattice_member *member, bool refused, uint64_t now_ns)
 {
     struct hr_lattice *lattice = member->lattice;
     uv_mutex_lock(&lattice->lock);
     member->refused = refused;
-    if (!refused) {
-        see_site(lattice, member->said, now_ns);
-    }
+    bool is_first = !refused && see_site(lattice, member->said, now_ns);
     uv_mutex_unlock(&lattice->lock);
+    return is_first;
 }
 
 /* Says what has become of @member since it was as in @was. */
@@ -253,12 +255,15 @@ static void take_in(struct hr_lattice_member *member, struct hr_lattice_announce
     uint64_t now_ns = hr_now_ns();
     replace(member, said, now_ns);
     bool refused = is_refused(lattice, said, why);
-    set_refused(member, refused, now_ns);
+    bool is_first = set_refused(member, refused, now_ns);
     if (!same || was.number != member->number || was.presence != member->presence ||
         was.refused != refused) {
         hr_lattice_publish_table(lattice);
     }
     tell_change(member, &was, why);
+    if (is_first) {
+        tell(lattice, HR_LATTICE_NEW_SITE, member->said, "");
+    }
 }
 
 /* Announcements of somebody who uses this host's id; true if @said is one. */
@@ -329,8 +334,11 @@ static bool reconsider(struct hr_lattice *lattice)
         struct hr_lattice_member *member = lattice->members[i];
         if (member->refused && member->presence == HR_LATTICE_MEMBER_ALIVE &&
             !is_refused(lattice, member->said, why)) {
-            set_refused(member, false, member->heard_ns);
+            bool is_first = set_refused(member, false, member->heard_ns);
             tell(lattice, HR_LATTICE_JOINED, member->said, "");
+            if (is_first) {
+                tell(lattice, HR_LATTICE_NEW_SITE, member->said, "");
+            }
             changed = true;
         }
     }

@@ -14,6 +14,8 @@ static const char text[] =
     "store: lmdb:./data          # or redis://host:6379/0\n"
     "durability: sync            # or lazy: the last moments may be lost with the machine\n"
     "nats: []                    # URLs of NATS servers; none: a lattice of this process alone\n"
+    "sites: []                   # all sites by name, this one too; none: learned from whoever is "
+    "heard\n"
     "write-acks: 2               # sites that hold a write before it is answered: a number, "
     "majority or all\n"
     "hedge: true                 # slow reads are asked of a second site\n"

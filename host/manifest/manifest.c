@@ -30,6 +30,7 @@ enum setting {
     SETTING_NATS_CA,
     SETTING_NATS_CERT,
     SETTING_NATS_KEY,
+    SETTING_SITES, /* in the file a list */
     SETTING_WRITE_ACKS,
     SETTING_HEDGE,
     SETTING_WORKERS,
@@ -55,6 +56,7 @@ static const struct {
     [SETTING_NATS_CA] = {"nats-ca", "HEDGEROW_NATS_CA"},
     [SETTING_NATS_CERT] = {"nats-cert", "HEDGEROW_NATS_CERT"},
     [SETTING_NATS_KEY] = {"nats-key", "HEDGEROW_NATS_KEY"},
+    [SETTING_SITES] = {"sites", "HEDGEROW_SITES"},
     [SETTING_WRITE_ACKS] = {"write-acks", "HEDGEROW_WRITE_ACKS"},
     [SETTING_HEDGE] = {"hedge", "HEDGEROW_HEDGE"},
     [SETTING_WORKERS] = {"workers", "HEDGEROW_WORKERS"},
@@ -222,58 +224,80 @@ static void read_process(struct hr_manifest_reader *reader, const struct hr_mani
     }
 }
 
-/* ---- NATS servers ---- */
+/* ---- Settings that are lists ---- */
 
-static void read_nats_node(struct hr_manifest_reader *reader, const struct hr_manifest_node *node,
-                           struct hr_str *urls, size_t *ret_count)
+struct list {
+    enum setting setting;
+    size_t max;
+    const char *what; /* its entries are */
+    struct hr_manifest_item whole;
+    struct hr_manifest_item *items;
+    size_t count;
+};
+
+/* The file's entries of the list; false if it has none, or memory is out. */
+static bool list_of_file(struct hr_manifest_reader *reader, const struct hr_manifest_node *root,
+                         struct list *list)
 {
-    if (!hr_manifest_is_sequence(reader, node, HR_MANIFEST_NATS_MAX)) {
-        return;
+    const struct hr_manifest_node *node = hr_manifest_child(root, settings[list->setting].key);
+    list->items = hr_manifest_take(reader, list->max, sizeof *list->items);
+    list->whole = (struct hr_manifest_item){.node = node};
+    if (!list->items || !node || !hr_manifest_is_sequence(reader, node, list->max)) {
+        return false;
     }
     for (const struct hr_manifest_node *entry = node->first; entry; entry = entry->next) {
-        struct hr_manifest_item item;
-        if (hr_manifest_scalar(reader, entry, &item) &&
-            hr_manifest_read_nats_url(reader, &item, &urls[*ret_count])) {
-            (*ret_count)++;
+        if (hr_manifest_scalar(reader, entry, &list->items[list->count])) {
+            list->count++;
         }
     }
+    return true;
 }
 
-/* The variable holds URLs between commas; an empty one means none. */
-static void read_nats_variable(struct hr_manifest_reader *reader,
-                               const struct hr_manifest_item *item, struct hr_str *urls,
-                               size_t *ret_count)
+/* The variable's in their place: it has them between commas, and none if it is empty. False if it is not set. */
+static bool list_of_variable(struct hr_manifest_reader *reader, struct list *list)
 {
-    struct hr_str rest = hr_str_trim(item->text);
-    while (rest.len > 0) {
-        struct hr_manifest_item part = *item;
-        size_t comma = hr_str_find(rest, ',', 0);
-        part.text = hr_str_trim(hr_str_of(rest.ptr, comma == SIZE_MAX ? rest.len : comma));
-        rest = comma == SIZE_MAX ? HR_STR("") : hr_str_from(rest, comma + 1);
-        if (*ret_count == HR_MANIFEST_NATS_MAX) {
-            hr_manifest_item_problem(reader, item, "has more than %u URLs", HR_MANIFEST_NATS_MAX);
-            return;
-        }
-        if (hr_manifest_read_nats_url(reader, &part, &urls[*ret_count])) {
-            (*ret_count)++;
-        }
+    struct hr_manifest_item item;
+    if (!list->items || !find_variable(reader, settings[list->setting].variable, &item)) {
+        return false;
     }
+    list->whole = item;
+    list->count = 0;
+    struct hr_str rest = hr_str_trim(item.text);
+    while (rest.len > 0) {
+        if (list->count == list->max) {
+            hr_manifest_item_problem(reader, &item, "has more than %zu %s", list->max, list->what);
+            break;
+        }
+        size_t comma = hr_str_find(rest, ',', 0);
+        struct hr_manifest_item *part = &list->items[list->count++];
+        *part = item;
+        part->text = hr_str_trim(hr_str_of(rest.ptr, comma == SIZE_MAX ? rest.len : comma));
+        rest = comma == SIZE_MAX ? HR_STR("") : hr_str_from(rest, comma + 1);
+    }
+    return true;
+}
+
+/* ---- NATS servers ---- */
+
+static void read_urls(struct hr_manifest_reader *reader, const struct list *list)
+{
+    struct hr_str *urls = hr_manifest_take(reader, list->max, sizeof *urls);
+    size_t count = 0;
+    for (size_t i = 0; urls && i < list->count; i++) {
+        count += hr_manifest_read_nats_url(reader, &list->items[i], &urls[count]);
+    }
+    reader->manifest->nats = (struct hr_manifest_list){urls, count};
 }
 
 static void read_nats(struct hr_manifest_reader *reader, const struct hr_manifest_node *root)
 {
-    const struct hr_manifest_node *node = hr_manifest_child(root, settings[SETTING_NATS].key);
-    struct hr_manifest_item item;
-    size_t count = 0;
-    struct hr_str *urls = hr_manifest_take(reader, HR_MANIFEST_NATS_MAX, sizeof *urls);
-    if (urls && node) {
-        read_nats_node(reader, node, urls, &count);
+    struct list list = {.setting = SETTING_NATS, .max = HR_MANIFEST_NATS_MAX, .what = "URLs"};
+    if (list_of_file(reader, root, &list)) {
+        read_urls(reader, &list);
     }
-    if (urls && find_variable(reader, settings[SETTING_NATS].variable, &item)) {
-        count = 0;
-        read_nats_variable(reader, &item, urls, &count);
+    if (list_of_variable(reader, &list)) {
+        read_urls(reader, &list);
     }
-    reader->manifest->nats = (struct hr_manifest_list){urls, count};
 }
 
 static void read_nats_files(struct hr_manifest_reader *reader, const struct hr_manifest_node *root)
@@ -314,11 +338,39 @@ static void read_write_acks(struct hr_manifest_reader *reader, const struct hr_m
     }
 }
 
-static void read_lattice(struct hr_manifest_reader *reader, const struct hr_manifest_node *root)
+/* How many problems there are so far. */
+static size_t problems(const struct hr_manifest_reader *reader)
+{
+    return reader->report->problem_count + reader->report->problems_left_out;
+}
+
+/* @sound: the site and `nats` are what was meant, so that the list can be held against them. */
+static void read_sites(struct hr_manifest_reader *reader, const struct hr_manifest_node *root,
+                       bool sound)
+{
+    struct list list = {.setting = SETTING_SITES, .max = HR_MANIFEST_SITES_MAX, .what = "sites"};
+    size_t before = problems(reader);
+    if (list_of_file(reader, root, &list)) {
+        hr_manifest_read_sites(reader, list.items, list.count);
+    }
+    if (list_of_variable(reader, &list)) {
+        hr_manifest_read_sites(reader, list.items, list.count);
+    }
+    if (sound && problems(reader) == before) {
+        hr_manifest_check_sites(reader, list.items, &list.whole);
+    }
+}
+
+/* @sound: nothing was wrong with the site's name and number. */
+static void read_lattice(struct hr_manifest_reader *reader, const struct hr_manifest_node *root,
+                         bool sound)
 {
     struct hr_manifest_item item;
+    size_t before = problems(reader);
     read_nats(reader, root);
+    sound = sound && problems(reader) == before;
     read_nats_files(reader, root);
+    read_sites(reader, root, sound);
     if (find_setting(reader, root, SETTING_WRITE_ACKS, &item)) {
         read_write_acks(reader, &item);
     }
@@ -350,9 +402,10 @@ static void read_root(struct hr_manifest_reader *reader, struct hr_str text)
         return;
     }
     read_names(reader, root);
+    bool sound = problems(reader) == 0;
     read_addresses(reader, root);
     read_store(reader, root);
-    read_lattice(reader, root);
+    read_lattice(reader, root, sound);
     read_process(reader, root);
     const struct hr_manifest_node *actors = hr_manifest_child(root, "actors");
     actors = actors ? actors : default_actors(reader);

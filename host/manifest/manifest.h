@@ -27,6 +27,7 @@
 #define HR_MANIFEST_LIST_MAX 256u  /* subjects, subscriptions, buckets, config values of an actor */
 #define HR_MANIFEST_ROUTES_MAX 64u /* of all actors */
 #define HR_MANIFEST_NATS_MAX 16u
+#define HR_MANIFEST_SITES_MAX 32u /* as many as a group of the kv actor has */
 #define HR_MANIFEST_WORKERS_MAX 256u
 #define HR_MANIFEST_BATCH_MAX 64u
 #define HR_MANIFEST_EVERY_MS_MIN 10u
@@ -94,6 +95,12 @@ struct hr_manifest_nats_files {
     struct hr_str key;
 };
 
+/* A site of the lattice, by the list of all of them. */
+struct hr_manifest_site {
+    struct hr_str name;
+    uint16_t id;
+};
+
 /* Strings and lists live in the arena and end with a terminator that is not counted. */
 struct hr_manifest {
     struct hr_arena arena;
@@ -107,6 +114,8 @@ struct hr_manifest {
     struct hr_str host;           /* its id in the lattice; empty = drawn at each start */
     struct hr_manifest_list nats; /* URLs; none = a lattice within this process */
     struct hr_manifest_nats_files nats_files;
+    const struct hr_manifest_site *sites; /* all there are, this one too; none = not given */
+    size_t site_count;
     struct hr_str write_acks; /* a number, "majority" or "all" */
     bool hedge;               /* slow safe requests go to a second responder */
     uint32_t workers;         /* 0 = one for each core */
@@ -144,6 +153,9 @@ void hr_manifest_free(struct hr_manifest *manifest);
 /* HR_DENIED when the actor has a digest and @module is something else; the diag gives both. */
 HR_MUST_CHECK enum hr_err hr_manifest_check_digest(const struct hr_manifest_actor *actor,
                                                    struct hr_str module, struct hr_diag *diag);
+/* The site's number: its `site-id`, else 1 if it is alone (no `nats`), else one that comes from its name; two sites
+ * whose numbers are the same find out when they meet. */
+uint16_t hr_manifest_site_number(const struct hr_manifest *manifest);
 /* Whether @actor has @link. */
 static inline bool hr_manifest_has_link(const struct hr_manifest_actor *actor, enum hr_link link)
 {

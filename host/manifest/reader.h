@@ -2,7 +2,7 @@
  *
  * Reading goes in three steps: YAML into a tree of nodes that know where they stand in the file
  * (yaml.c), nodes into typed values (value.c), and these into the manifest, from the
- * top (manifest.c) through actors (actor.c) to links (actor_link.c). A step that finds
+ * top (manifest.c) through actors (actor.c) to links (actor_link.c), and sites (sites.c). A step that finds
  * something wrong adds a problem to the report and goes on with what is right, so that one run tells
  * all; whether there were problems is asked once, at the end. Running out of memory is remembered
  * in the reader and asked at the end too.
@@ -44,6 +44,7 @@ struct hr_manifest_reader {
     const char *const *environment;
     size_t node_count;
     size_t route_count;
+    struct hr_manifest_site *sites; /* the manifest's */
     bool no_memory;
 };
 
@@ -142,6 +143,13 @@ bool hr_manifest_read_file(struct hr_manifest_reader *reader, const struct hr_ma
 
 /* ---- the rest ---- */
 
+/* sites.c: fills the manifest's sites from @items, one each; of those that are good @items keeps the first places. */
+void hr_manifest_read_sites(struct hr_manifest_reader *reader, struct hr_manifest_item *items,
+                            size_t count);
+/* Holds them, as read from @items, against this site, its number and `nats`; @whole is the list. */
+void hr_manifest_check_sites(struct hr_manifest_reader *reader,
+                             const struct hr_manifest_item *items,
+                             const struct hr_manifest_item *whole);
 /* actor.c: fills the manifest's actors from the mapping @actors. */
 void hr_manifest_read_actors(struct hr_manifest_reader *reader,
                              const struct hr_manifest_node *actors);

@@ -28,6 +28,7 @@ struct host {
     bool closed;
     int events[HR_LATTICE_REFUSED + 1];
     int conflicts;
+    char new_site[HR_LATTICE_NAME_BYTES_MAX + 1];
     char why[HR_LATTICE_WHY_BYTES_MAX];
 };
 
@@ -47,8 +48,10 @@ static void on_event(void *arg, enum hr_lattice_event event, struct hr_str id, s
 {
     struct host *host = arg;
     (void)id;
-    (void)site;
     host->events[event]++;
+    if (event == HR_LATTICE_NEW_SITE) {
+        snprintf(host->new_site, sizeof host->new_site, "%.*s", HR_STR_ARG(site));
+    }
     if (event == HR_LATTICE_REFUSED) {
         snprintf(host->why, sizeof host->why, "%s", why);
     }
@@ -304,6 +307,34 @@ static void lattice_silence_is_noticed(void **state)
     wait_alive(&hosts[1], 2);
     assert_int_equal(hosts[0].events[HR_LATTICE_JOINED], 2);
     assert_int_equal(hosts[0].conflicts + hosts[1].conflicts, 0);
+}
+
+/* That a site is there for the first time is told once, and not again of its further hosts, nor when it comes back;
+ * of the own one never. */
+static void lattice_tells_of_a_new_site_once(void **state)
+{
+    (void)state;
+    hosts[2].self.site = hosts[1].self.site; /* another host of it */
+    hosts[2].self.site_id = hosts[1].self.site_id;
+    memcpy(hosts[2].self.store_id, hosts[1].self.store_id, sizeof hosts[2].self.store_id);
+    hosts[3].self.site = hosts[0].self.site;
+    hosts[3].self.site_id = hosts[0].self.site_id;
+    memcpy(hosts[3].self.store_id, hosts[0].self.store_id, sizeof hosts[3].self.store_id);
+    join(&hosts[0]);
+    join(&hosts[1]);
+    wait_alive(&hosts[0], 2);
+    assert_int_equal(hosts[0].events[HR_LATTICE_NEW_SITE], 1);
+    assert_string_equal(hosts[0].new_site, "azure");
+    join(&hosts[2]);
+    join(&hosts[3]);
+    wait_alive(&hosts[0], 4);
+    leave(&hosts[1]);
+    leave(&hosts[2]);
+    wait_alive(&hosts[0], 2);
+    join(&hosts[1]);
+    wait_alive(&hosts[0], 3);
+    assert_int_equal(hosts[0].events[HR_LATTICE_NEW_SITE], 1);
+    assert_int_equal(hosts[3].events[HR_LATTICE_NEW_SITE], 1);
 }
 
 /* What is served is announced, also when it changes later; the same subject from several loops is one entry. */
@@ -653,6 +684,8 @@ static void lattice_ignores_who_does_not_stop(void **state)
     }
     for (int i = 0; i < 2; i++) {
         assert_int_equal(hosts[i].events[HR_LATTICE_REFUSED], 1);
+        assert_int_equal(hosts[i].events[HR_LATTICE_NEW_SITE],
+                         1); /* each other: not who is refused */
         assert_non_null(strstr(hosts[i].why, "the number 1 is that of the site aws (host a)"));
         assert_false(would_ask(&hosts[i], "z", "x"));
         assert_int_equal(alive_at(&hosts[i]), 2);
@@ -663,6 +696,7 @@ static void lattice_ignores_who_does_not_stop(void **state)
         run_for(ANNOUNCE_MS / 4);
     }
     assert_true(would_ask(&hosts[1], "z", "x"));
+    assert_int_equal(hosts[1].events[HR_LATTICE_NEW_SITE], 2);
     hr_lattice_announcement_unref(said);
     hr_bus_port_close(port, NULL, NULL);
     run_for(5);
@@ -872,6 +906,7 @@ int main(void)
         CASE(lattice_hosts_meet),
         CASE(lattice_leaving_is_told),
         CASE(lattice_silence_is_noticed),
+        CASE(lattice_tells_of_a_new_site_once),
         CASE(lattice_serves_are_announced),
         CASE(lattice_serves_no_more_than_fits),
         CASE(lattice_connection_decides_who_can_be_asked),

@@ -19,6 +19,7 @@ static void manifest_built_in_is_the_todo_application(void **state)
     assert_str(m->store, "lmdb:./data");
     assert_int_equal(m->durability, HR_KV_SYNC);
     assert_int_equal(m->nats.count, 0);
+    assert_int_equal(m->site_count, 0);
     assert_int_equal(m->workers, 0);
     assert_int_equal(m->log, HR_LOG_INFO);
     assert_int_equal(m->actor_count, 3);
@@ -74,6 +75,7 @@ static void assert_same(const struct hr_manifest *a, const struct hr_manifest *b
     assert_true(hr_str_eq(a->store, b->store));
     assert_int_equal(a->durability, b->durability);
     assert_int_equal(a->nats.count, b->nats.count);
+    assert_int_equal(a->site_count, b->site_count);
     assert_true(hr_str_eq(a->host, b->host));
     assert_true(hr_str_eq(a->write_acks, b->write_acks));
     assert_int_equal(a->hedge, b->hedge);
@@ -112,6 +114,7 @@ static const char everything[] =
     "store: redis://user:secret@red_is.example.com:6379/15\n"
     "durability: lazy\n"
     "nats: [nats://a:4222, 'tls://[::1]:4223', nats://c]\n"
+    "sites: [gcp, aws=65535]\n"
     "workers: 256\n"
     "log: trace\n"
     "actors:\n"
@@ -143,6 +146,10 @@ static void manifest_reads_every_key(void **state)
     assert_str(m->store, "redis://user:secret@red_is.example.com:6379/15");
     assert_int_equal(m->durability, HR_KV_LAZY);
     assert_list(m->nats, "nats://a:4222 tls://[::1]:4223 nats://c");
+    assert_int_equal(m->site_count, 2);
+    assert_str(m->sites[0].name, "gcp");
+    assert_str(m->sites[1].name, "aws");
+    assert_int_equal(m->sites[1].id, 65535);
     assert_int_equal(m->workers, 256);
     assert_int_equal(m->log, HR_LOG_TRACE);
     assert_int_equal(m->actor_count, 3);
@@ -259,6 +266,7 @@ static void manifest_variables_override_the_file(void **state)
         "HEDGEROW_STORE=lmdb:here",
         "HEDGEROW_DURABILITY=sync",
         "HEDGEROW_NATS= nats://x:1 ,tls://y",
+        "HEDGEROW_SITES=s=7 , t=8",
         "HEDGEROW_WORKERS=3",
         "HEDGEROW_LOG=error",
         "HEDGEROW_TEST_ANYTHING=1",
@@ -276,6 +284,9 @@ static void manifest_variables_override_the_file(void **state)
     assert_str(m->actors[0].store, "lmdb:/var/x");
     assert_int_equal(m->durability, HR_KV_SYNC);
     assert_list(m->nats, "nats://x:1 tls://y");
+    assert_int_equal(m->site_count, 2);
+    assert_str(m->sites[1].name, "t");
+    assert_int_equal(m->sites[1].id, 8);
     assert_int_equal(m->workers, 3);
     assert_int_equal(m->log, HR_LOG_ERROR);
     hr_manifest_free(m);
@@ -295,7 +306,7 @@ static void manifest_empty_nats_variable_means_none(void **state)
 static void manifest_warns_of_unknown_variables(void **state)
 {
     (void)state;
-    static const char *const environment[] = {"HEDGEROW_HTPP=x", "HEDGEROW_SITES", "HEDGEROWX=1",
+    static const char *const environment[] = {"HEDGEROW_HTPP=x", "HEDGEROW_SIET", "HEDGEROWX=1",
                                               "HEDGEROW_=", NULL};
     hr_manifest_free(parse_good("", environment));
     assert_int_equal(report.warning_count, 3);
@@ -304,7 +315,7 @@ static void manifest_warns_of_unknown_variables(void **state)
         "variable HEDGEROW_HTPP is unknown and ignored; did you mean `HEDGEROW_HTTP`?");
     assert_string_equal(
         report.warnings[1].text,
-        "variable HEDGEROW_SITES is unknown and ignored; did you mean `HEDGEROW_SITE`?");
+        "variable HEDGEROW_SIET is unknown and ignored; did you mean `HEDGEROW_SITE`?");
     assert_non_null(strstr(report.warnings[2].text, "known are HEDGEROW_LATTICE, HEDGEROW_SITE,"));
 }
 
@@ -333,7 +344,7 @@ static void manifest_digest_refuses_another_module(void **state)
 static void manifest_survives_lack_of_memory(void **state)
 {
     (void)state;
-    static const char *const environment[] = {"HEDGEROW_SITE=s", NULL};
+    static const char *const environment[] = {"HEDGEROW_SITE=s", "HEDGEROW_SITES=s=65535,t", NULL};
     struct hr_manifest *m = NULL;
     enum hr_err err;
     int64_t countdown = 0;

@@ -70,11 +70,12 @@ static void manifest_refuses_unknown_keys(void **state)
         {"site_id: 1", "m.yaml:1:1: site_id: unknown key; did you mean `site-id`?"},
         {"frobnicate: 1", "m.yaml:1:1: frobnicate: unknown key; known are lattice, site, site-id, "
                           "host, http, admin, store, durability, nats, nats-creds, nats-nkey, "
-                          "nats-ca, nats-cert, nats-key, write-acks, hedge, workers, log, actors"},
+                          "nats-ca, nats-cert, nats-key, sites, write-acks, hedge, workers, log, "
+                          "actors"},
         {"\"a\\nb\\0\\x7f\": 1",
          "m.yaml:1:1: a?b??: unknown key; known are lattice, site, site-id, host, http, admin, "
          "store, durability, nats, nats-creds, nats-nkey, nats-ca, nats-cert, nats-key, "
-         "write-acks, hedge, workers, log, actors"},
+         "sites, write-acks, hedge, workers, log, actors"},
         {ACTOR("limit: {}"), "m.yaml:3:5: actors.ui.limit: unknown key; did you mean `limits`?"},
         {ACTOR("limits: {memroy: 1MiB}"),
          "m.yaml:3:14: actors.ui.limits.memroy: unknown key; did you mean `memory`?"},
@@ -92,7 +93,7 @@ static void manifest_refuses_unknown_keys(void **state)
          "`subject`?"},
         {"<<: {site: a}", "m.yaml:1:1: <<: unknown key; known are lattice, site, site-id, host, "
                           "http, admin, store, durability, nats, nats-creds, nats-nkey, nats-ca, "
-                          "nats-cert, nats-key, write-acks, hedge, workers, log, actors"},
+                          "nats-cert, nats-key, sites, write-acks, hedge, workers, log, actors"},
     };
     check_all(rows, sizeof rows / sizeof rows[0]);
 }

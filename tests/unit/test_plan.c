@@ -182,6 +182,59 @@ static void plan_numbers_sites_by_their_names(void **state)
     assert_int_equal(number_of("site-id: 9\nnats: [nats://h]\nactors: {ui: {}}\n"), 9);
 }
 
+/* Sites that are named reach the actors as a list of their numbers, and the one that is alone with its own; else
+ * there is no such key. */
+static void plan_tells_actors_which_sites_there_are(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *members;
+    } rows[] = {
+        {"nats: [nats://h]\nsite: aws\nsites: [north=812, aws, gcp=7, azure=3]\n", "3,7,812,61678"},
+        {"nats: [nats://h]\nsite: aws\nsite-id: 65535\nsites: [aws=65535, gcp=1]\n", "1,65535"},
+        {"site: aws\nsites: [aws]\n", "1"},
+        {"nats: [nats://h]\nsite: aws\nsites: []\n", NULL},
+        {"nats: [nats://h]\nsite: aws\n", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[TEXT_BYTES];
+        struct hr_diag diag = {""};
+        struct hr_plan plan;
+        snprintf(text, sizeof text, "%sactors: {kv: {links: {config: {values: {a: b}}}}}\n",
+                 rows[i].text);
+        struct hr_manifest *manifest = parse_good(text, NULL);
+        assert_int_equal(hr_plan_make(manifest, &plan, &diag), HR_OK);
+        struct hr_str members = value_of(&plan.actors[0], "members");
+        assert_int_equal(members.ptr != NULL, rows[i].members != NULL);
+        assert_str(members, rows[i].members ? rows[i].members : "");
+        assert_str(value_of(&plan.actors[0], "store-durability"), "sync");
+        hr_plan_release(&plan);
+        hr_manifest_free(manifest);
+    }
+}
+
+/* As many sites as there may be, with the longest numbers. */
+static void plan_lists_as_many_sites_as_there_may_be(void **state)
+{
+    (void)state;
+    char text[TEXT_BYTES] = "nats: [nats://h]\nsite: s0\nsite-id: 65535\nsites: [s0=65535";
+    char members[TEXT_BYTES] = "";
+    for (unsigned i = 1; i < HR_MANIFEST_SITES_MAX; i++) {
+        sprintf(text + strlen(text), ", s%u=%u", i, 65535 - i);
+        sprintf(members + strlen(members), "%u,", 65535 - HR_MANIFEST_SITES_MAX + i);
+    }
+    strcat(text, "]\nactors: {kv: {links: {config: {}}}}\n");
+    strcat(members, "65535");
+    struct hr_diag diag = {""};
+    struct hr_plan plan;
+    struct hr_manifest *manifest = parse_good(text, NULL);
+    assert_int_equal(hr_plan_make(manifest, &plan, &diag), HR_OK);
+    assert_str(value_of(&plan.actors[0], "members"), members);
+    hr_plan_release(&plan);
+    hr_manifest_free(manifest);
+}
+
 /* Subjects and queues may name the site that they are used at; with its name they have to be short enough. */
 static void plan_fills_in_the_sites_name(void **state)
 {
@@ -222,6 +275,8 @@ int main(void)
         cmocka_unit_test(plan_has_no_more_workers_than_a_store_has_ports),
         cmocka_unit_test(plan_tells_actors_where_they_run),
         cmocka_unit_test(plan_numbers_sites_by_their_names),
+        cmocka_unit_test(plan_tells_actors_which_sites_there_are),
+        cmocka_unit_test(plan_lists_as_many_sites_as_there_may_be),
         cmocka_unit_test(plan_fills_in_the_sites_name),
     };
     return cmocka_run_group_tests_name("plan", tests, make_module, remove_module);
