@@ -72,7 +72,8 @@ static void check_applied(struct sim_world *world, uint32_t site, const struct s
             sim_trace_fail(world, "%s says that it has all up to %016llx, and lacks %016llx/%llu",
                            world->sites[site].name, (unsigned long long)said,
                            (unsigned long long)known->origin, (unsigned long long)known->seq);
-        } else if (lacks && sim_model_retired(now, known->origin) &&
+        } else if (lacks && sim_known_counted(knowledge, known->origin) &&
+                   sim_model_retired(now, known->origin) &&
                    !sim_model_retired(before, known->origin)) {
             sim_trace_fail(world, "%s gathers up an origin, and lacks %016llx/%llu",
                            world->sites[site].name, (unsigned long long)known->origin,
