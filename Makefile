@@ -76,17 +76,17 @@ test-lattice: build
 recovery: build
 	@scripts/npm_ci.sh tests/integration
 	@scripts/npm_ci.sh tests/lattice
-	@RECORDS=$(or $(RECORDS),100000) node --test --test-reporter=spec tests/lattice/recovery.test.mjs
+	@RECORDS=$(or $(RECORDS),100000) CONTROL=1 node --test --test-reporter=spec tests/lattice/recovery.test.mjs
 
 # MINUTES=10 by default; HEDGEROW_SEED repeats the choices of a run.
 soak: build
 	@scripts/npm_ci.sh tests/lattice
 	@MINUTES=$(MINUTES) node tests/lattice/soak.mjs
 
-# The simulator: seeds that once failed, then SIM_SEEDS from SIM_FROM on. By default the same ones each time, so that what fails was broken
-# by the change at hand; SIM_FROM=fresh takes others for each state of the core and the simulator, sim-soak others each time (docs/simulator.md).
+# The simulator: seeds that once failed, then SIM_SEEDS from SIM_FROM on. `fresh`: others for each state of the core and the
+# simulator; a number: those, whatever changes. sim-soak takes others each time (docs/simulator.md).
 SIM_SEEDS ?= 20000
-SIM_FROM ?= 1000000
+SIM_FROM ?= fresh
 SIM_JOBS ?= 2
 SIM_FLAGS ?=
 

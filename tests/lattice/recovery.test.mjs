@@ -2,7 +2,7 @@
 // put back to an old copy, a clock an hour ahead. Nothing that was acknowledged is lost, and nothing that was deleted comes back.
 // RECORDS is how many writes the long absence lasts.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
@@ -99,6 +99,20 @@ function pin(processor, pids) {
   for (const pid of PIN ? pids : []) execFileSync("taskset", ["-a", "-c", "-p", `${processor}`, `${pid}`]);
 }
 
+// CONTROL=1: the same reads beside a program that only counts, at the lowest priority, while the site is still away: so much of
+// what follows is any work's doing on this machine, whoever does it.
+async function besideAnything(site) {
+  const busy = spawn("nice", ["-n", "19", process.execPath, "-e", "for (;;);"], { stdio: "ignore" });
+  pin(1, [busy.pid]);
+  try {
+    const reads = reader(site);
+    await new Promise((wake) => setTimeout(wake, 3000)); // a span of time to measure
+    print(`at ${site.name} beside a program that only counts: ${summary("reads", await reads())}`);
+  } finally {
+    busy.kill("SIGKILL");
+  }
+}
+
 const peakRssMib = (host) => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${host.pid}/status`, "utf8"))[1]) / 1024;
 
 const SITES = ["aws", "gcp", "azure"];
@@ -116,6 +130,7 @@ describe("a site that comes back", () => {
       const quiet = reader(other);
       await new Promise((wake) => setTimeout(wake, 1500)); // a span of time to measure, not to wait for something
       const before = await quiet();
+      if (process.env.CONTROL === "1") await besideAnything(other);
       const busy = reader(other);
       await away.startHost();
       pin(1, [away.host.pid]);
