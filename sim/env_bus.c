@@ -168,20 +168,6 @@ static void env_standing(void *arg, bool catching_up)
     (void)arg, (void)catching_up;
 }
 
-/* These hosts remember nothing of what they committed. */
-static enum hr_err env_lost_commits(void *arg, uint64_t after, struct hr_arena *arena,
-                                    struct dkv_lost_page *ret_page, struct hr_diag *diag)
-{
-    (void)arg, (void)after, (void)arena, (void)diag;
-    *ret_page = (struct dkv_lost_page){0};
-    return HR_OK;
-}
-
-static void env_lost_forget(void *arg, uint64_t id)
-{
-    (void)arg, (void)id;
-}
-
 void sim_env_add_bus(struct dkv_env *env)
 {
     env->publish = env_publish;
@@ -192,6 +178,4 @@ void sim_env_add_bus(struct dkv_env *env)
     env->refuse = env_refuse;
     env->judge = env_judge;
     env->standing = env_standing;
-    env->lost_commits = env_lost_commits;
-    env->lost_forget = env_lost_forget;
 }
