@@ -86,10 +86,10 @@ void sim_check_lost_told(struct sim_world *world, uint32_t site, struct hr_str l
     }
 }
 
-void sim_check_lost_forgotten(struct sim_world *world, uint32_t site, struct hr_str key)
+static void forgotten(struct sim_world *world, uint32_t site, struct hr_str key)
 {
     struct sim_knowledge *knowledge = &world->model->knowledge;
-    if (key.len != 35 || !hr_str_starts(key, HR_STR("f/")) || may_be_wrong(world, site)) {
+    if (key.len != 35 || !hr_str_starts(key, HR_STR("f/"))) {
         return;
     }
     uint64_t origin = sim_known_hex(key.ptr + 2, 16);
@@ -100,5 +100,19 @@ void sim_check_lost_forgotten(struct sim_world *world, uint32_t site, struct hr_
         sim_trace_fail(world, "%s forgets that %016llx/%llu is lost, and has not told it",
                        world->sites[site].name, (unsigned long long)origin,
                        (unsigned long long)seq);
+    }
+}
+
+/* A commit without values does not say what it was about. */
+void sim_check_lost_forgotten(struct sim_world *world, uint32_t site, const struct hr_str *keys,
+                              size_t count)
+{
+    bool says = false;
+    for (size_t i = 0; i < count; i++) {
+        says =
+            says || hr_str_starts(keys[i], HR_STR("r/")) || hr_str_eq(keys[i], HR_STR("b/clear"));
+    }
+    for (size_t i = 0; says && i < count && !may_be_wrong(world, site); i++) {
+        forgotten(world, site, keys[i]);
     }
 }

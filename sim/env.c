@@ -321,8 +321,8 @@ static void env_lost_forget(void *arg, uint64_t id)
 {
     struct sim_call *call = arg;
     const struct sim_recent_commit *commit = sim_recent_find(&call->host->recent, id);
-    for (size_t i = 0; !call->dead && commit && i < commit->count; i++) {
-        sim_check_lost_forgotten(call->world, call->host->site, commit->keys[i]);
+    if (!call->dead && commit) {
+        sim_check_lost_forgotten(call->world, call->host->site, commit->keys, commit->count);
     }
     if (!call->dead) {
         sim_recent_forget(&call->host->recent, id);

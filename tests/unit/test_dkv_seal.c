@@ -393,6 +393,30 @@ static void seal_names_all_where_it_cannot_tell(void **state)
     assert_int_equal(fake_in_mind(fake), 0);
 }
 
+/* Numbers that were filled, and are lost once more: the host knows of the commit, and not what it was about. */
+static void seal_does_not_name_what_was_filled(void **state)
+{
+    (void)state;
+    struct fake *fake = &world->sites[0].fake;
+    dkv_origin first = origin_of(0);
+    write_two();
+    send_change(1, first, 4);
+    struct fake copy = copy_of_store();
+    restart("lazy");
+    let_serve(world);
+    tick(&world->sites[0]);
+    assert_int_equal(progress_of(0, first).last, 4);
+    assert_int_equal(fake->lost_count, 1);
+    lose_tail(&copy);
+    let_serve(world);
+    ticks(2);
+    assert_int_equal(progress_of(0, first).last, 4);
+    for (unsigned i = 0; i < fake->lost_count; i++) {
+        assert_lost(i, first, "first=3 last=3 keys=unknown");
+    }
+    assert_int_equal(fake_in_mind(fake), 0);
+}
+
 /* More than go into one line, one page or one parcel of numbers, between what others have and beyond it. */
 static void seal_names_many(void **state)
 {
@@ -570,6 +594,7 @@ int main(void)
         CASE(seal_names_what_the_host_remembers),
         CASE(seal_says_where_the_host_does_not_know),
         CASE(seal_names_all_where_it_cannot_tell),
+        CASE(seal_does_not_name_what_was_filled),
         CASE(seal_names_many),
         CASE(seal_waits_for_the_host),
         CASE(seal_is_completed_by_the_other_host),

@@ -115,8 +115,9 @@ static enum hr_err take_commit(struct gathering *gathering, const struct dkv_los
     size_t name_count;
     size_t at = 0;
     enum hr_err err = HR_OK;
-    if (outline.changes == 0) {
-        env->lost_forget(env->arg, commit->id); /* whatever it was, it is nobody's write here */
+    if (outline.changes == 0 || (outline.values == 0 && !outline.clears)) {
+        /* No write of this site, or one of which it does not say what it was about: numbers that were filled, say. */
+        env->lost_forget(env->arg, commit->id);
         return HR_OK;
     }
     struct hr_str *names = names_of(gathering, commit, &outline, &name_count);
