@@ -56,6 +56,9 @@ static const struct statistic store_statistics[] = {
      HR_METRIC_GAUGE, offsetof(struct hr_kv_stats, map_bytes_used)},
     {"hedgerow_store_queued", "Commits that wait.", HR_METRIC_GAUGE,
      offsetof(struct hr_kv_stats, queued)},
+    {"hedgerow_store_unremembered_total",
+     "Commits to a lazy store of which nobody will know whether they are lost.", HR_METRIC_COUNTER,
+     offsetof(struct hr_kv_stats, unremembered)},
 };
 
 static const struct statistic bus_statistics[] = {

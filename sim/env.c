@@ -12,6 +12,9 @@
 #include "sim/model.h"
 #include "sim/trace.h"
 
+/* How often a host says, of a million questions, that it is finding out what is lost. */
+#define FINDING_OUT 100000u
+
 bool sim_env_enter(struct sim_call *call)
 {
     struct sim_world *world = call->world;
@@ -62,6 +65,7 @@ static void connect(struct sim_call *call, struct sim_site *site)
     if (host->store_life != site->store_life) {
         host->store_life = site->store_life;
         host->losses += site->store.lazy;
+        sim_recent_judge(&host->recent, &site->store);
         sim_host_name_nonce(host);
     }
 }
@@ -288,7 +292,41 @@ static enum hr_err env_commit(void *arg, const struct dkv_commit *commit, size_t
     if (life != site->store_life || sim_site_store_away(world, site)) {
         return hr_diag_set(diag, HR_UNKNOWN_OUTCOME, "the store has gone");
     }
+    if (!err && site->store.lazy) {
+        sim_recent_note(&call->host->recent, commit, world->now);
+    }
     return err;
+}
+
+/* In the host's own memory, so that nothing of the store's faults is in its way. */
+static enum hr_err env_lost_commits(void *arg, uint64_t after, struct hr_arena *arena,
+                                    struct dkv_lost_page *ret_page, struct hr_diag *diag)
+{
+    struct sim_call *call = arg;
+    struct sim_world *world = call->world;
+    if (!sim_recent_has_lost(&call->host->recent)) {
+        *ret_page = (struct dkv_lost_page){0};
+        return HR_OK;
+    }
+    if (!sim_env_enter(call)) {
+        return sim_env_dead(diag);
+    }
+    if (sim_random_chance(&world->call_random, FINDING_OUT)) {
+        return HR_AGAIN;
+    }
+    return sim_recent_page(&call->host->recent, after, arena, ret_page);
+}
+
+static void env_lost_forget(void *arg, uint64_t id)
+{
+    struct sim_call *call = arg;
+    const struct sim_recent_commit *commit = sim_recent_find(&call->host->recent, id);
+    if (!call->dead && commit) {
+        sim_check_lost_forgotten(call->world, call->host->site, commit->keys, commit->count);
+    }
+    if (!call->dead) {
+        sim_recent_forget(&call->host->recent, id);
+    }
 }
 
 /* --- the rest ----------------------------------------------------------------------------------------- */
@@ -329,6 +367,9 @@ static void env_log(void *arg, enum dkv_log_level level, struct hr_str text)
     struct sim_call *call = arg;
     if (!call->dead && level > DKV_LOG_DEBUG) {
         sim_trace_say(call->world, call->host->site, "log: %.*s", SIM_ARG(text));
+    }
+    if (!call->dead && hr_str_starts(text, HR_STR("event=writes-lost "))) {
+        sim_check_lost_told(call->world, call->host->site, text);
     }
 }
 
@@ -378,6 +419,8 @@ struct dkv_env sim_env_of(struct sim_call *call)
         .mono = env_mono,
         .sleep = env_sleep,
         .random = env_random,
+        .lost_commits = env_lost_commits,
+        .lost_forget = env_lost_forget,
         .log = env_log,
         .config = env_config,
     };

@@ -66,6 +66,7 @@ void sim_host_release(struct sim_host *host)
         sim_letter_unref(host->lane[host->lane_first]);
         host->lane_first = (host->lane_first + 1) % SIM_LANE_MAX;
     }
+    sim_recent_release(&host->recent);
 }
 
 void sim_host_reap(struct sim_world *world)

@@ -93,6 +93,7 @@ static void feed_changed(struct sim_world *world, struct sim_site *site, enum si
         if (!world->failed && knowledge->changes[index].digest != known.digest) {
             known.ever = knowledge->changes[index].ever;
             known.losses = knowledge->changes[index].losses;
+            known.told = knowledge->changes[index].told;
             known.promised = knowledge->changes[index].promised;
             knowledge->changes[index] = known;
         }

@@ -178,6 +178,11 @@ void sim_check_seal(struct sim_world *world, const struct sim_site *site, enum s
                     struct sim_origin *row, const struct sim_item *now);
 void sim_check_seal_held(struct sim_world *world, const struct sim_site *site,
                          const struct sim_known *known);
+/* check_lost.c: what is told to be lost is lost. @line: of @site's log. */
+void sim_check_lost_told(struct sim_world *world, uint32_t site, struct hr_str line);
+/* A host of @site need not remember any more that a commit that put @keys is lost. */
+void sim_check_lost_forgotten(struct sim_world *world, uint32_t site, const struct hr_str *keys,
+                              size_t count);
 /* check_transfer.c: who fills whom, and with what. @now: m/sync. */
 void sim_check_transfer_sync(struct sim_world *world, const struct sim_site *site,
                              enum sim_change why, const struct sim_item *now);

@@ -18,6 +18,7 @@
 #include "sim/fiber.h"
 #include "sim/letter.h"
 #include "sim/random.h"
+#include "sim/recent.h"
 #include "sim/shape.h"
 #include "sim/store.h"
 
@@ -81,7 +82,8 @@ struct sim_host {
     char nonce_text[33]; /* with the losses in it */
     uint64_t store_life; /* of its site's store, when it was last looked at */
     uint32_t losses;     /* that it has seen itself */
-    bool found_lossy;    /* its store had lost something since m/self was last written */
+    struct sim_recent recent;
+    bool found_lossy; /* its store had lost something since m/self was last written */
     sim_us paused_until;
     struct sim_sight sight[SIM_SITES_MAX];
     /* the batch lane */

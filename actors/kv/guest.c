@@ -455,6 +455,56 @@ static void env_standing(void *arg, bool catching_up)
     hedgerow_kv_standing_catching_up(catching_up);
 }
 
+static enum hr_err copy_keys(const kv_list_string_t *from, struct hr_arena *arena,
+                             struct dkv_lost_commit *commit)
+{
+    struct hr_str *keys = hr_arena_alloc(arena, from->len * sizeof *keys);
+    enum hr_err err = keys ? HR_OK : HR_NO_MEMORY;
+    for (size_t i = 0; !err && i < from->len; i++) {
+        err = copy(arena, of_string(from->ptr[i]), &keys[i]);
+    }
+    commit->keys = keys;
+    commit->count = from->len;
+    return err;
+}
+
+static enum hr_err env_lost_commits(void *arg, uint64_t after, struct hr_arena *arena,
+                                    struct dkv_lost_page *ret_page, struct hr_diag *diag)
+{
+    wasi_keyvalue_store_borrow_bucket_t bucket;
+    hedgerow_kv_lost_commits_page_t page;
+    struct dkv_lost_page copied = {0};
+    enum hr_err err = bucket_of(arg, &bucket, diag);
+    if (err) {
+        return err;
+    }
+    if (!hedgerow_kv_lost_commits_read(bucket, after, &page)) {
+        return HR_AGAIN;
+    }
+    if (page.commits.len > 0) {
+        copied.commits = hr_arena_alloc(arena, page.commits.len * sizeof *copied.commits);
+        err = copied.commits ? HR_OK : HR_NO_MEMORY;
+    }
+    for (; !err && copied.count < page.commits.len; copied.count++) {
+        copied.commits[copied.count].id = page.commits.ptr[copied.count].id;
+        err = copy_keys(&page.commits.ptr[copied.count].keys, arena, &copied.commits[copied.count]);
+    }
+    copied.more = page.more;
+    hedgerow_kv_lost_commits_page_free(&page);
+    if (!err) {
+        *ret_page = copied;
+    }
+    return err;
+}
+
+static void env_lost_forget(void *arg, uint64_t id)
+{
+    wasi_keyvalue_store_borrow_bucket_t bucket;
+    if (bucket_of(arg, &bucket, NULL) == HR_OK) {
+        hedgerow_kv_lost_commits_forget(bucket, id);
+    }
+}
+
 static void env_log(void *arg, enum dkv_log_level level, struct hr_str text)
 {
     (void)arg;
@@ -489,6 +539,8 @@ static struct dkv_env env_of(struct guest *guest, bool in_lane)
         .refuse = env_refuse,
         .judge = env_judge,
         .standing = env_standing,
+        .lost_commits = env_lost_commits,
+        .lost_forget = env_lost_forget,
         .log = env_log,
         .config = env_config,
     };

@@ -16,6 +16,7 @@ extern const struct hr_imports_table hr_imports_messaging;
 extern const struct hr_imports_table hr_imports_lattice;
 extern const struct hr_imports_table hr_imports_assets;
 extern const struct hr_imports_table hr_imports_standing;
+extern const struct hr_imports_table hr_imports_lost_commits;
 
 extern const struct hr_imports hr_imports_all;
 

@@ -5,6 +5,8 @@
  * the fiber if need be (struct pending): a call that ends while its commit is on the way leaves
  * the operation behind, and its completion frees it.
  */
+#include "host/imports/keyvalue.h"
+
 #include <stdio.h>
 
 #include "base/alloc.h"
@@ -24,6 +26,18 @@ static const struct hr_resource_type bucket_type = {"bucket", hr_abi_resource_fr
 static struct hr_kv_port *port_of(const struct hr_fiber *fiber)
 {
     return fiber->worker->stores[fiber->actor->links.store];
+}
+
+enum hr_err hr_keyvalue_bucket(struct hr_fiber *fiber, int32_t handle, struct hr_kv **ret_kv,
+                               struct hr_str *ret_name)
+{
+    struct bucket *bucket;
+    enum hr_err err = hr_abi_use(fiber, handle, &bucket_type, &bucket);
+    if (!err) {
+        *ret_kv = port_of(fiber)->kv;
+        *ret_name = bucket->name;
+    }
+    return err;
 }
 
 /* --- waiting for the store ------------------------------------------------------------------------ */

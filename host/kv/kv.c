@@ -192,6 +192,26 @@ enum hr_err hr_kv_increment(struct hr_kv_port *port, struct hr_str bucket, struc
     return port->kv->ops->increment(port, bucket, key, delta, cb, arg);
 }
 
+enum hr_err hr_kv_lost(struct hr_kv *kv, struct hr_str bucket, uint64_t after,
+                       struct hr_arena *arena, struct hr_kv_lost_page *ret_page)
+{
+    if (!bucket_fits(bucket)) {
+        return HR_BAD_INPUT;
+    }
+    if (!kv->ops->lost) {
+        *ret_page = (struct hr_kv_lost_page){0};
+        return HR_OK;
+    }
+    return kv->ops->lost(kv, bucket, after, arena, ret_page);
+}
+
+void hr_kv_lost_forget(struct hr_kv *kv, struct hr_str bucket, uint64_t id)
+{
+    if (bucket_fits(bucket) && kv->ops->lost_forget) {
+        kv->ops->lost_forget(kv, bucket, id);
+    }
+}
+
 void hr_kv_stats(struct hr_kv *kv, struct hr_kv_stats *ret_stats)
 {
     kv->ops->stats(kv, ret_stats);

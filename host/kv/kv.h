@@ -43,6 +43,8 @@
 #define HR_KV_QUEUE_MAX 4096u
 #define HR_KV_QUEUE_BYTES_MAX (64u << 20)
 #define HR_KV_PORTS_MAX 64u
+/* In one page of lost commits. */
+#define HR_KV_LOST_COMMITS_MAX 1024u
 #define HR_KV_WARNING_BYTES_MAX 256u
 
 enum hr_kv_durability { HR_KV_SYNC, HR_KV_LAZY };
@@ -97,6 +99,19 @@ struct hr_kv_page {
     bool more;
 };
 
+/* A commit that was done, and that the store does not have any more: the keys that it put, in their order. */
+struct hr_kv_lost {
+    uint64_t id; /* of this commit alone; those of later ones are higher */
+    const struct hr_str *keys;
+    size_t key_count;
+};
+
+struct hr_kv_lost_page {
+    struct hr_kv_lost *commits; /* in the order of their ids */
+    size_t count;
+    bool more;
+};
+
 /* What the store has done and has, for metrics. Counters only grow. */
 struct hr_kv_stats {
     uint64_t reads;
@@ -107,6 +122,8 @@ struct hr_kv_stats {
     uint64_t map_bytes;      /* space that the store has taken, as of its last commit */
     uint64_t map_bytes_used; /* of which holds data; the rest is used again */
     uint64_t queued;         /* commits and increments waiting now */
+    uint64_t
+        unremembered; /* of the newest ones, those of which nobody will know whether they are lost */
 };
 
 /* @err as in hr_kv_get_now, or HR_CANCELED; @value is borrowed until the callback returns. */
@@ -139,6 +156,10 @@ struct hr_kv_ops {
                           hr_kv_commit_cb cb, void *arg);
     enum hr_err (*increment)(struct hr_kv_port *port, struct hr_str bucket, struct hr_str key,
                              uint64_t delta, hr_kv_increment_cb cb, void *arg);
+    /* Both NULL for a store of which nothing is ever known to be lost. */
+    enum hr_err (*lost)(struct hr_kv *kv, struct hr_str bucket, uint64_t after,
+                        struct hr_arena *arena, struct hr_kv_lost_page *ret_page);
+    void (*lost_forget)(struct hr_kv *kv, struct hr_str bucket, uint64_t id);
     void (*stats)(struct hr_kv *kv, struct hr_kv_stats *ret_stats);
     void (*close)(struct hr_kv *kv);
 };
@@ -201,6 +222,15 @@ HR_MUST_CHECK enum hr_err hr_kv_commit(struct hr_kv_port *port, const struct hr_
 HR_MUST_CHECK enum hr_err hr_kv_increment(struct hr_kv_port *port, struct hr_str bucket,
                                           struct hr_str key, uint64_t delta, hr_kv_increment_cb cb,
                                           void *arg);
+/* The commits that this process made in @bucket and that a lazy store's server has lost since, as far as it
+ * is known: those with ids above @after, until they are forgotten. Of the newest commits the keys are remembered, and
+ * asked after when `losses` goes up; a commit is lost if a key is absent that it put, and that none of this process' later ones put or
+ * deleted. Another process may have deleted it. HR_AGAIN: it is being asked; also HR_BAD_INPUT, HR_NO_MEMORY. Owns: the page
+ * lives in @arena. Any thread. */
+HR_MUST_CHECK enum hr_err hr_kv_lost(struct hr_kv *kv, struct hr_str bucket, uint64_t after,
+                                     struct hr_arena *arena, struct hr_kv_lost_page *ret_page);
+/* It has been told of; harmless if there is no such commit. Any thread. */
+void hr_kv_lost_forget(struct hr_kv *kv, struct hr_str bucket, uint64_t id);
 /* Any thread. */
 void hr_kv_stats(struct hr_kv *kv, struct hr_kv_stats *ret_stats);
 

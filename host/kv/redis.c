@@ -122,9 +122,9 @@ static void on_closed(void *arg)
     struct hr_kv_redis *kv = store_of(port->base.kv);
     hr_kv_closed_cb cb = port->closed_cb;
     void *cb_arg = port->closed_arg;
-    uv_mutex_lock(&kv->ports_lock);
+    uv_mutex_lock(&kv->lock);
     kv->port_count--;
-    uv_mutex_unlock(&kv->ports_lock);
+    uv_mutex_unlock(&kv->lock);
     hr_free(port);
     cb(cb_arg);
 }
@@ -175,10 +175,10 @@ static enum hr_err port_open(struct hr_kv *base, struct hr_loop *loop, struct hr
     if (!port) {
         return hr_diag_set(diag, HR_NO_MEMORY, "no memory for a port of the store");
     }
-    uv_mutex_lock(&kv->ports_lock);
+    uv_mutex_lock(&kv->lock);
     bool full = kv->port_count == HR_KV_PORTS_MAX;
     kv->port_count += !full;
-    uv_mutex_unlock(&kv->ports_lock);
+    uv_mutex_unlock(&kv->lock);
     if (full) {
         hr_free(port);
         return hr_diag_set(diag, HR_BUSY, "store %s has %u loops already", kv->url.shown,
@@ -208,6 +208,7 @@ static void stats(struct hr_kv *base, struct hr_kv_stats *ret_stats)
         .map_bytes = atomic_load(&kv->taken_bytes),
         .map_bytes_used = atomic_load(&kv->used_bytes),
         .queued = atomic_load(&kv->queued),
+        .unremembered = atomic_load(&kv->unremembered),
     };
 }
 
@@ -215,7 +216,8 @@ static void close_store(struct hr_kv *base)
 {
     struct hr_kv_redis *kv = store_of(base);
     HR_ASSERT(kv->port_count == 0);
-    uv_mutex_destroy(&kv->ports_lock);
+    hr_kv_redis_recent_release(kv);
+    uv_mutex_destroy(&kv->lock);
     hr_free(kv);
 }
 
@@ -229,6 +231,8 @@ static const struct hr_kv_ops ops = {
     .scan = scan,
     .commit = commit,
     .increment = increment,
+    .lost = hr_kv_redis_lost,
+    .lost_forget = hr_kv_redis_lost_forget,
     .stats = stats,
     .close = close_store,
 };
@@ -242,6 +246,7 @@ static enum hr_err open_store(struct hr_str rest, bool tls, enum hr_kv_durabilit
     }
     kv->base.ops = &ops;
     kv->base.durability = durability;
+    hr_kv_redis_recent_init(kv);
     enum hr_err err = hr_kv_redis_url_read(rest, tls, &kv->url, diag);
     if (!err && tls && !hr_hiredis_has_tls()) {
         err = hr_diag_set(diag, HR_UNSUPPORTED,
@@ -253,7 +258,7 @@ static enum hr_err open_store(struct hr_str rest, bool tls, enum hr_kv_durabilit
     if (!err) {
         err = hr_kv_redis_open_server(kv, diag);
     }
-    if (!err && uv_mutex_init(&kv->ports_lock) != 0) {
+    if (!err && uv_mutex_init(&kv->lock) != 0) {
         err = hr_diag_set(diag, HR_NO_MEMORY, "no memory for the store's lock");
     }
     if (err) {

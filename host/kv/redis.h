@@ -24,6 +24,8 @@
  *   HR_KV_INTACT  the server syncs every write; or its process is the one of the last opening
  *   HR_KV_LOSSY   another process than then, of a server that does not sync every write: something may
  *                 have been lost. Whether it was cannot be known, so this is the answer that is safe
+ * When it turns out, while the store is open, that a server that does not sync every write is another process, it is asked which
+ * of the commits of the last HR_KV_REDIS_RECENT_MS it does not have any more (hr_kv_lost; redis_recent.c).
  * A server that evicts (maxmemory-policy allkeys-...) is refused. Several hosts may share a store. */
 #ifndef HR_KV_REDIS_H
 #define HR_KV_REDIS_H
@@ -55,6 +57,13 @@
 #define HR_KV_REDIS_READS_MAX 4096u
 /* How often an operation is sent at most: again only if it was certainly not done. */
 #define HR_KV_REDIS_SENDS_MAX 3u
+/* What is remembered of a server that does not sync every write: the newest commits, for so long, so many and so many
+ * bytes of their keys' names; and as much again of those that are known to be lost. */
+#define HR_KV_REDIS_RECENT_MS 10000u
+#define HR_KV_REDIS_RECENT_COMMITS_MAX 16384u
+#define HR_KV_REDIS_RECENT_BYTES_MAX ((size_t)8 << 20)
+/* Keys that are asked after at a time, once the server has been started anew. */
+#define HR_KV_REDIS_INQUIRY_KEYS_MAX 2000u
 /* A reply: bytes, and items of its array. */
 #define HR_KV_REDIS_REPLY_BYTES_MAX (HR_KV_VALUE_BYTES_MAX + ((size_t)2 << 20))
 #define HR_KV_REDIS_REPLY_ITEMS_MAX (2 * HR_KV_SCAN_ITEMS_MAX + 1)

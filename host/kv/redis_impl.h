@@ -1,7 +1,7 @@
 /* The inside of the Redis store, shared by host/kv/redis*.c and nobody else.
  *
  * Threads: a port, with its connection and operations, belongs to its loop's thread. Of the store, what
- * changes after the opening is atomic, but for the count of ports (ports_lock).
+ * changes after the opening is atomic, or guarded by its lock, which is never held while anything waits.
  *
  * The way of an operation: `waiting` -> (a flush, once a round of the loop, while the link is ready and
  * there is room on it) `sent` -> its reply, in the same order. An operation is in one list at a time:
@@ -31,6 +31,9 @@
 #define HR_KV_REDIS_DETAIL_BYTES_MAX 192u
 #define HR_KV_REDIS_RUN_ID_BYTES_MAX 64u
 #define HR_KV_REDIS_SHA_BYTES 40u
+/* One question of an inquiry: so many words before its keys. */
+#define HR_KV_REDIS_INQUIRY_WORDS 4u
+#define HR_KV_REDIS_INQUIRY_WORDS_MAX (HR_KV_REDIS_INQUIRY_WORDS + HR_KV_REDIS_INQUIRY_KEYS_MAX)
 /* "hedgerow:{", three bytes for each of the bucket's, and the longer ending. */
 #define HR_KV_REDIS_NAME_BYTES_MAX (32u + 3 * HR_KV_BUCKET_BYTES_MAX)
 
@@ -59,6 +62,7 @@ enum hr_kv_redis_script {
     HR_KV_REDIS_COMMIT,
     HR_KV_REDIS_SCAN,
     HR_KV_REDIS_INCREMENT,
+    HR_KV_REDIS_ABSENT,
     HR_KV_REDIS_SCRIPT_COUNT
 };
 
@@ -73,6 +77,8 @@ struct hr_kv_redis_writer {
 };
 
 struct hr_str hr_kv_redis_script_text(enum hr_kv_redis_script script);
+/* The bucket's hash, written to @to, which has room for HR_KV_REDIS_NAME_BYTES_MAX. */
+struct hr_str hr_kv_redis_values_name(struct hr_str bucket, char *to);
 void hr_kv_redis_write_get(struct hr_kv_redis_writer *writer, struct hr_str bucket,
                            struct hr_str key);
 void hr_kv_redis_write_scan(struct hr_kv_redis_writer *writer, const char *sha,
@@ -104,6 +110,7 @@ HR_MUST_CHECK enum hr_err hr_kv_redis_page(const redisReply *reply, bool keys_on
 struct hr_kv_redis_run_id {
     char text[HR_KV_REDIS_RUN_ID_BYTES_MAX];
     size_t len;
+    uint64_t print; /* FNV-1a of the text: tells two processes apart where that is enough */
 };
 
 static inline bool hr_kv_redis_run_id_eq(const struct hr_kv_redis_run_id *id, struct hr_str text)
@@ -115,16 +122,32 @@ static inline void hr_kv_redis_run_id_set(struct hr_kv_redis_run_id *id, struct 
 {
     id->len = text.len < HR_KV_REDIS_RUN_ID_BYTES_MAX ? text.len : HR_KV_REDIS_RUN_ID_BYTES_MAX;
     memcpy(id->text, text.ptr, id->len);
+    id->print = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < id->len; i++) {
+        id->print = (id->print ^ (unsigned char)id->text[i]) * 0x100000001b3u;
+    }
 }
+
+/* Commits that are remembered (redis_recent.c), oldest first. */
+struct hr_kv_redis_commits {
+    struct hr_list list;
+    size_t count;
+    size_t bytes;
+};
 
 struct hr_kv_redis {
     struct hr_kv base;
     struct hr_kv_redis_url url;
     struct hr_kv_redis_shas shas;
-    bool keeps_all;        /* the server syncs every write: its restart loses nothing */
-    uv_mutex_t ports_lock; /* guards the next two */
+    bool keeps_all;  /* the server syncs every write: its restart loses nothing */
+    uv_mutex_t lock; /* guards what follows, up to the counters */
     uint32_t port_count;
-    struct hr_kv_redis_run_id run_id; /* as it was last heard of */
+    struct hr_kv_redis_run_id run_id;  /* as it was last heard of */
+    struct hr_kv_redis_commits recent; /* the newest ones of all ports */
+    struct hr_kv_redis_commits lost;   /* of which it is known, until they are forgotten */
+    size_t recent_old;                 /* of the recent ones: of another process than run_id says */
+    uint32_t inquiries;                /* that are under way, with commits of their own */
+    uint64_t recent_id;                /* of the last one */
 
     _Atomic uint64_t reads;
     _Atomic uint64_t commits;
@@ -134,6 +157,7 @@ struct hr_kv_redis {
     _Atomic uint64_t queued_bytes;
     _Atomic uint64_t taken_bytes;
     _Atomic uint64_t used_bytes;
+    _Atomic uint64_t unremembered;
 };
 
 /* redis_open.c: looks at the server, as redis.h says. Fills in all of @kv but ops and locks. */
@@ -210,6 +234,18 @@ struct hr_kv_redis_conn {
     uint64_t given; /* bytes that hiredis was given so far */
 };
 
+struct hr_kv_redis_mention; /* of a key by a commit; redis_recent.c */
+
+/* A port's question which of the remembered commits are lost; redis_recent.c. */
+struct hr_kv_redis_inquiry {
+    bool runs;
+    struct hr_list commits; /* in the order of their ids */
+    struct hr_kv_redis_mention *mentions;
+    size_t count;
+    size_t from; /* of the part that is being asked after */
+    size_t upto;
+};
+
 struct hr_kv_redis_port {
     struct hr_kv_port base;
     enum hr_kv_redis_port_state state;
@@ -236,13 +272,14 @@ struct hr_kv_redis_port {
     uv_getaddrinfo_t lookup;
     struct hr_timer link_timer; /* the back-off, then the greeting's time */
     uint32_t backoff_ms;
-    uint32_t greetings;      /* replies that the greeting waits for */
-    uint64_t down_ns;        /* since when there is no link */
-    uint64_t heard_ns;       /* when the server last said anything */
-    uint64_t moved_ns;       /* when the link was last given up for a read-only server */
-    long long client_id;     /* of this connection, at the server; 0 = not known */
-    long long old_client_id; /* of the connection before it */
-    struct hr_kv_redis_run_id run_id;
+    uint32_t greetings;               /* replies that the greeting waits for */
+    uint64_t down_ns;                 /* since when there is no link */
+    uint64_t heard_ns;                /* when the server last said anything */
+    uint64_t moved_ns;                /* when the link was last given up for a read-only server */
+    long long client_id;              /* of this connection, at the server; 0 = not known */
+    long long old_client_id;          /* of the connection before it */
+    struct hr_kv_redis_run_id run_id; /* of the connection's server, or the last one's */
+    struct hr_kv_redis_inquiry inquiry;
     uint32_t failures;                          /* to connect, since it last worked */
     char trouble[HR_KV_REDIS_DETAIL_BYTES_MAX]; /* why there is no link, or what broke it last */
 };
@@ -283,6 +320,30 @@ void hr_kv_redis_queue_lost(struct hr_kv_redis_port *port);
 /* Cancels what is not on its way. */
 void hr_kv_redis_queue_close(struct hr_kv_redis_port *port);
 void hr_kv_redis_queue_init(struct hr_kv_redis_port *port);
+
+/* redis_recent.c */
+void hr_kv_redis_recent_init(struct hr_kv_redis *kv);
+void hr_kv_redis_recent_release(struct hr_kv_redis *kv);
+/* Remembers a commit, if the server may lose it. @certain: the server has done it; else it may have. */
+void hr_kv_redis_recent_note(const struct hr_kv_redis_op *op, bool certain);
+/* The server's process is another one. Under the store's lock. */
+void hr_kv_redis_recent_judge(struct hr_kv_redis *kv);
+/* Takes what is remembered of other processes than the one that the port has just greeted, if there is any. Then each part
+ * is asked after: `next` gives the words, and `answer` takes the answer, false if it is none. `end` keeps what is lost, if all was
+ * answered well, else nothing; `break` gives everything back, for another greeting. */
+void hr_kv_redis_inquiry_begin(struct hr_kv_redis_port *port);
+HR_MUST_CHECK bool hr_kv_redis_inquiry_next(struct hr_kv_redis_port *port,
+                                            struct hr_str ret_words[HR_KV_REDIS_INQUIRY_WORDS_MAX],
+                                            size_t *ret_count);
+HR_MUST_CHECK bool hr_kv_redis_inquiry_answer(struct hr_kv_redis_port *port,
+                                              const redisReply *reply);
+void hr_kv_redis_inquiry_end(struct hr_kv_redis_port *port, bool answered);
+void hr_kv_redis_inquiry_break(struct hr_kv_redis_port *port);
+/* As hr_kv_lost and hr_kv_lost_forget. */
+HR_MUST_CHECK enum hr_err hr_kv_redis_lost(struct hr_kv *base, struct hr_str bucket, uint64_t after,
+                                           struct hr_arena *arena,
+                                           struct hr_kv_lost_page *ret_page);
+void hr_kv_redis_lost_forget(struct hr_kv *base, struct hr_str bucket, uint64_t id);
 
 /* redis.c: something of the port has ended; ends its closing if that was the last. */
 void hr_kv_redis_port_settle(struct hr_kv_redis_port *port);

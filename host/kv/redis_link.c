@@ -2,9 +2,9 @@
  *
  * The greeting, before anything of the port's is sent: AUTH, SELECT, CLIENT ID and INFO server; then
  * SCRIPT LOAD for each script, and CLIENT KILL for the connection before this one if the server's process is
- * still the same. The last makes an end of what a stopped server may still have of ours in its
+ * still the same; and if it is another one that may have lost something, the inquiry after that (redis_recent.c). The kill makes an end of what a stopped server may still have of ours in its
  * buffers: a commit whose outcome is unknown has been done by then or never will be, and none is
- * overtaken by one that was sent later. It may be forbidden; all else must be answered well.
+ * overtaken by one that was sent later. It may be forbidden, and so may the inquiry; all else must be answered well.
  *
  * hiredis frees a connection itself when it breaks: it calls back for all that was sent, without a
  * reply, and `cleanup`, in an order that its versions do not share. Everything that ends a connection
@@ -190,6 +190,7 @@ static void cleanup(void *arg)
     port->old_client_id = port->client_id ? port->client_id : port->old_client_id;
     port->client_id = 0;
     port->greetings = 0;
+    hr_kv_redis_inquiry_break(port);
     if (port->link == HR_KV_REDIS_LINK_READY) {
         port->down_ns = hr_now_ns();
     }
@@ -222,6 +223,7 @@ static void greet(struct hr_kv_redis_port *port, redisCallbackFn *fn, const stru
 
 static void on_greeted_well(struct hr_kv_redis_port *port)
 {
+    hr_kv_redis_inquiry_end(port, true);
     hr_loop_timer_stop(port->base.loop, &port->link_timer);
     x_move(port, HR_KV_REDIS_LINK_READY);
     port->backoff_ms = HR_KV_REDIS_BACKOFF_MS_MIN;
@@ -229,6 +231,8 @@ static void on_greeted_well(struct hr_kv_redis_port *port)
     port->old_client_id = 0;
     hr_kv_redis_queue_ready(port);
 }
+
+static void inquire(struct hr_kv_redis_port *port);
 
 /* Counts an answer of the greeting. NULL: it broke off, which is dealt with elsewhere. */
 static struct hr_kv_redis_port *greeted(void *arg, const redisReply *reply)
@@ -255,11 +259,51 @@ static void on_greeting(redisAsyncContext *ac, void *reply, void *arg)
     if (answer->type == REDIS_REPLY_ERROR) {
         hr_kv_redis_link_drop(port, "%s", answer->str);
     } else if (port->greetings == 0 && port->link == HR_KV_REDIS_LINK_GREETING) {
-        on_greeted_well(port);
+        inquire(port);
     } else if (port->greetings == 0) {
         hr_loop_timer_stop(port->base.loop, &port->link_timer);
         hr_kv_redis_queue_ready(port);
     }
+}
+
+static void on_absent(redisAsyncContext *ac, void *reply, void *arg)
+{
+    (void)ac;
+    struct hr_kv_redis_port *port = greeted(arg, reply);
+    if (!port) {
+        return;
+    }
+    const redisReply *answer = reply;
+    bool loading = answer->type == REDIS_REPLY_ERROR &&
+                   hr_kv_redis_refusal(hr_kv_redis_text(answer)) == HR_BUSY;
+    if (loading) {
+        hr_kv_redis_link_drop(port, "%s", answer->str); /* it is asked once it can answer */
+        return;
+    }
+    if (!hr_kv_redis_inquiry_answer(port, answer)) {
+        hr_kv_redis_inquiry_end(port, false);
+    }
+    inquire(port);
+}
+
+/* The end of the greeting: what is lost of what is remembered, part by part, each with the time of a greeting. */
+static void inquire(struct hr_kv_redis_port *port)
+{
+    size_t count;
+    struct hr_str *words = NULL;
+    if (port->inquiry.upto < port->inquiry.count) {
+        words = hr_alloc_array(HR_KV_REDIS_INQUIRY_WORDS_MAX, sizeof *words);
+        if (!words) {
+            hr_kv_redis_inquiry_end(port, false);
+        }
+    }
+    if (!words || !hr_kv_redis_inquiry_next(port, words, &count)) {
+        on_greeted_well(port);
+    } else {
+        hr_loop_timer_start(port->base.loop, &port->link_timer, store_of(port)->url.answer_ms);
+        greet(port, on_absent, words, count);
+    }
+    hr_free(words);
 }
 
 /* An answer that may be an error too. It is never the last one. */
@@ -296,12 +340,13 @@ static void note_process(struct hr_kv_redis_port *port, struct hr_str run_id)
         port->old_client_id = 0; /* its number may be another client's now */
         hr_kv_redis_run_id_set(&port->run_id, run_id);
     }
-    uv_mutex_lock(&kv->ports_lock);
+    uv_mutex_lock(&kv->lock);
     if (!hr_kv_redis_run_id_eq(&kv->run_id, run_id)) {
         hr_kv_redis_run_id_set(&kv->run_id, run_id);
+        hr_kv_redis_recent_judge(kv);
         atomic_fetch_add(&kv->base.losses, kv->keeps_all ? 0 : 1);
     }
-    uv_mutex_unlock(&kv->ports_lock);
+    uv_mutex_unlock(&kv->lock);
 }
 
 /* The last answer of the greeting's first half. */
@@ -322,6 +367,7 @@ static void on_info(redisAsyncContext *ac, void *reply, void *arg)
         return;
     }
     note_process(port, run_id);
+    hr_kv_redis_inquiry_begin(port);
     if (port->old_client_id) {
         char number[24];
         snprintf(number, sizeof number, "%lld", port->old_client_id);
@@ -534,6 +580,7 @@ void hr_kv_redis_link_close(struct hr_kv_redis_port *port)
 {
     struct hr_kv_redis_conn *conn = port->conn;
     port->conn = NULL;
+    hr_kv_redis_inquiry_break(port);
     hr_loop_timer_stop(port->base.loop, &port->link_timer);
     if (port->link == HR_KV_REDIS_LINK_RESOLVING) {
         HR_IGNORE(uv_cancel((uv_req_t *)&port->lookup)); /* if it runs, it is waited for */

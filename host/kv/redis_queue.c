@@ -270,6 +270,17 @@ static bool read_change(struct hr_kv_redis_op *op, const redisReply *reply, stru
            hr_str_to_u64(hr_kv_redis_text(reply), &outcome->number);
 }
 
+/* Remembers a commit that the server has done, or may have. */
+static void remember(const struct hr_kv_redis_op *op, const redisReply *reply)
+{
+    bool done = reply->type == REDIS_REPLY_INTEGER && reply->integer == 0;
+    bool not_done = reply->type == REDIS_REPLY_ERROR ||
+                    (reply->type == REDIS_REPLY_INTEGER && reply->integer > 0);
+    if (!not_done) {
+        hr_kv_redis_recent_note(op, done);
+    }
+}
+
 static void on_change(struct hr_kv_redis_op *op, const redisReply *reply)
 {
     struct hr_str text = hr_kv_redis_text(reply);
@@ -325,6 +336,9 @@ static void on_lost(struct hr_kv_redis_op *op, const struct hr_kv_redis_conn *co
     struct hr_kv_redis_port *port = op->port;
     bool again = !is_change(op) || op->end > hr_kv_redis_link_written(conn, ac);
     const char *why = ac->err && ac->errstr ? ac->errstr : port->trouble;
+    if (!again) {
+        hr_kv_redis_recent_note(op, false);
+    }
     if (op->answered || op->kind == HR_KV_REDIS_OP_BEAT) {
         port->beating = port->beating && op->kind != HR_KV_REDIS_OP_BEAT;
         end(op);
@@ -364,6 +378,7 @@ static void on_reply(redisAsyncContext *ac, void *raw, void *arg)
         return;
     }
     if (is_change(op) && !unknown) {
+        remember(op, reply);
         give_up_held(port);
     }
     if (op->answered) {

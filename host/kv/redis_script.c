@@ -111,12 +111,21 @@ static const char increment_text[] =
     "redis.call('ZADD', KEYS[2], '0', ARGV[1])\n"
     "return sum\n";
 
+/* KEYS: the bucket's hash alone. ARGV: keys. Answers the numbers of those that are absent, counted from 1. */
+static const char absent_text[] =
+    "local absent = {}\n"
+    "for i = 1, #ARGV do\n"
+    "  if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 0 then absent[#absent + 1] = i end\n"
+    "end\n"
+    "return absent\n";
+
 struct hr_str hr_kv_redis_script_text(enum hr_kv_redis_script script)
 {
     static const struct hr_str texts[HR_KV_REDIS_SCRIPT_COUNT] = {
         [HR_KV_REDIS_COMMIT] = {commit_text, sizeof commit_text - 1},
         [HR_KV_REDIS_SCAN] = {scan_text, sizeof scan_text - 1},
         [HR_KV_REDIS_INCREMENT] = {increment_text, sizeof increment_text - 1},
+        [HR_KV_REDIS_ABSENT] = {absent_text, sizeof absent_text - 1},
     };
     return texts[script];
 }
@@ -172,6 +181,11 @@ static struct hr_str name_of(struct hr_str bucket, const char *kind, char *to)
     }
     len += (size_t)snprintf(to + len, HR_KV_REDIS_NAME_BYTES_MAX - len, "}:%s", kind);
     return hr_str_of(to, len);
+}
+
+struct hr_str hr_kv_redis_values_name(struct hr_str bucket, char *to)
+{
+    return name_of(bucket, "values", to);
 }
 
 /* A call of a script on a bucket, which is to get @args further arguments. */

@@ -38,7 +38,7 @@ static const struct {
                         "commits and scans in the store of the keyvalue link",
                         "{}",
                         {TEXT("hedgerow:kv/commit"), TEXT("hedgerow:kv/scan"),
-                         TEXT("hedgerow:kv/standing")}},
+                         TEXT("hedgerow:kv/standing"), TEXT("hedgerow:kv/lost-commits")}},
     [HR_LINK_CONFIG] = {"config",
                         "reads the values that the manifest gives it",
                         "{values: {...}}",

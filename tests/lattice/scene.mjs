@@ -39,10 +39,10 @@ export class Scene {
     return path;
   }
 
-  // A host that is not started yet. options: nats (a server), kind ("lmdb"), env, and actors and files of a manifest of its own.
-  async site(name, { nats, kind = "lmdb", env = {}, actors, files } = {}) {
+  // A host that is not started yet. options: nats (a server), kind ("lmdb"), fsync (of a redis-server), env, and actors and files of a manifest of its own.
+  async site(name, { nats, kind = "lmdb", fsync, env = {}, actors, files } = {}) {
     const args = actors ? [await this.manifest(name, actors, files)] : [];
-    const site = await Site.create(name, { folder: this.folder, kind, nats, env, args });
+    const site = await Site.create(name, { folder: this.folder, kind, fsync, nats, env, args });
     this.sites.push(site);
     await site.store?.start();
     return site;

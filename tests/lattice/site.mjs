@@ -29,9 +29,9 @@ export class Site {
     Object.assign(this, { name, folder, nats, store, env, hostLogs: [] });
   }
 
-  // kind: "redis" or "lmdb".
-  static async create(name, { folder, kind, nats, env, args = [] }) {
-    const store = kind === "redis" ? await RedisServer.create(folder, name) : null;
+  // kind: "redis" or "lmdb"; fsync: the redis-server's appendfsync.
+  static async create(name, { folder, kind, fsync, nats, env, args = [] }) {
+    const store = kind === "redis" ? await RedisServer.create(folder, name, fsync) : null;
     const [http, admin] = await freePorts(2);
     const site = new Site(name, {
       folder, nats, store,
@@ -150,13 +150,13 @@ export function keepLogs(sites, test) {
 }
 
 export class Lattice {
-  // names: the sites. store: "redis" or "lmdb". proxied: each pair of sites meets through a proxy of its own (`between`).
+  // names: the sites. store: "redis" or "lmdb"; fsync: the redis-servers' appendfsync. proxied: each pair of sites meets through a proxy of its own (`between`).
   // env: variables of all hosts, or a function of the site's name. servers: programs of nats-servers by the site's name.
-  static async start(names, { store = "redis", proxied = false, env = {}, servers = {} } = {}) {
+  static async start(names, { store = "redis", fsync, proxied = false, env = {}, servers = {} } = {}) {
     const lattice = new Lattice();
     Object.assign(lattice, { folder: tempFolder("lattice"), sites: [], pairs: new Map() });
     try {
-      await lattice.#start(names, { store, proxied, env, servers });
+      await lattice.#start(names, { store, fsync, proxied, env, servers });
       return lattice;
     } catch (error) {
       lattice.keepLogs("start");
@@ -165,7 +165,7 @@ export class Lattice {
     }
   }
 
-  async #start(names, { store, proxied, env, servers }) {
+  async #start(names, { store, fsync, proxied, env, servers }) {
     // Of each pair the later one dials, so that one proxy stands for the way between the two.
     for (const name of names) {
       const routes = [];
@@ -179,7 +179,7 @@ export class Lattice {
       }
       const nats = await NatsServer.create(this.folder, name, { program: servers[name], routes, hidden: true });
       const own = typeof env === "function" ? env(name) : env;
-      this.sites.push(await Site.create(name, { folder: this.folder, kind: store, nats, env: own }));
+      this.sites.push(await Site.create(name, { folder: this.folder, kind: store, fsync, nats, env: own }));
     }
     await Promise.all(this.sites.flatMap((site) => [site.nats.start(), site.store?.start()]));
     await this.meshed();

@@ -47,6 +47,15 @@ struct fake_late {
     unsigned calls_left;
 };
 
+/* A commit as the host remembers it: the keys that it put. */
+struct fake_lost {
+    uint64_t id;
+    struct hr_str *keys;
+    size_t count;
+    bool lost;
+    bool forgotten;
+};
+
 struct fake_reply {
     char *subject;
     char *body;
@@ -82,6 +91,11 @@ struct fake {
     unsigned errors;
     char lost[4][200]; /* the first lines of the event writes-lost */
     unsigned lost_count;
+    bool remembers;
+    struct fake_lost *remembered; /* in the order of their ids */
+    size_t remembered_count;
+    size_t hidden;     /* so many of them another host remembers */
+    bool lost_unknown; /* the host is finding out */
     char logged[512];  /* the newest warning or error */
     const char *watch; /* what to look for in all of them */
     unsigned watched;  /* how many had it */
@@ -374,6 +388,21 @@ static inline bool fake_holds(const struct fake *fake, const struct dkv_check *c
                : !pair;
 }
 
+static inline void fake_note_commit(struct fake *fake, const struct dkv_commit *commit)
+{
+    size_t count = fake->remembered_count++;
+    fake->remembered = realloc(fake->remembered, (count + 1) * sizeof *fake->remembered);
+    struct hr_str *keys = calloc(commit->put_count + 1, sizeof *keys);
+    if (!fake->remembered || !keys) {
+        abort();
+    }
+    for (size_t i = 0; i < commit->put_count; i++) {
+        struct hr_str key = commit->puts[i].key;
+        keys[i] = hr_str_of(fake_copy(key.ptr, key.len), key.len);
+    }
+    fake->remembered[count] = (struct fake_lost){count + 1, keys, commit->put_count, false, false};
+}
+
 static inline enum hr_err fake_commit_now(struct fake *fake, const struct dkv_commit *commit,
                                           size_t *ret_conflict)
 {
@@ -390,6 +419,9 @@ static inline enum hr_err fake_commit_now(struct fake *fake, const struct dkv_co
         fake_delete(fake, commit->deletes[i]);
     }
     fake->commits++;
+    if (fake->remembers) {
+        fake_note_commit(fake, commit);
+    }
     return HR_OK;
 }
 
@@ -550,6 +582,48 @@ static inline void fake_standing(void *arg, bool catching_up)
     ((struct fake *)arg)->catching_up = catching_up;
 }
 
+/* Two at a time. */
+static inline enum hr_err fake_lost_commits(void *arg, uint64_t after, struct hr_arena *arena,
+                                            struct dkv_lost_page *ret_page, struct hr_diag *diag)
+{
+    struct fake *fake = arg;
+    struct dkv_lost_page page = {0};
+    if (fake->lost_unknown) {
+        return HR_AGAIN;
+    }
+    if (fake->remembered_count > 0 && fake_fails(fake_begin(fake))) {
+        return hr_diag_set(diag, HR_IO, "fake: lost commits failed");
+    }
+    for (size_t i = fake->hidden; i < fake->remembered_count && !page.more; i++) {
+        const struct fake_lost *lost = &fake->remembered[i];
+        if (!lost->lost || lost->forgotten || lost->id <= after) {
+            continue;
+        }
+        page.more = page.count == 2;
+        if (!page.commits) {
+            page.commits = hr_arena_alloc(arena, 2 * sizeof *page.commits);
+        }
+        if (!page.commits) {
+            return HR_NO_MEMORY;
+        }
+        if (!page.more) {
+            page.commits[page.count++] =
+                (struct dkv_lost_commit){lost->id, lost->keys, lost->count};
+        }
+    }
+    *ret_page = page;
+    return HR_OK;
+}
+
+static inline void fake_lost_forget(void *arg, uint64_t id)
+{
+    struct fake *fake = arg;
+    for (size_t i = 0; i < fake->remembered_count; i++) {
+        fake->remembered[i].forgotten =
+            fake->remembered[i].forgotten || fake->remembered[i].id == id;
+    }
+}
+
 static inline struct dkv_env fake_env(struct fake *fake);
 static inline const struct fake_reply *fake_sent(const struct fake *fake, const char *subject);
 
@@ -640,6 +714,8 @@ static inline struct dkv_env fake_env(struct fake *fake)
                             .refuse = fake_refuse,
                             .judge = fake_judge,
                             .standing = fake_standing,
+                            .lost_commits = fake_lost_commits,
+                            .lost_forget = fake_lost_forget,
                             .log = fake_log,
                             .config = fake_config};
 }
@@ -663,6 +739,13 @@ static inline void fake_forget_replies(struct fake *fake)
 
 static inline void fake_release(struct fake *fake)
 {
+    for (size_t i = 0; i < fake->remembered_count; i++) {
+        for (size_t j = 0; j < fake->remembered[i].count; j++) {
+            free((void *)(uintptr_t)fake->remembered[i].keys[j].ptr);
+        }
+        free(fake->remembered[i].keys);
+    }
+    free(fake->remembered);
     for (size_t i = 0; i < fake->count; i++) {
         free(fake->pairs[i].key);
         free(fake->pairs[i].value);
@@ -684,6 +767,33 @@ static inline void fake_copy_store(struct fake *to, const struct fake *from)
         fake_put(to, hr_str_of(from->pairs[i].key, from->pairs[i].key_len),
                  hr_str_of(from->pairs[i].value, from->pairs[i].value_len));
     }
+}
+
+/* The store dies, and comes back as @as; the host knows what it remembers of what is gone. */
+static inline void fake_lose(struct fake *fake, const struct fake *as)
+{
+    fake_copy_store(fake, as);
+    for (size_t i = 0; i < fake->remembered_count; i++) {
+        struct fake_lost *commit = &fake->remembered[i];
+        for (size_t j = 0; j < commit->count; j++) {
+            size_t at = fake_at(fake, commit->keys[j]);
+            bool there =
+                at < fake->count &&
+                hr_str_eq(hr_str_of(fake->pairs[at].key, fake->pairs[at].key_len), commit->keys[j]);
+            commit->lost = commit->lost || !there;
+        }
+    }
+    fake->remembers = false;
+}
+
+/* How many of the commits that were lost the host still has in mind. */
+static inline unsigned fake_in_mind(const struct fake *fake)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < fake->remembered_count; i++) {
+        count += fake->remembered[i].lost && !fake->remembered[i].forgotten;
+    }
+    return count;
 }
 
 /* Hands what the site sent to itself back to it, as a host does. */

@@ -264,6 +264,288 @@ static void seal_fills_what_is_out_once_all_know(void **state)
     agree_on_values();
 }
 
+/* --- what the host remembers -------------------------------------------------------------------------- */
+
+/* Writes of site 0 that no other site gets; each body one commit. */
+static void write_alone(const char *const *subjects, size_t count)
+{
+    struct dkv_message messages[8];
+    struct dkv_handled handled[8];
+    struct dkv_env env = fake_env(&world->sites[0].fake);
+    for (size_t i = 0; i < count; i++) {
+        bool sets = hr_str_starts(hr_str_c(subjects[i]), HR_STR("wasmkv.set."));
+        messages[i] = (struct dkv_message){
+            hr_str_c(subjects[i]), sets ? HR_STR("{\"n\":1}") : (struct hr_str){0}, {0}};
+    }
+    dkv_batch_handle(&env, messages, count, handled);
+}
+
+static void write_alone_one(const char *subject)
+{
+    write_alone(&subject, 1);
+}
+
+/* The store of site 0 dies and comes back as @as, while its host lives on. */
+static void lose_tail(struct fake *as)
+{
+    fake_lose(&world->sites[0].fake, as);
+    fake_release(as);
+    restart("lazy");
+}
+
+static struct fake copy_of_store(void)
+{
+    struct fake copy = fake_new(1);
+    fake_copy_store(&copy, &world->sites[0].fake);
+    world->sites[0].fake.remembers = true;
+    return copy;
+}
+
+static void assert_lost(unsigned at, dkv_origin origin, const char *rest)
+{
+    char line[200];
+    assert_true(at < world->sites[0].fake.lost_count);
+    snprintf(line, sizeof line, "event=writes-lost origin=%016llx %s", (unsigned long long)origin,
+             rest);
+    assert_string_equal(world->sites[0].fake.lost[at], line);
+}
+
+static struct hr_str entry_of(dkv_origin origin, uint64_t seq)
+{
+    char name[48];
+    snprintf(name, sizeof name, "f/%016llx/%016llx", (unsigned long long)origin,
+             (unsigned long long)seq);
+    struct hr_str bytes = fake_get(&world->sites[0].fake, name);
+    assert_non_null(bytes.ptr);
+    return hr_arena_copy(&arena, bytes);
+}
+
+/* What was lost for good is named with its keys, also after the last number that anybody has; what another site had is not. It
+ * is told once. */
+static void seal_names_what_the_host_remembers(void **state)
+{
+    (void)state;
+    struct fake *fake = &world->sites[0].fake;
+    dkv_origin first = origin_of(0);
+    write_two();
+    struct fake copy = copy_of_store();
+    write_alone_one("wasmkv.set.c");
+    write_alone_one("wasmkv.del.a");
+    write_alone((const char *[]){"wasmkv.set.d", "wasmkv.set.e", "wasmkv.set.f"}, 3);
+    write_alone_one("wasmkv.set.g");
+    struct hr_str had = entry_of(first, 6);
+    assert_int_equal(hand_over(1, "wasmkv.peer.default.w", &arena, &had, 1), 1);
+    lose_tail(&copy);
+    assert_int_equal(fake_in_mind(fake), 4);
+    let_serve(world);
+    ticks(2);
+    assert_int_equal(progress_of(0, first).last, 6);
+    assert_int_equal(fake->lost_count, 2);
+    assert_lost(0, first, "first=3 last=5 keys=c,a,d");
+    assert_lost(1, first, "first=7 last=8 keys=f,g");
+    assert_true(stored(0, "r/e"));
+    assert_false(stored(0, "r/f"));
+    assert_int_equal(fake_in_mind(fake), 0);
+    assert_true(settled(world));
+    restart("lazy");
+    let_serve(world);
+    ticks(2);
+    assert_int_equal(fake->lost_count, 2);
+}
+
+/* Of what lies between, and is older than what the host remembers, it is told that it was. */
+static void seal_says_where_the_host_does_not_know(void **state)
+{
+    (void)state;
+    struct fake *fake = &world->sites[0].fake;
+    dkv_origin first = origin_of(0);
+    write_two();
+    struct fake copy = copy_of_store();
+    fake->remembers = false;
+    write_alone_one("wasmkv.set.c");
+    write_alone_one("wasmkv.set.d");
+    fake->remembers = true;
+    write_alone_one("wasmkv.set.e");
+    lose_tail(&copy);
+    let_serve(world);
+    ticks(1);
+    assert_int_equal(fake->lost_count, 2);
+    assert_lost(0, first, "first=3 last=4 keys=unknown");
+    assert_lost(1, first, "first=5 last=5 keys=e");
+}
+
+/* Where a key was changed twice in one commit, or everything was deleted, each of its numbers has all of them. */
+static void seal_names_all_where_it_cannot_tell(void **state)
+{
+    (void)state;
+    struct fake *fake = &world->sites[0].fake;
+    dkv_origin first = origin_of(0);
+    write_two();
+    struct fake copy = copy_of_store();
+    write_alone((const char *[]){"wasmkv.set.c", "wasmkv.set.d", "wasmkv.set.c"}, 3);
+    write_alone_one("wasmkv.del");
+    write_alone((const char *[]){"wasmkv.set.h", "wasmkv.del"}, 2);
+    struct hr_str had = entry_of(first, 4);
+    assert_int_equal(hand_over(2, "wasmkv.peer.default.w", &arena, &had, 1), 1);
+    lose_tail(&copy);
+    let_serve(world);
+    ticks(1);
+    assert_int_equal(fake->lost_count, 2);
+    assert_lost(0, first, "first=3 last=3 keys=c,d");
+    assert_lost(1, first, "first=5 last=8 keys=c,d,*,h");
+    assert_int_equal(fake_in_mind(fake), 0);
+}
+
+/* Numbers that were filled, and are lost once more: the host knows of the commit, and not what it was about. */
+static void seal_does_not_name_what_was_filled(void **state)
+{
+    (void)state;
+    struct fake *fake = &world->sites[0].fake;
+    dkv_origin first = origin_of(0);
+    write_two();
+    send_change(1, first, 4);
+    struct fake copy = copy_of_store();
+    restart("lazy");
+    let_serve(world);
+    tick(&world->sites[0]);
+    assert_int_equal(progress_of(0, first).last, 4);
+    assert_int_equal(fake->lost_count, 1);
+    lose_tail(&copy);
+    let_serve(world);
+    ticks(2);
+    assert_int_equal(progress_of(0, first).last, 4);
+    for (unsigned i = 0; i < fake->lost_count; i++) {
+        assert_lost(i, first, "first=3 last=3 keys=unknown");
+    }
+    assert_int_equal(fake_in_mind(fake), 0);
+}
+
+/* More than go into one line, one page or one parcel of numbers, between what others have and beyond it. */
+static void seal_names_many(void **state)
+{
+    (void)state;
+    enum { BELOW = 300, ALL = 340 };
+    struct fake *fake = &world->sites[0].fake;
+    dkv_origin first = origin_of(0);
+    struct fake copy = copy_of_store();
+    char subject[32];
+    for (unsigned i = 1; i <= ALL; i++) {
+        snprintf(subject, sizeof subject, "wasmkv.set.k%u", i);
+        write_alone_one(subject);
+    }
+    struct hr_str had = entry_of(first, BELOW);
+    assert_int_equal(hand_over(1, "wasmkv.peer.default.w", &arena, &had, 1), 1);
+    lose_tail(&copy);
+    fake->watch = "keys=k65,k66,";
+    let_serve(world);
+    ticks(3);
+    assert_int_equal(progress_of(0, first).last, BELOW);
+    assert_int_equal(fake->lost_count, 4 + 1 + 1); /* 256 numbers, 43, 40 */
+    assert_int_equal(fake->watched, 1);
+    assert_int_equal(fake_in_mind(fake), 0);
+    for (unsigned i = 1; i <= ALL; i++) {
+        snprintf(subject, sizeof subject, "r/k%u", i);
+        assert_int_equal(stored(0, subject), i == BELOW);
+    }
+}
+
+/* Nothing is filled or sealed while the host is finding out what it knows. */
+static void seal_waits_for_the_host(void **state)
+{
+    (void)state;
+    struct fake *fake = &world->sites[0].fake;
+    dkv_origin first = origin_of(0);
+    write_two();
+    struct fake copy = copy_of_store();
+    write_alone_one("wasmkv.set.c");
+    send_change(1, first, 4);
+    lose_tail(&copy);
+    fake->lost_unknown = true;
+    let_serve(world);
+    ticks(2);
+    assert_int_equal(progress_of(0, first).prefix, 2);
+    assert_int_equal(fake->lost_count, 0);
+    fake->lost_unknown = false;
+    ticks(1);
+    assert_int_equal(progress_of(0, first).last, 4);
+    assert_int_equal(fake->lost_count, 1);
+    assert_lost(0, first, "first=3 last=3 keys=c");
+}
+
+/* What another host of the site has filled and sealed, without knowing what it was, is named by the one that knows. */
+static void seal_is_completed_by_the_other_host(void **state)
+{
+    (void)state;
+    struct fake *fake = &world->sites[0].fake;
+    dkv_origin first = origin_of(0);
+    write_two();
+    struct fake copy = copy_of_store();
+    write_alone_one("wasmkv.set.c");
+    write_alone_one("wasmkv.set.d");
+    write_alone_one("wasmkv.set.e");
+    struct hr_str had = entry_of(first, 4);
+    assert_int_equal(hand_over(1, "wasmkv.peer.default.w", &arena, &had, 1), 1);
+    fake->hidden = fake->remembered_count;
+    lose_tail(&copy);
+    let_serve(world);
+    ticks(2);
+    assert_int_equal(progress_of(0, first).last, 4);
+    assert_int_equal(fake->lost_count, 1);
+    assert_lost(0, first, "first=3 last=3 keys=unknown");
+    fake->hidden = 0;
+    ticks(2);
+    assert_int_equal(fake->lost_count, 3);
+    assert_lost(1, first, "first=3 last=3 keys=c");
+    assert_lost(2, first, "first=5 last=5 keys=e");
+    assert_int_equal(fake_in_mind(fake), 0);
+}
+
+/* An incarnation of which nobody has anything has no end to be sealed; it is told once all have said so. */
+static void lost_without_a_trace_is_told(void **state)
+{
+    (void)state;
+    struct fake *fake = &world->sites[0].fake;
+    dkv_origin first = origin_of(0);
+    struct fake copy = copy_of_store();
+    write_alone_one("wasmkv.set.c");
+    write_alone_one("wasmkv.set.d");
+    world->sites[2].up = false;
+    lose_tail(&copy);
+    ticks(3);
+    assert_int_equal(fake->lost_count, 0);
+    start_site(&world->sites[2]);
+    let_serve(world);
+    ticks(1);
+    assert_int_equal(fake->lost_count, 1);
+    assert_lost(0, first, "first=1 last=2 keys=c,d");
+    assert_int_equal(fake_in_mind(fake), 0);
+}
+
+/* A site that is alone asks nobody: it tells what it has lost after the boot, also if all is gone. */
+static void lost_by_a_site_that_is_alone(void **state)
+{
+    (void)state;
+    for (unsigned empty = 0; empty < 2; empty++) {
+        release_world(world);
+        world = new_serving_world(21, 1);
+        struct fake *fake = &world->sites[0].fake;
+        dkv_origin first = origin_of(0);
+        write_alone_one("wasmkv.set.a");
+        struct fake copy = copy_of_store();
+        if (empty) {
+            fake_release(&copy);
+            copy = fake_new(1);
+        }
+        write_alone_one("wasmkv.set.c");
+        write_alone_one("wasmkv.del.a");
+        lose_tail(&copy);
+        ticks(2);
+        assert_int_equal(fake->lost_count, 1);
+        assert_lost(0, first, "first=2 last=3 keys=c,a");
+        assert_int_equal(fake_in_mind(fake), 0);
+    }
+}
+
 /* A write of another host of this site, in the middle of the boot, is no damage. */
 static void write_beside(struct fake *fake)
 {
@@ -312,6 +594,15 @@ int main(void)
         CASE(seal_fills_nothing_before_somebody_remembers),
         CASE(seal_fills_what_who_remembers_has_not),
         CASE(seal_fills_what_is_out_once_all_know),
+        CASE(seal_names_what_the_host_remembers),
+        CASE(seal_says_where_the_host_does_not_know),
+        CASE(seal_names_all_where_it_cannot_tell),
+        CASE(seal_does_not_name_what_was_filled),
+        CASE(seal_names_many),
+        CASE(seal_waits_for_the_host),
+        CASE(seal_is_completed_by_the_other_host),
+        CASE(lost_without_a_trace_is_told),
+        CASE(lost_by_a_site_that_is_alone),
         CASE(seal_is_not_alarmed_by_a_write_beside_the_boot),
     };
     return cmocka_run_group_tests_name("dkv_seal", tests, NULL, NULL);

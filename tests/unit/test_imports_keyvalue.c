@@ -335,6 +335,121 @@ static void keyvalue_reads_more_than_a_calls_memory(void **state)
     }
 }
 
+/* --- hedgerow:kv/lost-commits ---------------------------------------------------------------------- */
+
+#define PAGE_AT 3072u
+
+static struct hr_kv_ops forgetful; /* the rig's store, as if its server had lost something */
+static bool finding_out;
+static uint64_t asked_after;
+static uint64_t forgotten;
+static char asked_bucket[16];
+
+static enum hr_err some_lost(struct hr_kv *kv, struct hr_str bucket, uint64_t after,
+                             struct hr_arena *arena, struct hr_kv_lost_page *ret_page)
+{
+    static const struct hr_str keys[] = {{"a", 1}, {"\xc3\xa9t\xc3\xa9", 5}, {"c", 1}};
+    static struct hr_kv_lost commits[] = {{7, keys, 2}, {9, keys + 2, 1}};
+    (void)kv, (void)arena;
+    asked_after = after;
+    snprintf(asked_bucket, sizeof asked_bucket, "%.*s", HR_STR_ARG(bucket));
+    *ret_page = (struct hr_kv_lost_page){commits, 2, true};
+    return finding_out ? HR_AGAIN : HR_OK;
+}
+
+static void forget_lost(struct hr_kv *kv, struct hr_str bucket, uint64_t id)
+{
+    (void)kv, (void)bucket;
+    forgotten = id;
+}
+
+static enum hr_err lost_import(struct hr_fiber *fiber, const char *name, uint32_t bucket,
+                               uint64_t number)
+{
+    wasmtime_val_raw_t values[3] = {
+        {.i32 = (int32_t)bucket}, {.i64 = (int64_t)number}, {.i32 = PAGE_AT}};
+    return rig_import(fiber, &hr_imports_lost_commits, name, values);
+}
+
+static void assert_guest_text(struct hr_fiber *fiber, uint32_t at, const char *text)
+{
+    uint32_t ptr = rig_peek32(fiber, at);
+    assert_int_equal(rig_peek32(fiber, at + 4), strlen(text));
+    for (uint32_t i = 0; text[i]; i++) {
+        assert_int_equal(rig_peek8(fiber, ptr + i), (unsigned char)text[i]);
+    }
+}
+
+static enum hr_err read_lost_commits(struct hr_fiber *fiber, void *arg)
+{
+    (void)arg;
+    uint32_t bucket;
+    assert_int_equal(open_bucket(fiber, HR_STR(RIG_BUCKET), &bucket), HR_OK);
+    assert_int_equal(lost_import(fiber, "read", bucket, 5), HR_OK);
+    assert_int_equal(asked_after, 5);
+    assert_string_equal(asked_bucket, RIG_BUCKET);
+    assert_int_equal(rig_peek8(fiber, PAGE_AT), 1);
+    assert_int_equal(rig_peek32(fiber, PAGE_AT + 8), 2);
+    assert_int_equal(rig_peek8(fiber, PAGE_AT + 12), 1);
+    uint32_t commits = rig_peek32(fiber, PAGE_AT + 4);
+    assert_int_equal(commits % 8, 0);
+    assert_int_equal(rig_peek32(fiber, commits), 7);
+    assert_int_equal(rig_peek32(fiber, commits + 4), 0);
+    assert_int_equal(rig_peek32(fiber, commits + 12), 2);
+    assert_guest_text(fiber, rig_peek32(fiber, commits + 8), "a");
+    assert_guest_text(fiber, rig_peek32(fiber, commits + 8) + 8, "\xc3\xa9t\xc3\xa9");
+    assert_int_equal(rig_peek32(fiber, commits + 16), 9);
+    assert_int_equal(rig_peek32(fiber, commits + 16 + 12), 1);
+    assert_guest_text(fiber, rig_peek32(fiber, commits + 16 + 8), "c");
+    finding_out = true;
+    assert_int_equal(lost_import(fiber, "read", bucket, 0), HR_OK);
+    assert_int_equal(rig_peek8(fiber, PAGE_AT), 0);
+    finding_out = false;
+    assert_int_equal(lost_import(fiber, "forget", bucket, 9), HR_OK);
+    assert_int_equal(forgotten, 9);
+    return lost_import(fiber, "read", bucket + 1, 0);
+}
+
+/* The page lies in the guest's memory as the interface says, `none` stands for not known yet, and only an open bucket will do. */
+static void lost_commits_are_handed_to_the_guest(void **state)
+{
+    (void)state;
+    struct guest_rig rig;
+    rig_open(&rig, &(const struct guest_rig_options){0});
+    const struct hr_kv_ops *ops = rig.kv->ops;
+    forgetful = *ops;
+    forgetful.lost = some_lost;
+    forgetful.lost_forget = forget_lost;
+    rig.kv->ops = &forgetful;
+    rig_call(&rig, read_lost_commits);
+    rig.kv->ops = ops;
+    assert_int_equal(rig.err, HR_TRAP);
+    rig_close(&rig);
+}
+
+static enum hr_err read_no_lost_commits(struct hr_fiber *fiber, void *arg)
+{
+    (void)arg;
+    uint32_t bucket;
+    assert_int_equal(open_bucket(fiber, HR_STR(RIG_BUCKET), &bucket), HR_OK);
+    enum hr_err err = lost_import(fiber, "read", bucket, 0);
+    assert_int_equal(rig_peek8(fiber, PAGE_AT), 1);
+    assert_int_equal(rig_peek32(fiber, PAGE_AT + 8), 0);
+    assert_int_equal(rig_peek8(fiber, PAGE_AT + 12), 0);
+    return err ? err : lost_import(fiber, "forget", bucket, 1);
+}
+
+/* A store that does not know of losses answers that there are none. */
+static void lost_commits_of_a_store_that_loses_none(void **state)
+{
+    (void)state;
+    struct guest_rig rig;
+    rig_open(&rig, &(const struct guest_rig_options){0});
+    rig_call(&rig, read_no_lost_commits);
+    assert_int_equal(rig.err, HR_OK);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +459,8 @@ int main(void)
         cmocka_unit_test(keyvalue_lists_from_any_cursor),
         cmocka_unit_test(keyvalue_survives_the_end_of_a_call_that_commits),
         cmocka_unit_test(keyvalue_reads_more_than_a_calls_memory),
+        cmocka_unit_test(lost_commits_are_handed_to_the_guest),
+        cmocka_unit_test(lost_commits_of_a_store_that_loses_none),
     };
     return cmocka_run_group_tests_name("imports_keyvalue", tests, NULL, NULL);
 }

@@ -29,6 +29,7 @@ static void link_grants_the_interfaces_of_the_actors(void **state)
         {"hedgerow:kv/commit@0.1.0", HR_LINK_COMMIT},
         {"hedgerow:kv/scan@0.1.0", HR_LINK_COMMIT},
         {"hedgerow:kv/standing@0.1.0", HR_LINK_COMMIT},
+        {"hedgerow:kv/lost-commits@0.1.0", HR_LINK_COMMIT},
         {"wasi:config/store@0.2.0-rc.1", HR_LINK_CONFIG},
         {"wasi:logging/logging@0.1.0-draft", HR_LINK_LOGGING},
         {"wasi:clocks/wall-clock@0.2.12", HR_LINK_CLOCKS},

@@ -152,6 +152,124 @@ static void sealed_origin_has_ended(void **state)
     assert_true(failed(world, "which ended with 1"));
 }
 
+/* --- what is lost ------------------------------------------------------------------------------------- */
+
+/* Change 1 is at both sites; 2, of k1, and 3, a deletion of everything, are lost with the store of the first. */
+static struct sim_world *lost_two(void)
+{
+    struct sim_world *world = new_world();
+    put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
+    put(world, 1, draft_of(ORIGIN1, 1, 10, "1"));
+    put(world, 0, draft_of(ORIGIN1, 2, 11, "2"));
+    put(world, 0, (struct draft){ORIGIN1, 3, 12, SIM_KNOWN_CLEAR, NULL, 0, NULL});
+    sim_store_crash(&world->sites[0].store);
+    return world;
+}
+
+static void tells(struct sim_world *world, const char *rest)
+{
+    char line[128];
+    snprintf(line, sizeof line, "event=writes-lost origin=0001000000000007 %s", rest);
+    sim_check_lost_told(world, 0, hr_str_c(line));
+}
+
+static void forgets(struct sim_world *world, uint64_t seq)
+{
+    char key[48];
+    snprintf(key, sizeof key, "f/0001000000000007/%016llx", (unsigned long long)seq);
+    const struct hr_str keys[] = {hr_str_c(key), HR_STR("r/k1")};
+    sim_check_lost_forgotten(world, 0, keys, 1);
+    assert_false(world->failed); /* it does not say what it was about */
+    sim_check_lost_forgotten(world, 0, keys, 2);
+}
+
+static void what_is_told_to_be_lost_is_lost(void **state)
+{
+    (void)state;
+    struct sim_world *world = lost_two();
+    tells(world, "first=2 last=3 keys=k3,k1,*");
+    forgets(world, 1);
+    forgets(world, 2);
+    forgets(world, 3);
+    assert_true(passed(world));
+
+    world = lost_two();
+    tells(world, "first=2 last=3 keys=unknown");
+    assert_true(passed(world));
+
+    world = lost_two();
+    tells(world, "first=1 last=3 keys=k1,*");
+    assert_true(failed(world, "/1 is lost, which is held"));
+
+    world = lost_two();
+    tells(world, "first=2 last=4 keys=unknown");
+    assert_true(failed(world, "/4 is lost, which was never made"));
+
+    world = lost_two();
+    tells(world, "first=2 last=3 keys=k1");
+    assert_true(failed(world, "/3 is lost, and names other keys"));
+
+    world = lost_two();
+    tells(world, "first=2 last=3 keys=k2,*");
+    assert_true(failed(world, "/2 is lost, and names other keys"));
+
+    world = lost_two();
+    tells(world, "first=3 last=2 keys=k2");
+    assert_true(failed(world, "cannot be read"));
+
+    world = lost_two();
+    tells(world, "first=2 last=2 keys=k1");
+    forgets(world, 3);
+    assert_true(failed(world, "/3 is lost, and has not told it"));
+
+    world = lost_two();
+    tells(world, "first=2 last=3 keys=unknown");
+    forgets(world, 2);
+    assert_true(failed(world, "/2 is lost, and has not told it"));
+}
+
+/* A host remembers what it committed, and knows what of it its store lacks. */
+static void what_a_host_remembers(void **state)
+{
+    (void)state;
+    struct sim_world *world = new_world();
+    struct sim_store *store = &world->sites[0].store;
+    struct sim_recent *recent = &world->hosts[0].recent;
+    struct dkv_lost_page page;
+    struct hr_arena arena;
+    char names[6][8];
+    hr_arena_init(&arena, 0);
+    for (unsigned i = 0; i < 6; i++) {
+        snprintf(names[i], sizeof names[i], "k%u", i);
+        const struct dkv_pair pair = {hr_str_c(names[i]), HR_STR("v")};
+        const struct dkv_commit one = {.puts = &pair, .put_count = 1};
+        commit(world, 0, pair.key, pair.value);
+        sim_recent_note(recent, &one, world->now);
+        if (i == 1) {
+            sim_store_sync(store, world->now);
+        }
+    }
+    assert_false(sim_recent_has_lost(recent));
+    sim_store_crash(store);
+    sim_recent_judge(recent, store);
+    assert_true(sim_recent_has_lost(recent));
+    assert_int_equal(sim_recent_page(recent, 0, &arena, &page), HR_OK);
+    assert_int_equal(page.count, 3);
+    assert_true(page.more);
+    assert_true(hr_str_eq(page.commits[0].keys[0], HR_STR("k2")));
+    assert_int_equal(sim_recent_page(recent, page.commits[2].id, &arena, &page), HR_OK);
+    assert_int_equal(page.count, 1);
+    assert_false(page.more);
+    assert_true(hr_str_eq(page.commits[0].keys[0], HR_STR("k5")));
+    for (uint64_t id = 1; id <= 6; id++) {
+        sim_recent_forget(recent, id);
+    }
+    assert_false(sim_recent_has_lost(recent));
+    hr_arena_release(&arena);
+    sim_recent_release(recent);
+    assert_true(passed(world));
+}
+
 /* --- m/S ---------------------------------------------------------------------------------------------- */
 
 static void knows_both(struct sim_world *world)
@@ -429,6 +547,8 @@ int main(void)
         cmocka_unit_test(loss_is_not_forgotten_by_a_boot),
         cmocka_unit_test(loss_is_taken_from_the_host),
         cmocka_unit_test(sealed_origin_has_ended),
+        cmocka_unit_test(what_is_told_to_be_lost_is_lost),
+        cmocka_unit_test(what_a_host_remembers),
         cmocka_unit_test(who_says_that_it_has_all_has_it),
         cmocka_unit_test(floor_is_what_all_remember),
         cmocka_unit_test(what_is_gathered_up_is_all),

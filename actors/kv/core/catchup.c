@@ -209,6 +209,7 @@ static enum hr_err catch_up(struct dkv_tick *tick, struct dkv_join *join, dkv_or
     }
     if (!err && !tick->transferring && !dkv_tick_over(tick)) {
         err = dkv_seal_origins(tick, &holdings, diag);
+        err = err ? err : dkv_seal_tell_lost(tick, &holdings, diag);
     }
     if (!err && !tick->transferring && holdings.lists[0].state == DKV_SITE_SYNC) {
         err = dkv_join_weigh(tick, join, &holdings, diag);
@@ -380,7 +381,8 @@ enum hr_err dkv_catchup_tick(const struct dkv_env *env, const struct dkv_config 
         dkv_round_step(&tick, NULL);
     }
     if (!err && group->alive == 0) {
-        err = watch_floor(&tick, diag);
+        err = dkv_seal_tell_lost(&tick, NULL, diag);
+        err = err ? err : watch_floor(&tick, diag);
     }
     if (!err) {
         let_sweep(&tick);

@@ -79,6 +79,19 @@ struct dkv_peer {
     int64_t clock_ahead_ms; /* its wall clock before this host's */
 };
 
+/* A commit of this host that its store has lost: the keys that it put, in their order. */
+struct dkv_lost_commit {
+    uint64_t id; /* of this one alone; those of later ones are higher */
+    const struct hr_str *keys;
+    size_t count;
+};
+
+struct dkv_lost_page {
+    struct dkv_lost_commit *commits; /* in the order of their ids */
+    size_t count;
+    bool more;
+};
+
 struct dkv_env {
     void *arg;
     /* Others wait in a lane until this call of the core is over: reads are not to wait for anything. */
@@ -135,6 +148,12 @@ struct dkv_env {
                          struct hr_str body, struct hr_diag *diag);
     /* Tells the host whether the site takes in what it lacks and serves no clients (join.h): for people to see. */
     void (*standing)(void *arg, bool catching_up);
+    /* The commits that the host knows to be lost, with ids above @after, until it is told to forget them. It knows the newest ones
+     * of its own only, and nothing once it has been started anew. Nearly always there are none, and asking costs
+     * nothing. Owns: they live in @arena. Errors: HR_AGAIN: it is finding out; HR_NO_MEMORY. */
+    enum hr_err (*lost_commits)(void *arg, uint64_t after, struct hr_arena *arena,
+                                struct dkv_lost_page *ret_page, struct hr_diag *diag);
+    void (*lost_forget)(void *arg, uint64_t id);
     void (*log)(void *arg, enum dkv_log_level level, struct hr_str text);
     /* The value of configuration key @key; lives in @arena. Errors: HR_NOT_FOUND: not set. */
     enum hr_err (*config)(void *arg, struct hr_str key, struct hr_arena *arena,

@@ -4,6 +4,7 @@
 #include "actors/kv/core/batch.h"
 #include "actors/kv/core/change.h"
 #include "actors/kv/core/keys.h"
+#include "actors/kv/core/lost.h"
 #include "actors/kv/core/parcel.h"
 #include "actors/kv/core/pull.h"
 #include "actors/kv/core/site.h"
@@ -76,6 +77,7 @@ struct end {
     struct hr_arena *arena;
     struct dkv_value stored;
     struct dkv_progress progress;
+    struct dkv_lost lost; /* what the host knows; not in @arena */
 };
 
 static enum hr_err reload(struct end *end, struct hr_diag *diag)
@@ -122,21 +124,6 @@ static enum hr_err next_held(const struct end *end, uint64_t *ret_seq, struct hr
     return err;
 }
 
-static void tell_lost(const struct end *end, uint64_t first, uint64_t last)
-{
-    char origin[16];
-    char from[DKV_DEC_BYTES_MAX];
-    char to[DKV_DEC_BYTES_MAX];
-    struct hr_diag line;
-    const struct dkv_env *env = end->tick->env;
-    dkv_text_hex(origin, end->origin, sizeof origin);
-    HR_IGNORE(DKV_FAIL(&line, HR_OK, HR_STR("event=writes-lost origin="),
-                       hr_str_of(origin, sizeof origin), HR_STR(" first="),
-                       dkv_text_dec(from, first), HR_STR(" last="), dkv_text_dec(to, last),
-                       HR_STR(" keys=unknown"))); /* only put together here */
-    env->log(env->arg, DKV_LOG_ERROR, hr_str_c(line.text));
-}
-
 /* NOOPs for the numbers @first to @last, encoded. */
 static enum hr_err encode_noops(const struct end *end, uint64_t first, uint64_t last,
                                 struct hr_str *ret_body, struct hr_diag *diag)
@@ -168,7 +155,7 @@ static enum hr_err fill_some(struct end *end, struct hr_diag *diag)
     if (!err && next > first) {
         uint64_t last =
             next - first > DKV_SEAL_NOOPS_MAX ? first + DKV_SEAL_NOOPS_MAX - 1 : next - 1;
-        tell_lost(end, first, last);
+        dkv_lost_tell(end->tick, &end->lost, end->origin, first, last);
         err = encode_noops(end, first, last, &body, diag);
     } else if (!err) {
         /* It is there, and v/ has not gone on over it yet: nothing is missing before it. */
@@ -240,30 +227,97 @@ static bool may_fill(const struct dkv_holdings *holdings, dkv_origin origin, uin
                                               : knows_all(holdings, origin, since);
 }
 
+/* All that can be got is here: fills and seals what it is. @filled: what is missing may be. */
+static enum hr_err end_known(struct end *end, bool out, bool filled, struct hr_diag *diag)
+{
+    enum hr_err err = filled ? fill(end, diag) : HR_OK;
+    bool whole = !err && end->progress.prefix > 0 && end->progress.prefix == end->progress.high;
+    if (!err) {
+        err = dkv_lost_settle(end->tick, &end->lost, end->origin, &end->progress, whole && filled,
+                              diag);
+    }
+    if (!err && whole && !out &&
+        !(end->progress.sealed && end->progress.last == end->progress.prefix)) {
+        err = seal(end, diag);
+    }
+    return err;
+}
+
 /* @since: the incarnation that began this store. */
 static enum hr_err end_origin(struct dkv_tick *tick, const struct dkv_holdings *holdings,
                               dkv_origin origin, uint64_t since, struct hr_diag *diag)
 {
     struct hr_arena arena;
+    struct hr_arena known;
     struct end end = {.tick = tick, .origin = origin, .arena = &arena};
     bool all = false;
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+    hr_arena_init(&known, DKV_ARENA_BYTES_MAX);
     enum hr_err err = reload(&end, diag);
     if (!err) {
         err = collect(&end, holdings, &all, diag);
     }
     /* Who says that it has more than can be got from it is asked again later. */
     all = all && !err && end.progress.high >= highest(holdings, origin);
-    if (!err && all && may_fill(holdings, origin, since)) {
-        err = fill(&end, diag);
+    if (!err && all) {
+        err = dkv_lost_read(tick, &known, &end.lost, diag);
     }
-    bool whole = all && !err && end.progress.prefix > 0 && end.progress.prefix == end.progress.high;
-    bool out = dkv_holdings_out(holdings, origin);
-    if (whole && !out && !(end.progress.sealed && end.progress.last == end.progress.prefix)) {
-        err = seal(&end, diag);
+    if (!err && all) {
+        err = end_known(&end, dkv_holdings_out(holdings, origin), may_fill(holdings, origin, since),
+                        diag);
+    }
+    hr_arena_release(&known);
+    hr_arena_release(&arena);
+    return err == HR_CONFLICT || err == HR_UNKNOWN_OUTCOME || err == HR_AGAIN ? HR_OK : err;
+}
+
+/* Whether nobody of @holdings has more of @origin than up to @last, and all who may have are among them. */
+static bool nobody_has(const struct dkv_holdings *holdings, const struct dkv_site *site,
+                       dkv_origin origin, uint64_t last)
+{
+    return dkv_holdings_answered(holdings, &site->cfg) && origin > holdings->after &&
+           origin <= dkv_holdings_end(holdings) && highest(holdings, origin) <= last &&
+           knows_all(holdings, origin, site->since);
+}
+
+/* Tells what is lost of @origin, if it is over: sealed, or without a trace in the store. What is not sealed yet is told when it is.
+ * A site that is alone asks nobody. */
+static enum hr_err tell_of(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
+                           const struct dkv_site *site, struct dkv_lost *lost, dkv_origin origin,
+                           struct hr_diag *diag)
+{
+    struct hr_arena arena;
+    struct dkv_value stored;
+    struct dkv_progress progress;
+    hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+    enum hr_err err = dkv_pull_progress(tick, origin, &arena, &stored, &progress, diag);
+    bool ended = !err && (!stored.present || progress.sealed);
+    hr_arena_release(&arena);
+    progress.prefix = ended ? progress.last : 0;
+    progress.high = progress.prefix;
+    bool over = ended && origin < site->ctr.origin &&
+                (holdings ? nobody_has(holdings, site, origin, progress.last) : !site->grouped);
+    return over ? dkv_lost_settle(tick, lost, origin, &progress, true, diag) : err;
+}
+
+enum hr_err dkv_seal_tell_lost(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
+                               struct hr_diag *diag)
+{
+    struct hr_arena arena;
+    struct dkv_lost lost = {0};
+    struct dkv_site site;
+    hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+    enum hr_err err = dkv_lost_read(tick, &arena, &lost, diag);
+    if (!err && lost.count > 0) {
+        err = dkv_site_open(tick->env, tick->config, &arena, &site, diag);
+    }
+    for (size_t i = 0; !err && i < lost.count; i++) {
+        if (i == 0 || lost.rows[i].origin != lost.rows[i - 1].origin) {
+            err = tell_of(tick, holdings, &site, &lost, lost.rows[i].origin, diag);
+        }
     }
     hr_arena_release(&arena);
-    return err == HR_CONFLICT || err == HR_UNKNOWN_OUTCOME ? HR_OK : err;
+    return err == HR_AGAIN ? HR_OK : err;
 }
 
 enum hr_err dkv_seal_origins(struct dkv_tick *tick, const struct dkv_holdings *holdings,

@@ -9,8 +9,9 @@
  * this site any more but out of another's feed (fence.h): the last change is the highest that anybody has. What any
  * of them has is got first. A number below it that nobody has belongs to a change that was lost with the store;
  * it gets a NOOP with the clock of the number before it (1 if there is none), so that the numbers are dense and
- * others can go on over it. Nobody knows what was in it: f/, q/ and the record were one commit, and went together.
- * So the log has origin and numbers, and no keys. Changes after the last one that anybody has leave no trace at all.
+ * others can go on over it. What was in it is lost with the store: f/, q/ and the record were one commit, and went together. But the
+ * host may remember which keys they were, if it lived on, and so the log names them, also those after the last one that anybody
+ * has, which leave no trace in any store (lost.h). While the host is finding out nothing is filled or sealed.
  *
  * Must not know: how changes are merged. */
 #ifndef DKV_SEAL_H
@@ -29,5 +30,12 @@
 HR_MUST_CHECK enum hr_err dkv_seal_origins(struct dkv_tick *tick,
                                            const struct dkv_holdings *holdings,
                                            struct hr_diag *diag);
+
+/* Tells what the host knows to be lost of incarnations that are over, where it was not told as they were sealed: by another
+ * host of this site, or at a boot of a site that is alone, or because nothing of them is left anywhere. @holdings: a page of everybody's lists;
+ * NULL if nobody was asked. Errors: as above. */
+HR_MUST_CHECK enum hr_err dkv_seal_tell_lost(const struct dkv_tick *tick,
+                                             const struct dkv_holdings *holdings,
+                                             struct hr_diag *diag);
 
 #endif
