@@ -217,6 +217,30 @@ static void join_waits_for_whom_the_manifest_names(void **state)
     has(read_at(1, "wasmkv.get.a"), "\"n\":1");
 }
 
+/* A store that was lost takes nothing of a site that is catching up itself, and may have been taken out, as long as somebody is
+ * missing who would know; it does of one that serves. */
+static void join_is_wary_of_strays(void **state)
+{
+    (void)state;
+    write_to(2, "wasmkv.set.a", "\"n\":1");
+    world->sites[0].up = false;
+    lose_store(1);
+    world->sites[1].fake.members = "1,2,3";
+    start_site(&world->sites[1]);
+    start_site(&world->sites[2]);
+    ticks(4);
+    assert_int_equal(self_of(2).state, DKV_SITE_SYNC);
+    assert_false(stored(1, "r/a"));
+    world->sites[2].fake.join = "any";
+    world->now_ms += 4000;
+    ticks(2);
+    assert_int_equal(self_of(2).state, DKV_SITE_ACTIVE);
+    assert_true(stored(1, "r/a"));
+    start_site(&world->sites[0]);
+    let_serve(world);
+    has(read_at(1, "wasmkv.get.a"), "\"n\":1");
+}
+
 /* One whose clock is far ahead is not waited for if nothing is lacking of what it has, nor does it lift the clock;
  * a site of which something is lacking is left out when the others suffice, after a long time. */
 static void join_beside_a_clock_that_is_ahead(void **state)
@@ -388,6 +412,7 @@ int main(void)
         CASE(join_of_a_site_that_was_alone),
         CASE(join_of_a_site_that_was_alone_and_restarted),
         CASE(join_waits_for_whom_the_manifest_names),
+        CASE(join_is_wary_of_strays),
         CASE(join_beside_a_clock_that_is_ahead),
         CASE(join_finds_out_an_old_copy),
         CASE(join_waits_for_host_and_transfer),

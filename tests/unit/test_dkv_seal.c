@@ -334,7 +334,7 @@ static void seal_names_what_the_host_remembers(void **state)
     write_alone((const char *[]){"wasmkv.set.d", "wasmkv.set.e", "wasmkv.set.f"}, 3);
     write_alone_one("wasmkv.set.g");
     struct hr_str had = entry_of(first, 6);
-    assert_int_equal(hand_over(1, "wasmkv.peer.default.w", &arena, &had, 1), 1);
+    assert_int_equal(hand_over(1, &arena, &had, 1), 1);
     lose_tail(&copy);
     assert_int_equal(fake_in_mind(fake), 4);
     let_serve(world);
@@ -386,7 +386,7 @@ static void seal_names_all_where_it_cannot_tell(void **state)
     write_alone_one("wasmkv.del");
     write_alone((const char *[]){"wasmkv.set.h", "wasmkv.del"}, 2);
     struct hr_str had = entry_of(first, 4);
-    assert_int_equal(hand_over(2, "wasmkv.peer.default.w", &arena, &had, 1), 1);
+    assert_int_equal(hand_over(2, &arena, &had, 1), 1);
     lose_tail(&copy);
     let_serve(world);
     ticks(1);
@@ -434,7 +434,7 @@ static void seal_names_many(void **state)
         write_alone_one(subject);
     }
     struct hr_str had = entry_of(first, BELOW);
-    assert_int_equal(hand_over(1, "wasmkv.peer.default.w", &arena, &had, 1), 1);
+    assert_int_equal(hand_over(1, &arena, &had, 1), 1);
     lose_tail(&copy);
     fake->watch = "keys=k65,k66,";
     let_serve(world);
@@ -484,7 +484,7 @@ static void seal_is_completed_by_the_other_host(void **state)
     write_alone_one("wasmkv.set.d");
     write_alone_one("wasmkv.set.e");
     struct hr_str had = entry_of(first, 4);
-    assert_int_equal(hand_over(1, "wasmkv.peer.default.w", &arena, &had, 1), 1);
+    assert_int_equal(hand_over(1, &arena, &had, 1), 1);
     fake->hidden = fake->remembered_count;
     lose_tail(&copy);
     let_serve(world);

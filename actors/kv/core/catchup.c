@@ -177,12 +177,33 @@ static enum hr_err learn_members(struct dkv_tick *tick, struct dkv_holdings *hol
     return err || !learned ? err : dkv_holdings_fence(tick, holdings, arena, diag);
 }
 
+/* Who is asked for what is lacking. A store that is new, or has lost something, may have forgotten that a site was taken out. One
+ * that has, and is back, catches up until it hears so itself; what it has must not be taken for the group's before somebody is
+ * heard who would know. */
+static enum hr_err choose_givers(struct dkv_tick *tick, const struct dkv_holdings *holdings,
+                                 struct hr_arena *arena, struct dkv_holdings *ret_givers,
+                                 struct hr_diag *diag)
+{
+    struct dkv_site site;
+    const struct dkv_have *mine = &holdings->lists[0];
+    bool forgetful = mine->state == DKV_SITE_SYNC && mine->boot_class != DKV_BOOT_INTACT;
+    enum hr_err err = HR_OK;
+    *ret_givers = *holdings;
+    tick->wary = false;
+    if (forgetful) {
+        err = dkv_site_open(tick->env, tick->config, arena, &site, diag);
+        tick->wary = !err && !dkv_holdings_answered(holdings, &site.cfg);
+    }
+    return err || !tick->wary ? err : dkv_holdings_active(holdings, arena, ret_givers);
+}
+
 /* One page of everybody's lists. ret_after: where the next one begins; UINT64_MAX: there is none. */
 static enum hr_err catch_up(struct dkv_tick *tick, struct dkv_join *join, dkv_origin after,
                             dkv_origin *ret_after, struct hr_diag *diag)
 {
     struct hr_arena arena;
     struct dkv_holdings holdings;
+    struct dkv_holdings givers;
     uint64_t lacking;
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     enum hr_err err = dkv_holdings_ask(tick, after, &arena, &holdings, diag);
@@ -205,7 +226,10 @@ static enum hr_err catch_up(struct dkv_tick *tick, struct dkv_join *join, dkv_or
         err = watch_store(tick, &holdings, &arena, diag);
     }
     if (!err) {
-        err = pull(tick, &holdings, after == 0, &arena, diag);
+        err = choose_givers(tick, &holdings, &arena, &givers, diag);
+    }
+    if (!err) {
+        err = pull(tick, &givers, after == 0, &arena, diag);
     }
     if (!err && !tick->transferring && !dkv_tick_over(tick)) {
         err = dkv_seal_origins(tick, &holdings, diag);

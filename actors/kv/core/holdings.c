@@ -150,6 +150,24 @@ enum hr_err dkv_holdings_fence(struct dkv_tick *tick, struct dkv_holdings *holdi
     return err;
 }
 
+enum hr_err dkv_holdings_active(const struct dkv_holdings *holdings, struct hr_arena *arena,
+                                struct dkv_holdings *ret_active)
+{
+    struct dkv_holdings active = *holdings;
+    active.lists = hr_arena_alloc(arena, holdings->count * sizeof *active.lists);
+    if (!active.lists) {
+        return HR_NO_MEMORY;
+    }
+    active.count = 0;
+    for (size_t i = 0; i < holdings->count; i++) {
+        if (i == 0 || holdings->lists[i].state == DKV_SITE_ACTIVE) {
+            active.lists[active.count++] = holdings->lists[i];
+        }
+    }
+    *ret_active = active;
+    return HR_OK;
+}
+
 /* The row of @origin, from @at on; rows and origins come in their order. */
 const struct dkv_have_row *dkv_holdings_row(const struct dkv_have *have, size_t *at,
                                             dkv_origin origin)

@@ -31,6 +31,10 @@ HR_MUST_CHECK enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin aft
  * what others made before. Errors: HR_NO_MEMORY, the store's. */
 HR_MUST_CHECK enum hr_err dkv_holdings_fence(struct dkv_tick *tick, struct dkv_holdings *holdings,
                                              struct hr_arena *arena, struct hr_diag *diag);
+/* The lists of ACTIVE sites alone, and this one's. Owns: it lives in @arena, and borrows from @holdings. Errors: HR_NO_MEMORY. */
+HR_MUST_CHECK enum hr_err dkv_holdings_active(const struct dkv_holdings *holdings,
+                                              struct hr_arena *arena,
+                                              struct dkv_holdings *ret_active);
 /* The row of @origin, looked for from @at on; for several origins in their order, @at goes along. NULL: there
  * is none. */
 const struct dkv_have_row *dkv_holdings_row(const struct dkv_have *have, size_t *at,

@@ -25,7 +25,7 @@ static enum hr_err cover_row(struct dkv_tick *tick, uint16_t site, const struct 
     enum hr_err err = dkv_pull_progress(tick, row->origin, &arena, &value, &progress, diag);
     hr_arena_release(&arena);
     *ret_covered = !err && progress.prefix >= row->high;
-    if (err || *ret_covered || progress.prefix < row->prefix) {
+    if (err || *ret_covered || progress.prefix < row->prefix || tick->wary) {
         return err;
     }
     const struct dkv_pull rest = {row->origin, progress.prefix, row->high};

@@ -30,6 +30,7 @@ struct dkv_tick {
     bool out;          /* the others say that this site was taken out (wipe.h) */
     bool disputed;     /* some of them say so */
     bool transferring; /* one is wanted or under way, or was in this tick */
+    bool wary;         /* who is catching up is not asked for anything yet (catchup.c) */
     bool sibling;      /* another host of this site answers what is asked of others */
     bool told_joining;
 };
