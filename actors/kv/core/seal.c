@@ -271,13 +271,14 @@ static enum hr_err end_origin(struct dkv_tick *tick, const struct dkv_holdings *
     return err == HR_CONFLICT || err == HR_UNKNOWN_OUTCOME || err == HR_AGAIN ? HR_OK : err;
 }
 
-/* Whether nobody of @holdings has more of @origin than up to @last, and all who may have are among them. */
+/* Whether nobody of @holdings has more of @origin than up to @last, and all who may have are among them and were asked after it
+ * was over: what was under way before they take no more (fence.h). */
 static bool nobody_has(const struct dkv_holdings *holdings, const struct dkv_site *site,
                        dkv_origin origin, uint64_t last)
 {
-    return dkv_holdings_answered(holdings, &site->cfg) && origin > holdings->after &&
-           origin <= dkv_holdings_end(holdings) && highest(holdings, origin) <= last &&
-           knows_all(holdings, origin, site->since);
+    return dkv_holdings_answered(holdings, &site->cfg) && origin < holdings->asked_as &&
+           origin > holdings->after && origin <= dkv_holdings_end(holdings) &&
+           highest(holdings, origin) <= last && knows_all(holdings, origin, site->since);
 }
 
 /* Tells what is lost of @origin, if it is over: sealed, or without a trace in the store. What is not sealed yet is told when it is.
