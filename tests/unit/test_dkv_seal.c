@@ -214,13 +214,13 @@ static void seal_fills_what_who_remembers_has_not(void **state)
     assert_true(settled(world));
 }
 
-/* Hands the change @seq of site 2's life @origin, as it lies there, to @site. */
-static void pass_on(unsigned site, dkv_origin origin, uint64_t seq)
+/* Hands the change @seq of @origin, as it lies at the site @from, to @site. */
+static void pass_on(unsigned from, unsigned site, dkv_origin origin, uint64_t seq)
 {
     char name[48];
     snprintf(name, sizeof name, "f/%016llx/%016llx", (unsigned long long)origin,
              (unsigned long long)seq);
-    struct hr_str change = fake_get(&world->sites[2].fake, name);
+    struct hr_str change = fake_get(&world->sites[from].fake, name);
     assert_int_equal(hand_over(site, &arena, &change, 1), 1);
 }
 
@@ -244,9 +244,9 @@ static void seal_fills_what_is_out_once_all_know(void **state)
     fake_send(&world->sites[2].fake, "wasmkv.set.a", "{\"n\":1}");
     fake_send(&world->sites[2].fake, "wasmkv.set.b", "{\"n\":1}");
     fake_send(&world->sites[2].fake, "wasmkv.set.c", "{\"n\":1}");
-    pass_on(0, out, 1);
-    pass_on(0, out, 3);
-    pass_on(1, out, 1);
+    pass_on(2, 0, out, 1);
+    pass_on(2, 0, out, 3);
+    pass_on(2, 1, out, 1);
     world->now_ms += 1000;
     start_site(&world->sites[2]);
     take_out(out);
@@ -310,16 +310,6 @@ static void assert_lost(unsigned at, dkv_origin origin, const char *rest)
     assert_string_equal(world->sites[0].fake.lost[at], line);
 }
 
-static struct hr_str entry_of(dkv_origin origin, uint64_t seq)
-{
-    char name[48];
-    snprintf(name, sizeof name, "f/%016llx/%016llx", (unsigned long long)origin,
-             (unsigned long long)seq);
-    struct hr_str bytes = fake_get(&world->sites[0].fake, name);
-    assert_non_null(bytes.ptr);
-    return hr_arena_copy(&arena, bytes);
-}
-
 /* What was lost for good is named with its keys, also after the last number that anybody has; what another site had is not. It
  * is told once. */
 static void seal_names_what_the_host_remembers(void **state)
@@ -333,8 +323,7 @@ static void seal_names_what_the_host_remembers(void **state)
     write_alone_one("wasmkv.del.a");
     write_alone((const char *[]){"wasmkv.set.d", "wasmkv.set.e", "wasmkv.set.f"}, 3);
     write_alone_one("wasmkv.set.g");
-    struct hr_str had = entry_of(first, 6);
-    assert_int_equal(hand_over(1, &arena, &had, 1), 1);
+    pass_on(0, 1, first, 6);
     lose_tail(&copy);
     assert_int_equal(fake_in_mind(fake), 4);
     let_serve(world);
@@ -385,8 +374,7 @@ static void seal_names_all_where_it_cannot_tell(void **state)
     write_alone((const char *[]){"wasmkv.set.c", "wasmkv.set.d", "wasmkv.set.c"}, 3);
     write_alone_one("wasmkv.del");
     write_alone((const char *[]){"wasmkv.set.h", "wasmkv.del"}, 2);
-    struct hr_str had = entry_of(first, 4);
-    assert_int_equal(hand_over(2, &arena, &had, 1), 1);
+    pass_on(0, 2, first, 4);
     lose_tail(&copy);
     let_serve(world);
     ticks(1);
@@ -433,8 +421,7 @@ static void seal_names_many(void **state)
         snprintf(subject, sizeof subject, "wasmkv.set.k%u", i);
         write_alone_one(subject);
     }
-    struct hr_str had = entry_of(first, BELOW);
-    assert_int_equal(hand_over(1, &arena, &had, 1), 1);
+    pass_on(0, 1, first, BELOW);
     lose_tail(&copy);
     fake->watch = "keys=k65,k66,";
     let_serve(world);
@@ -483,8 +470,7 @@ static void seal_is_completed_by_the_other_host(void **state)
     write_alone_one("wasmkv.set.c");
     write_alone_one("wasmkv.set.d");
     write_alone_one("wasmkv.set.e");
-    struct hr_str had = entry_of(first, 4);
-    assert_int_equal(hand_over(1, &arena, &had, 1), 1);
+    pass_on(0, 1, first, 4);
     fake->hidden = fake->remembered_count;
     lose_tail(&copy);
     let_serve(world);
