@@ -180,4 +180,36 @@ static inline void server_tell(struct server *server, const char *command)
     server_ask(server, answer, sizeof answer, command);
 }
 
+/* --- a server for each case ------------------------------------------------------------------------------- */
+
+#define PLACE_URL_MAX 256
+
+struct place {
+    struct server server;
+    char url[PLACE_URL_MAX];
+    struct rig rig;
+};
+
+/* A case's setup: a server with @args, and a store of it. @waits: the URL's settings. */
+static inline int place_open(void **state, const char *const *args, const char *waits,
+                             enum hr_kv_durability durability)
+{
+    struct place *place = calloc(1, sizeof *place);
+    server_start_with(&place->server, args);
+    snprintf(place->url, sizeof place->url, "redis://127.0.0.1:%u/0?%s", place->server.port, waits);
+    rig_open_as(&place->rig, place->url, durability);
+    *state = place;
+    return 0;
+}
+
+/* Its teardown. */
+static inline int place_close(void **state)
+{
+    struct place *place = *state;
+    rig_close(&place->rig);
+    server_drop(&place->server);
+    free(place);
+    return 0;
+}
+
 #endif

@@ -6,12 +6,6 @@
 #define URL_MAX 256
 #define SECOND_NS 1000000000u
 
-struct place {
-    struct server server;
-    char url[URL_MAX];
-    struct rig rig;
-};
-
 /* Fast enough to wait for, and far enough apart to be told from each other. */
 #define WAITS "answer-ms=700&reconnect-ms=150"
 
@@ -35,14 +29,11 @@ static void put_until_it_works(struct rig *rig, const char *key, const char *val
 
 static int setup_with(void **state, const char *const *args, enum hr_kv_durability durability)
 {
-    struct place *place = calloc(1, sizeof *place);
-    server_start_with(&place->server, args);
-    snprintf(place->url, sizeof place->url, "redis://127.0.0.1:%u/0?" WAITS, place->server.port);
-    rig_open_as(&place->rig, place->url, durability);
+    int failed = place_open(state, args, WAITS, durability);
+    struct place *place = *state;
     put_until_it_works(&place->rig, "first", "x"); /* on a slow machine the link takes its time */
     assert_err(rig_delete(&place->rig, "first"), HR_OK);
-    *state = place;
-    return 0;
+    return failed;
 }
 
 static int sync_setup(void **state)
@@ -55,15 +46,6 @@ static int lazy_setup(void **state)
 {
     const char *const args[] = {SERVER_LAZY, NULL};
     return setup_with(state, args, HR_KV_LAZY);
-}
-
-static int teardown(void **state)
-{
-    struct place *place = *state;
-    rig_close(&place->rig);
-    server_drop(&place->server);
-    free(place);
-    return 0;
 }
 
 static struct answer put_answer(struct rig *rig, const char *key, const char *value)
@@ -438,7 +420,7 @@ static void faults_lazy_restart_is_noticed(void **state)
     assert_int_equal(rig->kv->past, HR_KV_INTACT);
 }
 
-#define SYNC_CASE(name) cmocka_unit_test_setup_teardown(name, sync_setup, teardown)
+#define SYNC_CASE(name) cmocka_unit_test_setup_teardown(name, sync_setup, place_close)
 
 int main(void)
 {
@@ -457,7 +439,7 @@ int main(void)
         SYNC_CASE(faults_foreign_data_is_corrupt),
         SYNC_CASE(faults_password_changes),
         SYNC_CASE(faults_port_closes_while_frozen),
-        cmocka_unit_test_setup_teardown(faults_lazy_restart_is_noticed, lazy_setup, teardown),
+        cmocka_unit_test_setup_teardown(faults_lazy_restart_is_noticed, lazy_setup, place_close),
     };
     return cmocka_run_group_tests_name("kv_redis_faults", tests, NULL, NULL);
 }

@@ -6,36 +6,12 @@
 #define BUCKET HR_STR("bucket")
 #define MANY 3000u
 
-struct place {
-    struct server server;
-    struct rig rig;
-};
-
-static int setup_with(void **state, const char *const *args, enum hr_kv_durability durability)
-{
-    struct place *place = calloc(1, sizeof *place);
-    char url[256];
-    server_start_with(&place->server, args);
-    snprintf(url, sizeof url, "redis://127.0.0.1:%u/0?answer-ms=20000&reconnect-ms=20000",
-             place->server.port);
-    rig_open_as(&place->rig, url, durability);
-    *state = place;
-    return 0;
-}
+#define WAITS "answer-ms=20000&reconnect-ms=20000"
 
 static int setup(void **state)
 {
     const char *const args[] = {"--appendonly", "no", NULL};
-    return setup_with(state, args, HR_KV_LAZY);
-}
-
-static int teardown(void **state)
-{
-    struct place *place = *state;
-    rig_close(&place->rig);
-    server_drop(&place->server);
-    free(place);
-    return 0;
+    return place_open(state, args, WAITS, HR_KV_LAZY);
 }
 
 static void save(struct place *place)
@@ -298,7 +274,7 @@ static void lost_is_forgotten_where_there_is_no_room(void **state)
 static int sync_setup(void **state)
 {
     const char *const args[] = {SERVER_SYNC, NULL};
-    return setup_with(state, args, HR_KV_SYNC);
+    return place_open(state, args, WAITS, HR_KV_SYNC);
 }
 
 /* A server that syncs every write loses nothing, and nothing is remembered of it. */
@@ -337,7 +313,7 @@ static void lost_is_nothing_of_lmdb(void **state)
     folder_remove(folder);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, place_close)
 
 int main(void)
 {
@@ -350,7 +326,7 @@ int main(void)
         CASE(lost_are_many),
         CASE(lost_is_forgotten_where_there_is_no_room),
         cmocka_unit_test_setup_teardown(lost_is_nothing_of_a_server_that_syncs, sync_setup,
-                                        teardown),
+                                        place_close),
         cmocka_unit_test(lost_is_nothing_of_lmdb),
     };
     return cmocka_run_group_tests_name("kv_redis_lost", tests, NULL, NULL);
