@@ -57,11 +57,18 @@ static void free_all(struct hr_list *list)
 
 /* ---- lists that are bounded ---- */
 
-static void add(struct hr_kv_redis_commits *commits, struct hr_kv_redis_recent_commit *commit)
+/* Before @next; the list itself: at its end. */
+static void insert(struct hr_kv_redis_commits *commits, struct hr_list *next,
+                   struct hr_kv_redis_recent_commit *commit)
 {
-    hr_list_push_back(&commits->list, &commit->node);
+    hr_list_push_back(next, &commit->node);
     commits->count++;
     commits->bytes += commit->bytes;
+}
+
+static void add(struct hr_kv_redis_commits *commits, struct hr_kv_redis_recent_commit *commit)
+{
+    insert(commits, &commits->list, commit);
 }
 
 static void take(struct hr_kv_redis_commits *commits, struct hr_kv_redis_recent_commit *commit)
@@ -94,12 +101,17 @@ static void forget_all(struct hr_kv_redis *kv)
     }
 }
 
-static void make_room(struct hr_kv_redis *kv, uint64_t now_ns)
+static void keep_bounded(struct hr_kv_redis *kv)
 {
     while (is_over(&kv->recent)) {
         atomic_fetch_add(&kv->unremembered, 1);
         forget_first(kv);
     }
+}
+
+static void make_room(struct hr_kv_redis *kv, uint64_t now_ns)
+{
+    keep_bounded(kv);
     while (kv->recent.count > 0 && now_ns - commit_of(kv->recent.list.next)->at_ns >
                                        (uint64_t)HR_KV_REDIS_RECENT_MS * 1000000u) {
         forget_first(kv);
@@ -373,13 +385,11 @@ bool hr_kv_redis_inquiry_answer(struct hr_kv_redis_port *port, const redisReply 
 /* In the order of the ids, among those that came from other ports. */
 static void keep_lost(struct hr_kv_redis *kv, struct hr_kv_redis_recent_commit *commit)
 {
-    struct hr_list *before = kv->lost.list.prev;
-    while (before != &kv->lost.list && commit_of(before)->id > commit->id) {
-        before = before->prev;
+    struct hr_list *next = &kv->lost.list;
+    while (next->prev != &kv->lost.list && commit_of(next->prev)->id > commit->id) {
+        next = next->prev;
     }
-    add(&kv->lost, commit);
-    hr_list_remove(&commit->node);
-    hr_list_push_back(before->next, &commit->node); /* before the one after it */
+    insert(&kv->lost, next, commit);
     while (is_over(&kv->lost)) {
         struct hr_kv_redis_recent_commit *first = commit_of(kv->lost.list.next);
         atomic_fetch_add(&kv->unremembered, 1);
@@ -437,10 +447,7 @@ void hr_kv_redis_inquiry_break(struct hr_kv_redis_port *port)
     }
     hr_list_move_all(&kv->recent.list, &later);
     hr_kv_redis_recent_judge(kv);
-    while (is_over(&kv->recent)) {
-        atomic_fetch_add(&kv->unremembered, 1);
-        forget_first(kv);
-    }
+    keep_bounded(kv);
     uv_mutex_unlock(&kv->lock);
     inquiry_release(inquiry);
 }
