@@ -507,6 +507,33 @@ static void lost_without_a_trace_is_told(void **state)
     assert_int_equal(fake_in_mind(fake), 0);
 }
 
+/* Nobody knows who was there when an incarnation lived: it is told when a later one is gathered up, which is the last moment. */
+static void lost_before_anybody_remembers_is_told_in_the_end(void **state)
+{
+    (void)state;
+    struct fake *fake = &world->sites[0].fake;
+    dkv_origin first = origin_of(0);
+    fake->remembers = true;
+    write_alone_one("wasmkv.set.c");
+    write_alone_one("wasmkv.set.d");
+    world->sites[1].up = world->sites[2].up = false;
+    struct fake empty = fake_new(1);
+    lose_tail(&empty);
+    lose_store(1);
+    lose_store(2);
+    let_serve(world);
+    write_two();
+    ticks(2);
+    assert_int_equal(fake->lost_count, 0);
+    restart("lazy");
+    let_serve(world);
+    ticks(20);
+    assert_int_equal(fake->lost_count, 1);
+    assert_lost(0, first, "first=1 last=2 keys=c,d");
+    assert_int_equal(fake_in_mind(fake), 0);
+    assert_true(settled(world));
+}
+
 /* A site that is alone asks nobody: it tells what it has lost after the boot, also if all is gone. */
 static void lost_by_a_site_that_is_alone(void **state)
 {
@@ -588,6 +615,7 @@ int main(void)
         CASE(seal_waits_for_the_host),
         CASE(seal_is_completed_by_the_other_host),
         CASE(lost_without_a_trace_is_told),
+        CASE(lost_before_anybody_remembers_is_told_in_the_end),
         CASE(lost_by_a_site_that_is_alone),
         CASE(seal_is_not_alarmed_by_a_write_beside_the_boot),
     };

@@ -185,14 +185,13 @@ static enum hr_err choose_givers(struct dkv_tick *tick, const struct dkv_holding
                                  struct hr_diag *diag)
 {
     struct dkv_site site;
-    const struct dkv_have *mine = &holdings->lists[0];
-    bool forgetful = mine->state == DKV_SITE_SYNC && mine->boot_class != DKV_BOOT_INTACT;
     enum hr_err err = HR_OK;
     *ret_givers = *holdings;
     tick->wary = false;
-    if (forgetful) {
+    if (holdings->lists[0].state == DKV_SITE_SYNC) {
         err = dkv_site_open(tick->env, tick->config, arena, &site, diag);
-        tick->wary = !err && !dkv_holdings_answered(holdings, &site.cfg);
+        tick->wary =
+            !err && dkv_site_forgetful(&site) && !dkv_holdings_answered(holdings, &site.cfg);
     }
     return err || !tick->wary ? err : dkv_holdings_active(holdings, arena, ret_givers);
 }

@@ -282,7 +282,7 @@ static bool nobody_has(const struct dkv_holdings *holdings, const struct dkv_sit
 }
 
 /* Tells what is lost of @origin, if it is over: sealed, or without a trace in the store. What is not sealed yet is told when it is.
- * What is gathered up is everywhere; it had been told long before if it was not. A site that is alone asks nobody. */
+ * What is gathered up is everywhere; it was told just before if it was not. A site that is alone asks nobody. */
 static enum hr_err tell_of(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
                            const struct dkv_site *site, struct dkv_lost *lost, dkv_origin origin,
                            struct hr_diag *diag)
@@ -323,6 +323,27 @@ enum hr_err dkv_seal_tell_lost(const struct dkv_tick *tick, const struct dkv_hol
     }
     hr_arena_release(&arena);
     return err == HR_AGAIN ? HR_OK : err;
+}
+
+enum hr_err dkv_seal_tell_last(const struct dkv_tick *tick, const struct dkv_floor *before,
+                               const struct dkv_floor *next, struct hr_diag *diag)
+{
+    struct hr_arena arena;
+    struct dkv_lost lost = {0};
+    hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
+    enum hr_err err = dkv_lost_read(tick, &arena, &lost, diag);
+    for (size_t i = 0; !err && i < lost.count; i++) {
+        struct dkv_value stored;
+        struct dkv_progress progress;
+        dkv_origin origin = lost.rows[i].origin;
+        bool first = i == 0 || origin != lost.rows[i - 1].origin;
+        if (first && dkv_floor_retired(next, origin) && !dkv_floor_retired(before, origin)) {
+            err = dkv_pull_progress(tick, origin, &arena, &stored, &progress, diag);
+            err = err ? err : dkv_lost_settle(tick, &lost, origin, &progress, true, diag);
+        }
+    }
+    hr_arena_release(&arena);
+    return err;
 }
 
 enum hr_err dkv_seal_origins(struct dkv_tick *tick, const struct dkv_holdings *holdings,

@@ -37,5 +37,10 @@ HR_MUST_CHECK enum hr_err dkv_seal_origins(struct dkv_tick *tick,
 HR_MUST_CHECK enum hr_err dkv_seal_tell_lost(const struct dkv_tick *tick,
                                              const struct dkv_holdings *holdings,
                                              struct hr_diag *diag);
+/* Tells what the host knows to be lost of incarnations that are gathered up by @next, and were not by @before: it is the last
+ * time that v/ says how far they went. Errors: as above; HR_AGAIN: the host is finding out, and they have to stay. */
+HR_MUST_CHECK enum hr_err dkv_seal_tell_last(const struct dkv_tick *tick,
+                                             const struct dkv_floor *before,
+                                             const struct dkv_floor *next, struct hr_diag *diag);
 
 #endif

@@ -5,6 +5,7 @@
 #include "actors/kv/core/keys.h"
 #include "actors/kv/core/low.h"
 #include "actors/kv/core/retire.h"
+#include "actors/kv/core/seal.h"
 #include "actors/kv/core/tally.h"
 #include "actors/kv/core/text.h"
 
@@ -290,5 +291,11 @@ enum hr_err dkv_stable_tick(const struct dkv_tick *tick, const struct dkv_holdin
     if (!err) {
         err = watch(&stable, arena, diag);
     }
-    return err || !stable.changed ? err : store(&stable, arena, diag);
+    if (!err && stable.retiring.count > 0) {
+        err = dkv_seal_tell_last(tick, &stable.floor, &stable.next, diag);
+    }
+    if (!err && stable.changed) {
+        err = store(&stable, arena, diag);
+    }
+    return err == HR_AGAIN ? HR_OK : err;
 }
