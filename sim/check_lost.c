@@ -1,5 +1,5 @@
 /* Claim: a change that a site tells to be lost for good was made, and nobody holds it; what it is said to have been about, it was
- * about. And what a host remembers of lost commits is forgotten only once it is told, or held by somebody.
+ * about; what is told to be doubtful may be held. And what a host remembers of lost commits is forgotten only once it is told, or held by somebody.
  *
  * A store that was put back, or taken out of the group, does not know all that was. */
 #include "sim/model.h"
@@ -66,6 +66,7 @@ void sim_check_lost_told(struct sim_world *world, uint32_t site, struct hr_str l
         return;
     }
     bool unknown = hr_str_eq(keys, HR_STR("unknown"));
+    bool doubtful = hr_str_starts(line, HR_STR("event=writes-doubtful "));
     bool whole = member(line, "more").len == 0;
     for (uint64_t seq = first; seq <= last && !may_be_wrong(world, site); seq++) {
         uint64_t number = sim_known_hex(origin.ptr, 16);
@@ -74,7 +75,7 @@ void sim_check_lost_told(struct sim_world *world, uint32_t site, struct hr_str l
         if (!known) {
             sim_trace_fail(world, "%s tells that %016llx/%llu is lost, which was never made", name,
                            (unsigned long long)number, (unsigned long long)seq);
-        } else if (is_held(known)) {
+        } else if (!doubtful && is_held(known)) {
             sim_trace_fail(world, "%s tells that %016llx/%llu is lost, which is held", name,
                            (unsigned long long)number, (unsigned long long)seq);
         } else if (!unknown && whole && known->kind != SIM_KNOWN_NOOP && !is_named(keys, known)) {

@@ -144,8 +144,10 @@ static inline void check_feed(struct check *check)
         snprintf(name, sizeof name, "v/%016llx", (unsigned long long)c->origin);
         struct hr_str progress = check_value(check, name);
         bool gaps = progress.len == 46 && progress.ptr[0] == 2;
+        bool noop = c->op == 7; /* a number without a change: it has the clock of the one before */
         if (!progress.ptr && check_retired(check, c->origin)) {
-            CHECK(check, c->origin != origin || (c->seq == seq + 1 && c->hlc > hlc), "%s", name);
+            bool later = c->hlc > hlc || (noop && c->hlc == hlc);
+            CHECK(check, c->origin != origin || (c->seq == seq + 1 && later), "%s", name);
             origin = c->origin;
             seq = c->seq;
             hlc = c->hlc;
@@ -165,7 +167,6 @@ static inline void check_feed(struct check *check)
         bool beyond = c->seq > prefix;
         CHECK(check, c->seq == seq + 1 || (beyond && c->seq > prefix + 1 && c->seq > seq),
               "%s: %llu after %llu", name, (unsigned long long)c->seq, (unsigned long long)seq);
-        bool noop = c->op == 7; /* a number without a change: it has the clock of the one before */
         CHECK(check, c->hlc > hlc || (noop && c->hlc == hlc), "%s: the clock of %llu", name,
               (unsigned long long)c->seq);
         origin = c->origin;

@@ -172,6 +172,7 @@ struct line {
     size_t bytes;
     size_t more;
     bool unknown;
+    bool doubtful;              /* others may have them */
     const struct hr_str *taken; /* whose names were taken last */
 };
 
@@ -194,7 +195,9 @@ static void log_line(const struct dkv_tick *tick, struct line *line)
         return;
     }
     dkv_text_hex(origin, line->origin, sizeof origin);
-    size_t at = append(text, 0, HR_STR("event=writes-lost origin="));
+    size_t at = append(text, 0,
+                       line->doubtful ? HR_STR("event=writes-doubtful origin=")
+                                      : HR_STR("event=writes-lost origin="));
     at = append(text, at, hr_str_of(origin, sizeof origin));
     at = append(text, at, HR_STR(" first="));
     at = append(text, at, dkv_text_dec(digits, line->first));
@@ -210,7 +213,7 @@ static void log_line(const struct dkv_tick *tick, struct line *line)
         at = append(text, at, dkv_text_dec(digits, line->more));
     }
     tick->env->log(tick->env->arg, DKV_LOG_ERROR, hr_str_of(text, at));
-    *line = (struct line){.origin = line->origin};
+    *line = (struct line){.origin = line->origin, .doubtful = line->doubtful};
 }
 
 static bool has_name(const struct line *line, struct hr_str name)
@@ -305,13 +308,15 @@ static enum hr_err is_noop(struct dkv_value value, struct hr_arena *arena, bool 
     return err == HR_NO_MEMORY ? err : HR_OK;
 }
 
-/* Tells those of @rows, numbers that are counted as held, in whose places nothing but a number is. */
+/* Tells those of @rows, numbers that are counted as held, in whose places nothing but a number is; if their incarnation is
+ * @gathered up, those that are not in the feed as doubtful. */
 static enum hr_err tell_filled(const struct dkv_tick *tick, struct dkv_loss *rows, size_t count,
-                               struct hr_diag *diag)
+                               bool gathered, struct hr_diag *diag)
 {
     struct hr_str keys[DKV_LOST_READS_MAX];
     struct dkv_value values[DKV_LOST_READS_MAX];
     struct line line = {.origin = rows[0].origin};
+    struct line doubtful = {.origin = rows[0].origin, .doubtful = true};
     struct hr_arena arena;
     enum hr_err err = HR_OK;
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
@@ -325,12 +330,13 @@ static enum hr_err tell_filled(const struct dkv_tick *tick, struct dkv_loss *row
     for (size_t i = 0; !err && i < count; i++) {
         bool noop;
         err = is_noop(values[i], &arena, &noop);
-        if (!err && noop && !rows[i].told) {
-            add_numbers(tick, &line, rows[i].seq, rows[i].seq, &rows[i]);
+        if (!err && !rows[i].told && (noop || (gathered && !values[i].present))) {
+            add_numbers(tick, noop ? &line : &doubtful, rows[i].seq, rows[i].seq, &rows[i]);
         }
         rows[i].told = true; /* or there is nothing to tell */
     }
     log_line(tick, &line);
+    log_line(tick, &doubtful);
     hr_arena_release(&arena);
     return err;
 }
@@ -350,35 +356,68 @@ static void forget(const struct dkv_tick *tick, const struct dkv_loss *rows, siz
     }
 }
 
+/* The rows of one origin. */
+struct range {
+    size_t first;
+    size_t end;
+};
+
+static struct range range_of(const struct dkv_lost *lost, dkv_origin origin)
+{
+    struct range range = {0};
+    while (range.first < lost->count && lost->rows[range.first].origin != origin) {
+        range.first++;
+    }
+    range.end = range.first;
+    while (range.end < lost->count && lost->rows[range.end].origin == origin) {
+        range.end++;
+    }
+    return range;
+}
+
+static enum hr_err tell_held(const struct dkv_tick *tick, struct dkv_lost *lost, size_t first,
+                             size_t end, bool gathered, struct hr_diag *diag)
+{
+    enum hr_err err = HR_OK;
+    for (size_t i = first; !err && i < end; i += DKV_LOST_READS_MAX) {
+        size_t part = end - i < DKV_LOST_READS_MAX ? end - i : DKV_LOST_READS_MAX;
+        err = tell_filled(tick, &lost->rows[i], part, gathered, diag);
+    }
+    for (size_t i = first; !err && i < end; i++) {
+        lost->rows[i].settled = true;
+    }
+    return err;
+}
+
 enum hr_err dkv_lost_settle(const struct dkv_tick *tick, struct dkv_lost *lost, dkv_origin origin,
                             const struct dkv_progress *progress, bool over, struct hr_diag *diag)
 {
-    size_t first = 0;
-    enum hr_err err = HR_OK;
-    while (first < lost->count && lost->rows[first].origin != origin) {
-        first++;
-    }
-    size_t end = first;
-    while (end < lost->count && lost->rows[end].origin == origin) {
-        end++;
-    }
-    size_t held = first;
-    while (held < end && lost->rows[held].seq <= progress->prefix) {
+    struct range range = range_of(lost, origin);
+    size_t held = range.first;
+    while (held < range.end && lost->rows[held].seq <= progress->prefix) {
         held++;
     }
-    for (size_t i = first; !err && i < held; i += DKV_LOST_READS_MAX) {
-        size_t part = held - i < DKV_LOST_READS_MAX ? held - i : DKV_LOST_READS_MAX;
-        err = tell_filled(tick, &lost->rows[i], part, diag);
-    }
-    if (!err && over && held < end) {
+    enum hr_err err = tell_held(tick, lost, range.first, held, false, diag);
+    if (!err && over && held < range.end) {
         uint64_t from = progress->high > 0 ? progress->high + 1 : lost->rows[held].seq;
-        dkv_lost_tell(tick, lost, origin, from, lost->rows[end - 1].seq);
+        dkv_lost_tell(tick, lost, origin, from, lost->rows[range.end - 1].seq);
     }
-    for (size_t i = first; !err && i < end; i++) {
-        lost->rows[i].settled = over || i < held;
+    for (size_t i = held; !err && over && i < range.end; i++) {
+        lost->rows[i].settled = true;
     }
     if (!err) {
-        forget(tick, &lost->rows[first], end - first);
+        forget(tick, &lost->rows[range.first], range.end - range.first);
+    }
+    return err;
+}
+
+enum hr_err dkv_lost_settle_late(const struct dkv_tick *tick, struct dkv_lost *lost,
+                                 dkv_origin origin, struct hr_diag *diag)
+{
+    struct range range = range_of(lost, origin);
+    enum hr_err err = tell_held(tick, lost, range.first, range.end, true, diag);
+    if (!err) {
+        forget(tick, &lost->rows[range.first], range.end - range.first);
     }
     return err;
 }

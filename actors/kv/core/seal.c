@@ -282,7 +282,7 @@ static bool nobody_has(const struct dkv_holdings *holdings, const struct dkv_sit
 }
 
 /* Tells what is lost of @origin, if it is over: sealed, or without a trace in the store. What is not sealed yet is told when it is.
- * What is gathered up is everywhere; it was told just before if it was not. A site that is alone asks nobody. */
+ * What is gathered up was told just before, as far as it was known. A site that is alone asks nobody. */
 static enum hr_err tell_of(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
                            const struct dkv_site *site, struct dkv_lost *lost, dkv_origin origin,
                            struct hr_diag *diag)
@@ -291,8 +291,7 @@ static enum hr_err tell_of(const struct dkv_tick *tick, const struct dkv_holding
     struct dkv_value stored;
     struct dkv_progress progress;
     if (holdings && dkv_floor_retired(&holdings->floor, origin)) {
-        progress = (struct dkv_progress){.prefix = UINT64_MAX, .high = UINT64_MAX};
-        return dkv_lost_settle(tick, lost, origin, &progress, true, diag);
+        return dkv_lost_settle_late(tick, lost, origin, diag);
     }
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     enum hr_err err = dkv_pull_progress(tick, origin, &arena, &stored, &progress, diag);
