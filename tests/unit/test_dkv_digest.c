@@ -352,6 +352,31 @@ static void feed_that_was_cut_does_not_bring_back(void **state)
     assert_int_equal(verdict.record.count, 1);
 }
 
+/* Where a number was filled the feed does not know what had been there: what is found is taken if nothing since is cut off; else it is
+ * as unknown as anything. */
+static void filled_number_proves_nothing(void **state)
+{
+    (void)state;
+    struct dkv_field fields[1] = {field("a", "1", at(15, 1))};
+    struct dkv_record other = {.dead = at(14, 1), .fields = fields, .count = 1};
+    struct dkv_record none = {0};
+    struct dkv_record witness = {0};
+    struct dkv_span span;
+    struct dkv_history history = history_of(&witness, &span, 0);
+    assert_true(judge(&none, &other, NULL, &history, 50).forged);
+    span.filled_from = 10;
+    span.filled_to = 15;
+    assert_true(judge(&none, &other, NULL, &history, 50).forged); /* the one that came next */
+    span.filled_to = 16;
+    struct dkv_verdict verdict = judge(&none, &other, &none, &history, 50);
+    assert_true(has(&verdict.record, "a", "1") && !verdict.undecided && !verdict.forged);
+    assert_int_equal(verdict.record.dead.hlc, 14);
+    history.whole_from = 40;
+    verdict = judge(&none, &other, &none, &history, 50);
+    assert_true(dkv_record_empty(&verdict.record) && !verdict.undecided && !verdict.forged);
+    assert_true(judge(&none, &other, NULL, &history, 50).undecided);
+}
+
 /* --- the cut --------------------------------------------------------------------------------------------- */
 
 static uint64_t wall_ms = 1000000;
@@ -405,6 +430,7 @@ int main(void)
         cmocka_unit_test_teardown(feed_is_believed, release),
         cmocka_unit_test_teardown(unknown_is_taken_above_the_floor, release),
         cmocka_unit_test_teardown(feed_that_was_cut_does_not_bring_back, release),
+        cmocka_unit_test_teardown(filled_number_proves_nothing, release),
         cmocka_unit_test_teardown(cut_is_below_what_is_on_its_way, release),
     };
     return cmocka_run_group_tests_name("dkv_digest", tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "actors/kv/core/fence.h"
+#include "actors/kv/core/history.h"
 #include "test_dkv_ask.h"
 
 static struct hr_arena arena;
@@ -486,6 +487,35 @@ static void seal_is_completed_by_the_other_host(void **state)
     assert_int_equal(fake_in_mind(fake), 0);
 }
 
+/* The other host finds out when all of it is gathered up already: what is not in the feed may be elsewhere, or nowhere. */
+static void lost_is_doubtful_if_it_is_found_out_late(void **state)
+{
+    (void)state;
+    struct fake *fake = &world->sites[0].fake;
+    dkv_origin first = origin_of(0);
+    write_two();
+    struct fake copy = copy_of_store();
+    write_alone_one("wasmkv.set.c");
+    write_alone_one("wasmkv.set.d");
+    write_alone_one("wasmkv.set.e");
+    pass_on(0, 1, first, 4);
+    fake->hidden = fake->remembered_count;
+    lose_tail(&copy);
+    let_serve(world);
+    ticks(20);
+    assert_int_equal(progress_of(0, first).prefix, 0); /* it has none any more */
+    assert_int_equal(fake->lost_count, 1);
+    fake->hidden = 0;
+    ticks(2);
+    assert_int_equal(fake->lost_count, 2);
+    assert_lost(1, first, "first=3 last=3 keys=c");
+    char line[200];
+    snprintf(line, sizeof line, "event=writes-doubtful origin=%016llx first=5 last=5 keys=e",
+             (unsigned long long)first);
+    assert_string_equal(fake->logged, line);
+    assert_int_equal(fake_in_mind(fake), 0);
+}
+
 /* An incarnation of which nobody has anything has no end to be sealed; it is told once all have said so. */
 static void lost_without_a_trace_is_told(void **state)
 {
@@ -532,6 +562,47 @@ static void lost_before_anybody_remembers_is_told_in_the_end(void **state)
     assert_lost(0, first, "first=1 last=2 keys=c,d");
     assert_int_equal(fake_in_mind(fake), 0);
     assert_true(settled(world));
+}
+
+/* What was lost with a store, told and filled, is in a copy of it from before that is put back. Numbers that were filled after the copy's
+ * end have older clocks than what the copy has before them; and who has them filled does not know what had been there. */
+static void lost_is_found_in_an_old_copy(void **state)
+{
+    (void)state;
+    struct fake *fake = &world->sites[0].fake;
+    dkv_origin first = origin_of(0);
+    struct fake copy = fake_new(1);
+    write_two();
+    write_alone_one("wasmkv.set.c");
+    struct dkv_stamp stamp = {progress_of(0, first).hlc, first};
+    fake_copy_store(&copy, fake);
+    write_alone_one("wasmkv.set.d");
+    write_alone_one("wasmkv.set.e");
+    pass_on(0, 1, first, 5);
+    lose_store(0);
+    let_serve(world);
+    ticks(1);
+    assert_lost(0, first, "first=3 last=4 keys=unknown");
+    struct dkv_env env = fake_env(&world->sites[1].fake);
+    struct dkv_history history;
+    struct hr_str key = HR_STR("c");
+    struct hr_diag diag;
+    assert_int_equal(dkv_history_read(&env, &key, 1, &arena, &history, &diag), HR_OK);
+    assert_true(dkv_history_filled(&history, stamp));
+    assert_false(dkv_history_covers(&history, stamp));
+    stamp.hlc = progress_of(1, first).hlc; /* of the fifth */
+    assert_false(dkv_history_filled(&history, stamp));
+    assert_true(dkv_history_covers(&history, stamp));
+    fake_copy_store(fake, &copy);
+    fake_release(&copy);
+    restart(NULL);
+    let_serve(world);
+    assert_int_equal(progress_of(0, first).prefix, 5);
+    assert_int_equal(progress_of(0, first).hlc, stamp.hlc);
+    assert_int_equal(fake->errors, 2); /* that they are lost, and that the store is behind */
+    /* Its records are not those of the others' feeds now. */
+    release_world(world);
+    world = new_serving_world(21, 3);
 }
 
 /* A site that is alone asks nobody: it tells what it has lost after the boot, also if all is gone. */
@@ -614,7 +685,9 @@ int main(void)
         CASE(seal_names_many),
         CASE(seal_waits_for_the_host),
         CASE(seal_is_completed_by_the_other_host),
+        CASE(lost_is_doubtful_if_it_is_found_out_late),
         CASE(lost_without_a_trace_is_told),
+        CASE(lost_is_found_in_an_old_copy),
         CASE(lost_before_anybody_remembers_is_told_in_the_end),
         CASE(lost_by_a_site_that_is_alone),
         CASE(seal_is_not_alarmed_by_a_write_beside_the_boot),

@@ -106,10 +106,39 @@ static struct dkv_span *find_span(const struct dkv_history *history, dkv_origin 
                                                                              : NULL;
 }
 
+static bool is_in(const struct dkv_span *span, dkv_hlc hlc)
+{
+    return hlc >= span->from && hlc <= span->to;
+}
+
+static bool is_in_filled(const struct dkv_span *span, dkv_hlc hlc)
+{
+    return hlc > span->filled_from && hlc < span->filled_to;
+}
+
 bool dkv_history_covers(const struct dkv_history *history, struct dkv_stamp stamp)
 {
     const struct dkv_span *span = find_span(history, stamp.origin);
-    return history->known && span && stamp.hlc >= span->from && stamp.hlc <= span->to;
+    return history->known && span && is_in(span, stamp.hlc) && !is_in_filled(span, stamp.hlc);
+}
+
+bool dkv_history_filled(const struct dkv_history *history, struct dkv_stamp stamp)
+{
+    const struct dkv_span *span = find_span(history, stamp.origin);
+    return history->known && span && is_in(span, stamp.hlc) && is_in_filled(span, stamp.hlc);
+}
+
+/* Entries come in the order of their numbers. */
+static void note_filled(struct dkv_span *span, const struct dkv_change *change)
+{
+    bool open = span->filled_to == UINT64_MAX; /* the last entry was one */
+    if (change->op == DKV_CHANGE_NOOP) {
+        bool first = span->filled_to == 0 || change->stamp.hlc < span->filled_from;
+        span->filled_from = first ? change->stamp.hlc : span->filled_from;
+        span->filled_to = UINT64_MAX;
+    } else if (open) {
+        span->filled_to = change->stamp.hlc;
+    }
 }
 
 /* --- entries ------------------------------------------------------------------------------------------ */
@@ -153,6 +182,7 @@ static enum hr_err take_entry(struct reading *reading, const struct dkv_pair *pa
     struct dkv_span *span = find_span(reading->history, origin);
     if (span && change.stamp.hlc <= span->to) {
         span->counted++;
+        note_filled(span, &change);
     }
     return change.stamp.origin == origin && change.seq == seq
                ? take_change(reading, &change, scratch)

@@ -1,7 +1,7 @@
 /* What this site's feed says of some keys: the merged contents of all their changes that are still in it. The
  * feed is never altered and each entry has a checksum, so it is the witness when two records of one key
  * disagree: a stamp that it has belongs to the key, and one that lies where it has everything and is
- * not there was never given to it.
+ * not there was never given to it. Where a number was filled it does not know what had been there.
  * One reading of the whole feed, bounded by time. Must not know: what is decided. */
 #ifndef DKV_HISTORY_H
 #define DKV_HISTORY_H
@@ -13,13 +13,16 @@
 #define DKV_HISTORY_KEYS_MAX 64u
 #define DKV_HISTORY_ORIGINS_MAX 4096u
 
-/* The feed has all changes of the origin from one clock up to another; none if @to is 0. */
+/* The feed has all changes of the origin from one clock up to another; none if @to is 0. But numbers that were filled (seal.h) had
+ * changes, which were lost, with clocks after @filled_from and before @filled_to. */
 struct dkv_span {
     dkv_origin origin;
     dkv_hlc from;
     dkv_hlc to;
     uint64_t wanted;  /* entries that there must be */
     uint64_t counted; /* that there are */
+    dkv_hlc filled_from;
+    dkv_hlc filled_to; /* 0: none was */
 };
 
 struct dkv_history {
@@ -41,5 +44,7 @@ HR_MUST_CHECK enum hr_err dkv_history_read(const struct dkv_env *env, struct hr_
                                            struct dkv_history *ret_history, struct hr_diag *diag);
 /* Whether the feed would have a change with @stamp if there ever was one. */
 bool dkv_history_covers(const struct dkv_history *history, struct dkv_stamp stamp);
+/* Whether it may be that of a change whose number was filled since. */
+bool dkv_history_filled(const struct dkv_history *history, struct dkv_stamp stamp);
 
 #endif

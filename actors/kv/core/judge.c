@@ -101,6 +101,13 @@ static enum weight weigh_dead(const struct judging *judging, struct dkv_stamp de
     return weight == UNKNOWN && across && dkv_stamp_cmp(across->dead, dead) == 0 ? SHARED : weight;
 }
 
+/* Whether a piece that the feed does not tell of was lost, and its number filled, and is found again in an old copy: nothing that the feed
+ * has has taken its place since. */
+static bool is_found(const struct judging *judging, struct dkv_stamp stamp)
+{
+    return dkv_history_filled(judging->dispute->history, stamp) && believed(judging, stamp);
+}
+
 /* Whether an unknown piece with @stamp is part of the outcome. @voted: the winner has it. */
 static bool admit(struct judging *judging, struct dkv_stamp stamp, bool own, bool voted)
 {
@@ -137,6 +144,9 @@ static bool keeps_field(struct judging *judging, const struct dkv_field *field, 
     case UNKNOWN:
         break;
     }
+    if (is_found(judging, field->stamp)) {
+        return true;
+    }
     const struct dkv_field *theirs = find_field(across, field->name);
     if (!winner && theirs && dkv_stamp_cmp(theirs->stamp, field->stamp) == 0) {
         /* Two contents under one stamp, and nobody to tell which is right. */
@@ -161,6 +171,9 @@ static bool keeps_dead(struct judging *judging, struct dkv_stamp dead, bool own,
         return false;
     case UNKNOWN:
         break;
+    }
+    if (is_found(judging, dead)) {
+        return true;
     }
     return admit(judging, dead, own, winner && dkv_stamp_cmp(winner->dead, dead) == 0);
 }

@@ -10,7 +10,8 @@
  *
  * Up to the floor, what an absent piece was deleted by may have been collected; so there the feed is
  * believed only if nothing was cut off it since. The outcome has what is shared, all that the feed
- * says, and nothing that is forged. What is unknown is decided by the record that most sites have, if there
+ * says, and nothing that is forged; and what was lost with a store, so that its number was filled (seal.h), and an old copy has: the feed
+ * would have what has taken its place since. What is unknown is decided by the record that most sites have, if there
  * is one; else what is newer than the floor is taken, because nobody can have collected what deleted it;
  * else nothing is changed, and that is said. What is genuine is decided
  * likewise, but taken where there is a record of the key: then nothing has deleted it.

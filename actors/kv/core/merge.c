@@ -47,6 +47,12 @@ static enum hr_err load(struct dkv_attempt *attempt, struct hr_str name,
     return err ? err : dkv_progress_decode(value.bytes, ret_progress, diag);
 }
 
+/* The clock of what is counted in. A number that was filled may come after changes that were not (in_order). */
+static dkv_hlc later(dkv_hlc a, dkv_hlc b)
+{
+    return a > b ? a : b;
+}
+
 /* Goes on over what came before its turn. */
 static enum hr_err advance(struct dkv_attempt *attempt, dkv_origin origin,
                            struct dkv_progress *progress, bool *more, struct hr_diag *diag)
@@ -67,7 +73,7 @@ static enum hr_err advance(struct dkv_attempt *attempt, dkv_origin origin,
             return err;
         }
         progress->prefix++;
-        progress->hlc = change.stamp.hlc;
+        progress->hlc = later(progress->hlc, change.stamp.hlc);
     }
     return HR_OK;
 }
@@ -83,7 +89,7 @@ static enum hr_err count_in(struct dkv_attempt *attempt, const struct dkv_change
     progress->high = change->seq > progress->high ? change->seq : progress->high;
     if (change->seq == progress->prefix + 1) {
         progress->prefix++;
-        progress->hlc = change->stamp.hlc;
+        progress->hlc = later(progress->hlc, change->stamp.hlc);
     }
     if (progress->sealed && progress->high > progress->last) {
         progress->sealed = false;
@@ -249,11 +255,11 @@ static enum hr_err look_for(struct dkv_attempt *attempt, const struct dkv_incomi
 }
 
 /* Within an origin the clock grows with the numbers; a number without a change has that of the one before it
- * (seal.h). */
+ * (seal.h), which may have been filled too where it is not here: an old copy has what was lost with the store. */
 static bool in_order(const struct dkv_change *change, const struct dkv_progress *progress)
 {
     return change->seq != progress->prefix + 1 || change->stamp.hlc > progress->hlc ||
-           (change->op == DKV_CHANGE_NOOP && change->stamp.hlc == progress->hlc);
+           change->op == DKV_CHANGE_NOOP;
 }
 
 /* Whether it comes too late, the way it comes. What is read is checked by the commit. */
