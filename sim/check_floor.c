@@ -65,7 +65,8 @@ static void check_applied(struct sim_world *world, uint32_t site, const struct s
     bool gathers = memcmp(before->retired, now->retired, sizeof now->retired) != 0;
     for (size_t i = 0; i < knowledge->count && (said > said_before || gathers); i++) {
         const struct sim_known *known = &knowledge->changes[i];
-        bool lacks = known->held != 0 && !(known->held >> site & 1);
+        /* Nobody can have counted on what everybody had lost. */
+        bool lacks = known->held != 0 && !(known->held >> site & 1) && !known->found;
         /* What fills a number is as old as the number. */
         if (lacks && known->hlc <= said && known->kind != SIM_KNOWN_NOOP &&
             sim_known_counted(knowledge, known->origin)) {

@@ -2,7 +2,10 @@
  * sites hold it as a write has to have, and none of the others has lost it. Clients get no answer from a site that is
  * catching up, and none from a new one before its host can know who else is there.
  *
- * Formats: docs/storage.md. A site that does not know all others yet may take fewer for enough. */
+ * Formats: docs/storage.md. A site that does not know all others yet may take fewer for enough, and so may one that has not heard that a
+ * site which was taken out is back. */
+#include <stdio.h>
+
 #include "sim/call.h"
 #include "sim/json.h"
 #include "sim/model.h"
@@ -36,6 +39,24 @@ static uint32_t losses(const struct sim_world *world, const struct sim_known *kn
     return count;
 }
 
+/* Whether @site takes for out one of those that hold it: such a one is back, as others know, and its word may be what was enough. */
+static bool is_held_by_strangers(const struct sim_world *world, const struct sim_site *site,
+                                 const struct sim_known *known)
+{
+    char name[16];
+    for (uint32_t i = 0; i < world->shape->site_count; i++) {
+        snprintf(name, sizeof name, "h/%04x", i + 1);
+        const struct sim_item *item = sim_store_get(&site->store, hr_str_c(name));
+        struct hr_str value = item ? sim_item_value(item) : (struct hr_str){0};
+        uint64_t heard = value.len >= 17 ? sim_known_be(value.ptr + 1, 8) : 0;
+        uint64_t removed = value.len >= 17 ? sim_known_be(value.ptr + 9, 8) : 0;
+        if ((known->held >> i & 1) && removed > 0 && heard <= removed) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether it has to be at @site by now. A store that was put back to what it was need not know that it has lost
  * anything, and so may ask one site too few. */
 static bool is_due(const struct sim_world *world, const struct sim_site *site,
@@ -46,7 +67,8 @@ static bool is_due(const struct sim_world *world, const struct sim_site *site,
     uint32_t own_losses = (known->ever & bit) && !(known->held & bit) && told ? 1 : 0;
     bool filled = known->kind == SIM_KNOWN_NOOP; /* the change itself is gone */
     return !filled && known->promised >= wanted(world) && known->promised_at < join->booted_at &&
-           losses(world, known) == own_losses && known->promised > own_losses;
+           losses(world, known) == own_losses && known->promised > own_losses &&
+           !is_held_by_strangers(world, site, known);
 }
 
 static void check_entry(struct sim_world *world, const struct sim_site *site,

@@ -31,13 +31,8 @@ void sim_check_sequence_again(struct sim_world *world, const struct sim_site *si
     /* A number that nobody has any more who counts may be filled with nothing; and a site that is alone, whose store became
      * what it was, may use it again: there is nobody who could have seen it. */
     bool alone = world->shape->site_count == 1;
-    uint32_t others = before->held & ~((uint32_t)1 << site->index);
+    uint32_t others = sim_model_holders(world, before) & ~((uint32_t)1 << site->index);
     bool out = sim_model_is_out(world, before);
-    others &= out ? ~((uint32_t)1 << (before->origin >> 48) >> 1) : UINT32_MAX;
-    for (uint32_t i = 0; i < world->shape->site_count; i++) {
-        /* What a site that was taken out still has counts as lost. */
-        others &= sim_model_is_to_go(world, i) ? ~((uint32_t)1 << i) : UINT32_MAX;
-    }
     bool filled =
         (now->kind == SIM_KNOWN_NOOP || alone) && others == 0 && (before->losses > 0 || out);
     if (before->digest != now->digest && !filled) {

@@ -33,6 +33,7 @@ struct sim_known {
     uint32_t promised;  /* acks that a client was told of */
     sim_us promised_at; /* when a client was told of so many */
     bool told;          /* its site has told that it is lost, and what it was about */
+    bool found;         /* everybody had lost it, and a store that was put back has it again */
     bool claimed;       /* a request is known to have made it */
     sim_us made_at;
     uint32_t before; /* of a CLEAR: values that its site showed before it; SIM_UNCOUNTED */

@@ -53,6 +53,14 @@ static void change_gone(struct sim_world *world, const struct sim_site *site,
     }
 }
 
+void sim_model_note_wrong(struct sim_world *world, uint32_t site, uint32_t key)
+{
+    struct sim_forgeries *forgeries = &world->model->forgeries;
+    forgeries->now[site][key] = true;
+    forgeries->ever[key] = true;
+    forgeries->any = true;
+}
+
 static void feed_changed(struct sim_world *world, struct sim_site *site, enum sim_change why,
                          struct hr_str key, const struct sim_item *now)
 {
@@ -88,6 +96,9 @@ static void feed_changed(struct sim_world *world, struct sim_site *site, enum si
         known.alone = world->shape->feed_max[0] && sim_model_members(site) == 1;
         known.before = clears ? sim_check_agreement_count(world, site->index) : 0;
         index = sim_known_add(knowledge, &known);
+    } else if (why != SIM_CHANGE_FORGED &&
+               sim_found(world, site, why, &knowledge->changes[index], &known)) {
+        /* There is nothing that could be claimed of it. */
     } else if (why != SIM_CHANGE_FORGED) {
         sim_check_sequence_again(world, site, &knowledge->changes[index], &known);
         if (!world->failed && knowledge->changes[index].digest != known.digest) {
@@ -100,6 +111,8 @@ static void feed_changed(struct sim_world *world, struct sim_site *site, enum si
     }
     if (why == SIM_CHANGE_COMMIT) {
         sim_check_seal_held(world, site, &known);
+    } else if (why == SIM_CHANGE_LOST && knowledge->changes[index].held == 0) {
+        knowledge->changes[index].found = true;
     }
     sim_known_hold(knowledge, index, site->index);
     knowledge->changes[index].fed |= (uint32_t)1 << site->index;
@@ -170,7 +183,7 @@ bool sim_model_retired(const struct sim_marks *marks, uint64_t origin)
            (origin & 0xffffffffffffu) <= marks->retired[home - 1];
 }
 
-/* Of an origin that is gathered up a site has all that anybody has, feed and v/ or not. */
+/* Of an origin that is gathered up a site has all that anybody has who counts, feed and v/ or not. */
 static void marks_changed(struct sim_world *world, struct sim_site *site, enum sim_change why,
                           const struct sim_item *now)
 {
@@ -187,7 +200,8 @@ static void marks_changed(struct sim_world *world, struct sim_site *site, enum s
     for (uint32_t i = 0; i < knowledge->count; i++) {
         struct sim_known *known = &knowledge->changes[i];
         bool held = (known->held >> site->index & 1) != 0;
-        if (!held && known->held != 0 && sim_model_retired(marks, known->origin)) {
+        if (!held && sim_model_retired(marks, known->origin) &&
+            sim_model_holders(world, known) != 0) {
             sim_known_hold(knowledge, i, site->index);
         } else if (held && sim_model_retired(&before, known->origin) &&
                    !sim_model_retired(marks, known->origin) &&
@@ -213,6 +227,18 @@ bool sim_model_is_out(const struct sim_world *world, const struct sim_known *kno
     uint64_t home = known->origin >> 48;
     return home >= 1 && home <= SIM_SITES_MAX &&
            (known->origin & 0xffffffffffffu) <= world->model->removed[home - 1];
+}
+
+uint32_t sim_model_holders(const struct sim_world *world, const struct sim_known *known)
+{
+    uint32_t holders = known->held;
+    if (sim_model_is_out(world, known)) {
+        holders &= ~((uint32_t)1 << (known->origin >> 48) >> 1);
+    }
+    for (uint32_t i = 0; i < world->shape->site_count && holders > 0; i++) {
+        holders &= sim_model_is_to_go(world, i) ? ~((uint32_t)1 << i) : UINT32_MAX;
+    }
+    return holders;
 }
 
 /* A site that was taken out has deleted its store. */
@@ -290,12 +316,9 @@ bool sim_model_forged_somewhere(const struct sim_world *world, struct hr_str nam
 
 static void record_forged(struct sim_world *world, const struct sim_site *site, struct hr_str key)
 {
-    struct sim_forgeries *forgeries = &world->model->forgeries;
     uint32_t number = key_of_record(key);
     if (number < SIM_KEYS_MAX) {
-        forgeries->now[site->index][number] = true;
-        forgeries->ever[number] = true;
-        forgeries->any = true;
+        sim_model_note_wrong(world, site->index, number);
     }
 }
 

@@ -123,6 +123,12 @@ void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt
 bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uint32_t *ret_site);
 /* Whether what @marks says has the origin among those that are gathered up. */
 bool sim_model_retired(const struct sim_marks *marks, uint64_t origin);
+/* The record of @key at @site need not be what its changes amount to, until it is seen to be so again. */
+void sim_model_note_wrong(struct sim_world *world, uint32_t site, uint32_t key);
+/* found.c: the feed of @site has @now where it was known to be @known. Whether that is so because what was given up was found again; if so, @known is
+ * that again, for everybody who has anything there. */
+bool sim_found(struct sim_world *world, const struct sim_site *site, enum sim_change why,
+               struct sim_known *known, const struct sim_known *now);
 /* How many sites the group of @site has, as far as it knows. */
 uint32_t sim_model_members(const struct sim_site *site);
 /* Whether the store of @site is to be deleted, because it was taken out since that began. */
@@ -145,6 +151,8 @@ void sim_check_sequence_again(struct sim_world *world, const struct sim_site *si
                               const struct sim_known *before, const struct sim_known *now);
 /* Whether what the change's own site has of it counts for nothing: it was taken out, and is to delete its store. */
 bool sim_model_is_out(const struct sim_world *world, const struct sim_known *known);
+/* Bits of the sites whose having it counts: not its own, if that was taken out since, nor those that are to delete their stores. */
+uint32_t sim_model_holders(const struct sim_world *world, const struct sim_known *known);
 /* check_order.c: a new change is later than all that its site has. */
 void sim_check_order(struct sim_world *world, const struct sim_site *site,
                      const struct sim_known *known);

@@ -84,12 +84,15 @@ enum hr_err sim_recent_page(const struct sim_recent *recent, uint64_t after, str
     if (!page.commits) {
         return HR_NO_MEMORY;
     }
-    for (size_t i = 0; i < recent->count && !page.more; i++) {
+    for (size_t i = 0; i < recent->count; i++) {
         const struct sim_recent_commit *commit = &recent->commits[i];
         if (!commit->lost || commit->id <= after) {
             continue;
         }
-        page.more = page.count == PAGE_COMMITS;
+        if (page.count == PAGE_COMMITS) {
+            page.more = true;
+            break;
+        }
         struct hr_str *keys = hr_arena_alloc(arena, commit->count * sizeof *keys);
         if (!keys) {
             return HR_NO_MEMORY;
@@ -100,9 +103,7 @@ enum hr_err sim_recent_page(const struct sim_recent *recent, uint64_t after, str
                 return HR_NO_MEMORY;
             }
         }
-        if (!page.more) {
-            page.commits[page.count++] = (struct dkv_lost_commit){commit->id, keys, commit->count};
-        }
+        page.commits[page.count++] = (struct dkv_lost_commit){commit->id, keys, commit->count};
     }
     *ret_page = page;
     return HR_OK;

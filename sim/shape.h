@@ -72,7 +72,8 @@ const char *sim_fault_name(enum sim_fault fault);
     X(ROAMING, "roaming", "clients go from site to site, and ways are cut for a moment")     \
     X(STRAGGLERS, "stragglers", "messages come after their sender's death and return")       \
     X(UNHEARD, "unheard", "floors move, and a site is not heard")                            \
-    X(FORGED, "forged", "many records are forged")
+    X(FORGED, "forged", "many records are forged")                                           \
+    X(BACKUP, "backup", "a store is lost, and an old copy of it is found")
 
 enum sim_theme {
 #define SIM_THEME_ENUM(name, text, what) SIM_THEME_##name,

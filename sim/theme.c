@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define THEMED_PERCENT 30u
+#define BACKUP_PERCENT 5u
 
 static const char *const names[] = {
 #define NAME(name, text, what) text,
@@ -431,10 +432,50 @@ static void forged(struct sim_shape *shape, struct sim_random *random)
     }
 }
 
+/* A store is lost, and so is what only it had; then a copy from before is found, and put back. */
+static void backup(struct sim_shape *shape, struct sim_random *random)
+{
+    uint64_t count = 1 + sim_random_below(random, 2);
+    if (sim_random_coin(random, 40)) {
+        set_feed(shape, random, 60);
+    }
+    snprintf(shape->write_acks, sizeof shape->write_acks, "%s",
+             sim_random_coin(random, 70) ? "1" : "2");
+    set_clients(shape, random, 50, 400);
+    if (sim_random_coin(random, 50)) {
+        set_rests(shape, random);
+    }
+    shape->backup_us = between_ms(random, 2000, 12000);
+    shape->faults_us = between_ms(random, 12000, 26000);
+    shape->long_calm = sim_random_coin(random, 40);
+    thin(shape, random, 10);
+    lose_letters(shape, random, 60);
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t site = any_site(shape, random);
+        sim_us from = between_ms(random, 2500, 14000);
+        sim_us until = from + between_ms(random, 50, 1200);
+        sim_us found = until + between_ms(random, 200, 8000);
+        if (sim_random_coin(random, 70)) {
+            take_away(shape, random, site, from - between_ms(random, 100, 2400), from);
+        }
+        add_fault(shape, SIM_FAULT_STORE_LOSS, site, from, until);
+        add_fault(shape, SIM_FAULT_STORE_RESTORE, site, found,
+                  found + between_ms(random, 50, 1200));
+        if (sim_random_coin(random, 40)) {
+            disturb(shape, random, until + between_ms(random, 0, 6000));
+        }
+    }
+}
+
 void sim_theme_draw(struct sim_shape *shape, struct sim_random *random, uint32_t sites)
 {
     bool themed = sim_random_coin(random, THEMED_PERCENT);
-    enum sim_theme theme = (enum sim_theme)(1 + sim_random_below(random, SIM_THEMES - 1));
+    enum sim_theme theme = (enum sim_theme)(1 + sim_random_below(random, SIM_THEME_BACKUP - 1));
+    if (!themed) {
+        /* Later than the others: what they make of a seed stays. */
+        theme = SIM_THEME_BACKUP;
+        themed = sim_random_coin(random, BACKUP_PERCENT);
+    }
     if (!themed || sites == 1) {
         return;
     }
@@ -466,6 +507,9 @@ void sim_theme_draw(struct sim_shape *shape, struct sim_random *random, uint32_t
         break;
     case SIM_THEME_FORGED:
         forged(shape, random);
+        break;
+    case SIM_THEME_BACKUP:
+        backup(shape, random);
         break;
     case SIM_THEME_NONE:
     case SIM_THEMES:

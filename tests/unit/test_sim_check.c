@@ -398,6 +398,35 @@ static void lost_number_may_be_filled(void **state)
     assert_true(failed(world, "another change under the number"));
 }
 
+/* A copy that is put back may have what was filled since: then it is known again, and has to come to all. */
+static void lost_number_may_be_found_again(void **state)
+{
+    (void)state;
+    const struct draft noop = {ORIGIN1, 1, 10, SIM_KNOWN_NOOP, NULL, 0, NULL};
+    struct sim_world *world = new_world();
+    struct sim_site *site = &world->sites[0];
+    put(world, 0, draft_of(ORIGIN1, 1, 10, "1"));
+    sim_store_save(&site->store, &site->backup);
+    sim_model_saved(world, 0);
+    sim_store_clear(&site->store);
+    put(world, 0, noop);
+    put(world, 1, noop);
+    sim_store_restore(&site->store, &site->backup);
+    sim_model_restored(world, 0);
+    assert_false(world->failed);
+    uint32_t index = sim_known_find(&world->model->knowledge, ORIGIN1, 1);
+    const struct sim_known *known = &world->model->knowledge.changes[index];
+    assert_true(known->found);
+    assert_int_equal(known->kind, SIM_KNOWN_SET);
+    assert_int_equal(known->held, 3);
+    uint32_t where;
+    uint32_t key;
+    assert_true(sim_model_forged(world, &where, &key)); /* the other has to be told yet */
+    assert_int_equal(where, 1);
+    put(world, 1, draft_of(ORIGIN1, 1, 10, "1"));
+    assert_true(passed(world));
+}
+
 /* A deletion of everything by a request that was sent once, told with @count. */
 static struct sim_world *cleared(const char *count)
 {
@@ -682,6 +711,7 @@ int main(void)
         cmocka_unit_test(new_change_is_the_latest),
         cmocka_unit_test(request_is_done_once),
         cmocka_unit_test(lost_number_may_be_filled),
+        cmocka_unit_test(lost_number_may_be_found_again),
         cmocka_unit_test(deletion_counts_what_was_there),
         cmocka_unit_test(reply_has_enough_acks),
         cmocka_unit_test(session_does_not_go_back),
