@@ -22,6 +22,12 @@ static uint32_t home_of(const struct sim_known *known)
     return (uint32_t)(known->origin >> 48) - 1;
 }
 
+/* A site that is alone forgets what it has collected by. */
+static bool may_be_forgotten(const struct sim_world *world, const struct sim_known *known)
+{
+    return known->alone && known->hlc <= world->model->marks[home_of(known)].collected;
+}
+
 static void forget(struct forgotten *forgotten, const struct sim_known *known)
 {
     struct sim_version stamp = {known->hlc, known->origin};
@@ -89,14 +95,15 @@ void sim_amount_of(const struct sim_world *world, uint32_t site, bool forgetful,
     *ret_amount = (struct sim_amount){0};
     for (size_t i = 0; forgetful && i < knowledge->count; i++) {
         const struct sim_known *known = &knowledge->changes[i];
-        if ((known->held >> site & 1) && known->alone) {
+        if ((known->held >> site & 1) && may_be_forgotten(world, known)) {
             forget(&forgotten[home_of(known)], known);
         }
     }
     for (size_t i = 0; i < knowledge->count; i++) {
         const struct sim_known *known = &knowledge->changes[i];
         if (known->held >> site & 1) {
-            add(ret_amount, &forgotten[home_of(known)], known, !(forgetful && known->alone));
+            add(ret_amount, &forgotten[home_of(known)], known,
+                !(forgetful && may_be_forgotten(world, known)));
         }
     }
 }

@@ -101,6 +101,27 @@ static void read_ship(struct sim_world *world, struct hr_str body)
     }
 }
 
+/* Of a site that is alone: the change of this kind that came after the request and is nobody's yet. Of two in one commit it cannot be told. */
+static uint32_t lone_change(struct sim_knowledge *knowledge, const struct sim_op *op)
+{
+    enum sim_known_kind kind = op->kind == SIM_OP_DEL ? SIM_KNOWN_DEL : SIM_KNOWN_CLEAR;
+    uint32_t found = SIM_NOWHERE;
+    for (uint32_t i = 0; i < knowledge->count; i++) {
+        const struct sim_known *known = &knowledge->changes[i];
+        if (known->kind == kind && !known->claimed && known->made_at >= op->sent_at &&
+            (kind == SIM_KNOWN_CLEAR || known->key == op->key)) {
+            if (found != SIM_NOWHERE) {
+                return SIM_NOWHERE;
+            }
+            found = i;
+        }
+    }
+    if (found != SIM_NOWHERE) {
+        knowledge->changes[found].claimed = true;
+    }
+    return found;
+}
+
 /* The change behind a good reply, SIM_NOWHERE: it cannot be told. */
 static uint32_t change_of(struct sim_world *world, const struct sim_op *op, uint32_t attempt,
                           struct hr_str reply)
@@ -117,17 +138,7 @@ static uint32_t change_of(struct sim_world *world, const struct sim_op *op, uint
         uint32_t index = op->attempts[attempt].change;
         return index == AMBIGUOUS ? SIM_NOWHERE : index;
     }
-    /* A site that is alone: its first change of this kind that came after the request and is nobody's yet. */
-    enum sim_known_kind kind = op->kind == SIM_OP_DEL ? SIM_KNOWN_DEL : SIM_KNOWN_CLEAR;
-    for (size_t i = 0; i < knowledge->count && world->shape->site_count == 1; i++) {
-        struct sim_known *known = &knowledge->changes[i];
-        if (known->kind == kind && !known->claimed && known->made_at >= op->sent_at &&
-            (kind == SIM_KNOWN_CLEAR || known->key == op->key)) {
-            known->claimed = true;
-            return (uint32_t)i;
-        }
-    }
-    return SIM_NOWHERE;
+    return world->shape->site_count == 1 ? lone_change(knowledge, op) : SIM_NOWHERE;
 }
 
 static uint64_t acks_of(struct hr_str reply)

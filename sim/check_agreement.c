@@ -113,6 +113,8 @@ static void check_item(struct sim_world *world, const struct outcomes *all, uint
     }
     if (listed[key]) {
         sim_trace_fail(world, "%s lists k%u twice", site, (unsigned)key);
+    } else if (world->model->forgeries.open[key]) {
+        /* There are two truths about it. */
     } else if (fits(&all->forgetful, key, value, version)) {
         /* Nobody can know of what may have deleted it. */
     } else if (!sim_amount_shows(exact, wanted)) {
@@ -157,14 +159,23 @@ uint64_t sim_check_litter_stamp(const struct sim_world *world, uint32_t site, ui
     return latest;
 }
 
+bool sim_check_same(const struct sim_world *world, uint32_t site, uint32_t key)
+{
+    const struct sim_item *first = record_of(&world->sites[0], key);
+    const struct sim_item *item = record_of(&world->sites[site], key);
+    return first && item ? hr_str_eq(sim_item_value(item), sim_item_value(first)) : first == item;
+}
+
 const char *sim_check_litter(struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key)
 {
     struct outcomes all;
     read_outcomes(world, 0, &all);
     for (uint32_t site = 0; site < world->shape->site_count; site++) {
         for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
-            const struct sim_item *first = record_of(&world->sites[0], key);
             const struct sim_item *item = record_of(&world->sites[site], key);
+            if (world->model->forgeries.open[key]) {
+                continue;
+            }
             *ret_site = site;
             *ret_key = key;
             if (item && !may_show(&all, key)) {
@@ -173,7 +184,7 @@ const char *sim_check_litter(struct sim_world *world, uint32_t *ret_site, uint32
             if (!item && has_to_show(&all, key)) {
                 return "has no record of";
             }
-            if (item && (!first || !hr_str_eq(sim_item_value(item), sim_item_value(first)))) {
+            if (item && !sim_check_same(world, site, key)) {
                 return "has another record of";
             }
         }
@@ -216,7 +227,7 @@ void sim_check_agreement(struct sim_world *world, uint32_t index, struct hr_str 
         if (*forged && !listed[key]) {
             *forged = sim_amount_shows(&all.exact, &all.exact.values[key]) ||
                       !is_sound(&world->sites[index], key) || !has_true_stamps(world, index, key);
-        } else if (!listed[key] && has_to_show(&all, key)) {
+        } else if (!listed[key] && !world->model->forgeries.open[key] && has_to_show(&all, key)) {
             sim_trace_fail(world, "%s does not list k%u, which is there", site, key);
         }
     }

@@ -31,14 +31,15 @@
 
 /* --- donors ------------------------------------------------------------------------------------------- */
 
-/* Whether @host's site has heard one of @sites for long, which has been active for long. */
+/* Whether @host's site has heard one of @sites for long, which has been active for long, and whose letters have all come. */
 static bool hears_better(const struct sim_world *world, const struct sim_host *host, uint32_t sites)
 {
     for (uint32_t i = 0; i < world->shape->site_count; i++) {
         const struct sim_join *join = &world->model->joins[i];
         const struct sim_sight *sight = &host->sight[i];
         if ((sites >> i & 1) && join->state == ACTIVE && join->since + CHOICE_US < world->now &&
-            sight->hears && sight->alive_from + CHOICE_US < world->now) {
+            sight->hears && sight->alive_from + CHOICE_US < world->now &&
+            world->sites[i].lost_at + CHOICE_US < world->now) {
             return true;
         }
     }

@@ -1,14 +1,16 @@
 /* Changes that were given up, so that their numbers were filled with nothing, and that are there again: a store that was put back has one; or its
- * site was out then, and everybody has lost that. Then one number is two changes, and nobody is to blame. The change is known again, and of
- * those who have nothing in its place no more is claimed than that comparing records makes all agree in the end. */
+ * site was out then, and everybody has lost that. Then one number is two changes, and nobody is to blame. The change is known again; of what
+ * it was about no more is claimed than that comparing records makes all agree in the end. */
 #include "sim/model.h"
 
-/* The site has nothing under the number of @change, and so its record may lack it. */
-static void note_missing(struct sim_world *world, uint32_t site, const struct sim_known *change)
+/* There are two truths about what @change was about. */
+static void note_found(struct sim_world *world, const struct sim_known *change)
 {
     for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
-        if (change->kind == SIM_KNOWN_CLEAR || key == change->key) {
-            sim_model_note_wrong(world, site, key);
+        bool is_about = change->kind == SIM_KNOWN_CLEAR || key == change->key;
+        for (uint32_t i = 0; i < world->shape->site_count && is_about; i++) {
+            sim_model_note_wrong(world, i, key);
+            world->model->forgeries.open[key] = true;
         }
     }
 }
@@ -22,10 +24,13 @@ static bool is_found(const struct sim_site *site, enum sim_change why,
            (why == SIM_CHANGE_LOST || (before->held & ~home & ~self) == 0);
 }
 
-static void change_found(struct sim_world *world, const struct sim_site *site,
-                         struct sim_known *known, const struct sim_known *now)
+bool sim_found(struct sim_world *world, const struct sim_site *site, enum sim_change why,
+               struct sim_known *known, const struct sim_known *now)
 {
     struct sim_known before = *known;
+    if (!is_found(site, why, known, now)) {
+        return known->found && now->kind == SIM_KNOWN_NOOP;
+    }
     *known = *now;
     known->held = before.held;
     known->ever = before.ever;
@@ -34,23 +39,6 @@ static void change_found(struct sim_world *world, const struct sim_site *site,
     known->told = before.told;
     known->promised = before.promised;
     known->found = true;
-    for (uint32_t i = 0; i < world->shape->site_count; i++) {
-        if (i != site->index) {
-            note_missing(world, i, now);
-        }
-    }
-}
-
-bool sim_found(struct sim_world *world, const struct sim_site *site, enum sim_change why,
-               struct sim_known *known, const struct sim_known *now)
-{
-    if (is_found(site, why, known, now)) {
-        change_found(world, site, known, now);
-        return true;
-    }
-    if (known->found && now->kind == SIM_KNOWN_NOOP) {
-        note_missing(world, site->index, known);
-        return true;
-    }
-    return false;
+    note_found(world, now);
+    return true;
 }

@@ -53,6 +53,18 @@ static void change_gone(struct sim_world *world, const struct sim_site *site,
     }
 }
 
+void sim_model_undecided(struct sim_world *world, struct hr_str line)
+{
+    uint64_t key;
+    size_t at = hr_str_find(line, '=', sizeof "event=" - 1);
+    struct hr_str text = hr_str_from(line, at == SIZE_MAX ? line.len : at + 2);
+    size_t end = hr_str_find(text, ' ', 0);
+    if (world->shape->site_count == 2 && end != SIZE_MAX &&
+        hr_str_to_u64(hr_str_of(text.ptr, end), &key) && key < SIM_KEYS_MAX) {
+        world->model->forgeries.open[key] = world->model->forgeries.ever[key];
+    }
+}
+
 void sim_model_note_wrong(struct sim_world *world, uint32_t site, uint32_t key)
 {
     struct sim_forgeries *forgeries = &world->model->forgeries;
@@ -162,6 +174,7 @@ static struct sim_marks read_marks(const struct sim_item *now)
     if (value.len <= MARKS_BYTES || value.ptr[0] != 2) {
         return marks;
     }
+    marks.collected = sim_known_be(value.ptr + 1, 8);
     marks.floor = sim_known_be(value.ptr + 9, 8);
     marks.low = sim_known_be(value.ptr + 17, 8);
     marks.pending = sim_known_be(value.ptr + 25, 8);
@@ -191,6 +204,9 @@ static void marks_changed(struct sim_world *world, struct sim_site *site, enum s
     struct sim_marks *marks = &world->model->marks[site->index];
     const struct sim_marks before = *marks;
     *marks = read_marks(now);
+    bool alone = sim_model_members(site) == 1;
+    marks->collected =
+        alone && marks->collected > before.collected ? marks->collected : before.collected;
     marks->emptied = before.emptied;
     marks->emptied_at = before.emptied_at;
     sim_check_floor(world, site->index, why, &before);
@@ -448,9 +464,11 @@ bool sim_model_to_wipe(const struct sim_world *world, uint32_t *ret_site)
 
 bool sim_model_forged(const struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key)
 {
-    for (uint32_t site = 0; site < SIM_SITES_MAX; site++) {
+    for (uint32_t site = 0; site < world->shape->site_count; site++) {
         for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
-            if (world->model->forgeries.now[site][key]) {
+            if (world->model->forgeries.open[key]
+                    ? world->shape->site_count > 2 && !sim_check_same(world, site, key)
+                    : world->model->forgeries.now[site][key]) {
                 *ret_site = site;
                 *ret_key = key;
                 return true;

@@ -55,10 +55,11 @@ struct sim_transfer {
 
 /* What a site's m/S says. */
 struct sim_marks {
-    uint64_t floor;   /* of the group */
-    uint64_t low;     /* what it says of itself */
-    uint64_t pending; /* what it will say */
-    bool emptied;     /* its store was emptied, or put back */
+    uint64_t floor;     /* of the group */
+    uint64_t low;       /* what it says of itself */
+    uint64_t pending;   /* what it will say */
+    uint64_t collected; /* the highest while it was alone, of whatever store it had */
+    bool emptied;       /* its store was emptied, or put back */
     sim_us emptied_at;
     uint64_t retired
         [SIM_SITES_MAX]; /* of each site: the incarnation up to which its changes are gathered up */
@@ -68,6 +69,9 @@ struct sim_marks {
 struct sim_forgeries {
     bool now[SIM_SITES_MAX][SIM_KEYS_MAX];
     bool ever[SIM_KEYS_MAX];
+    bool open
+        [SIM_KEYS_MAX]; /* nobody can tell what is true of it: a change that was given up was found again (found.c), or
+                                one of two sites has said so */
     bool any; /* ever */
 };
 
@@ -125,6 +129,8 @@ bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uin
 bool sim_model_retired(const struct sim_marks *marks, uint64_t origin);
 /* The record of @key at @site need not be what its changes amount to, until it is seen to be so again. */
 void sim_model_note_wrong(struct sim_world *world, uint32_t site, uint32_t key);
+/* @line of a site's log says that it cannot decide what is right. */
+void sim_model_undecided(struct sim_world *world, struct hr_str line);
 /* found.c: the feed of @site has @now where it was known to be @known. Whether that is so because what was given up was found again; if so, @known is
  * that again, for everybody who has anything there. */
 bool sim_found(struct sim_world *world, const struct sim_site *site, enum sim_change why,
@@ -135,7 +141,8 @@ uint32_t sim_model_members(const struct sim_site *site);
 bool sim_model_is_to_go(const struct sim_world *world, uint32_t site);
 /* A site whose store is to be deleted, because it was taken out since the store began. False: there is none. */
 bool sim_model_to_wipe(const struct sim_world *world, uint32_t *ret_site);
-/* A record that was forged and is so still. False: there is none. */
+/* A record that was forged and is so still; or where there are two truths, one that is not what another site's is, unless there are two sites only,
+ * which cannot decide. False: there is none. */
 bool sim_model_forged(const struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key);
 /* Whether the record under @name is one at any site. */
 bool sim_model_forged_somewhere(const struct sim_world *world, struct hr_str name);
@@ -220,6 +227,8 @@ uint32_t sim_check_agreement_count(const struct sim_world *world, uint32_t site)
 /* In a long calm: every store holds the visible values and nothing else, the same at all sites. NULL: so it is; else what
  * is not so. */
 const char *sim_check_litter(struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key);
+/* Whether its record of the key is the first site's, byte by byte. */
+bool sim_check_same(const struct sim_world *world, uint32_t site, uint32_t key);
 /* The latest clock in a site's record of the key; 0: it has none. */
 uint64_t sim_check_litter_stamp(const struct sim_world *world, uint32_t site, uint32_t key);
 /* check_count.c: a deletion of everything says how many values there were. */

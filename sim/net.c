@@ -52,6 +52,7 @@ unsigned sim_net_send(struct sim_world *world, uint32_t from, uint32_t to, struc
         sim_events_add(&world->events, event);
     }
     if (copies == 0) {
+        world->sites[from].lost_at = world->sites[to].lost_at = world->now;
         sim_letter_unref(event.data);
     }
     return copies;

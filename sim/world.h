@@ -66,6 +66,7 @@ struct sim_site {
     uint32_t store_kill_at_call;
     uint32_t wrong_view;
     sim_us view_at; /* when its hosts were last wrong about others */
+    sim_us lost_at; /* when a letter from or to them was last lost */
     struct sim_backup backup;
     sim_us backup_at;
 };
