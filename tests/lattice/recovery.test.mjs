@@ -99,8 +99,14 @@ function pin(processor, pids) {
   for (const pid of PIN ? pids : []) execFileSync("taskset", ["-a", "-c", "-p", `${processor}`, `${pid}`]);
 }
 
+// IDLE=1: the site that comes back runs in the idle class of the scheduler: it takes what nobody else wants.
+function stepBack(pid) {
+  if (process.env.IDLE === "1") execFileSync("chrt", ["-a", "--idle", "-p", "0", `${pid}`]);
+}
+
 // CONTROL=1: the same reads beside a program that only counts, at the lowest priority, while the site is still away: so much of
 // what follows is any work's doing on this machine, whoever does it.
+const CONTROL = process.env.CONTROL === "1";
 async function besideAnything(site) {
   const busy = spawn("nice", ["-n", "19", process.execPath, "-e", "for (;;);"], { stdio: "ignore" });
   pin(1, [busy.pid]);
@@ -128,12 +134,13 @@ describe("a site that comes back", () => {
       const ids = await createMany(writer, RECORDS, "meanwhile");
       pin(0, [process.pid, ...lattice.pids()]);
       const quiet = reader(other);
-      await new Promise((wake) => setTimeout(wake, 1500)); // a span of time to measure, not to wait for something
+      await new Promise((wake) => setTimeout(wake, CONTROL ? 4000 : 1500)); // a span of time to measure, not to wait for something
       const before = await quiet();
-      if (process.env.CONTROL === "1") await besideAnything(other);
+      if (CONTROL) await besideAnything(other);
       const busy = reader(other);
       await away.startHost();
       pin(1, [away.host.pid]);
+      stepBack(away.host.pid);
       const isJoined = (fields) => fields.event === "actor.log" && fields.message?.startsWith("event=joined");
       const joined = await away.host.event(isJoined, CATCH_UP_LIMIT_MS);
       const took = Date.parse(joined.ts) - Date.parse(away.host.ready.ts);
