@@ -460,12 +460,10 @@ static void seal_waits_for_the_host(void **state)
     assert_lost(0, first, "first=3 last=3 keys=c");
 }
 
-/* What another host of the site has filled and sealed, without knowing what it was, is named by the one that knows. */
-static void seal_is_completed_by_the_other_host(void **state)
+/* Numbers 3 to 5 of @first, of which another site has 4; it is another host of this site that remembers them. */
+static void lose_what_another_host_made(dkv_origin first)
 {
-    (void)state;
     struct fake *fake = &world->sites[0].fake;
-    dkv_origin first = origin_of(0);
     write_two();
     struct fake copy = copy_of_store();
     write_alone_one("wasmkv.set.c");
@@ -475,6 +473,15 @@ static void seal_is_completed_by_the_other_host(void **state)
     fake->hidden = fake->remembered_count;
     lose_tail(&copy);
     let_serve(world);
+}
+
+/* What another host of the site has filled and sealed, without knowing what it was, is named by the one that knows. */
+static void seal_is_completed_by_the_other_host(void **state)
+{
+    (void)state;
+    struct fake *fake = &world->sites[0].fake;
+    dkv_origin first = origin_of(0);
+    lose_what_another_host_made(first);
     ticks(2);
     assert_int_equal(progress_of(0, first).last, 4);
     assert_int_equal(fake->lost_count, 1);
@@ -493,15 +500,7 @@ static void lost_is_doubtful_if_it_is_found_out_late(void **state)
     (void)state;
     struct fake *fake = &world->sites[0].fake;
     dkv_origin first = origin_of(0);
-    write_two();
-    struct fake copy = copy_of_store();
-    write_alone_one("wasmkv.set.c");
-    write_alone_one("wasmkv.set.d");
-    write_alone_one("wasmkv.set.e");
-    pass_on(0, 1, first, 4);
-    fake->hidden = fake->remembered_count;
-    lose_tail(&copy);
-    let_serve(world);
+    lose_what_another_host_made(first);
     ticks(20);
     assert_int_equal(progress_of(0, first).prefix, 0); /* it has none any more */
     assert_int_equal(fake->lost_count, 1);
