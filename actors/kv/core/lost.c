@@ -308,10 +308,10 @@ static enum hr_err is_noop(struct dkv_value value, struct hr_arena *arena, bool 
     return err == HR_NO_MEMORY ? err : HR_OK;
 }
 
-/* Tells those of @rows, numbers that are counted as held, in whose places nothing but a number is; if their incarnation is
- * @gathered up, those that are not in the feed as doubtful. */
-static enum hr_err tell_filled(const struct dkv_tick *tick, struct dkv_loss *rows, size_t count,
-                               bool gathered, struct hr_diag *diag)
+/* Tells those of @rows, numbers that are counted as held, in whose places nothing but a number is; and those that are not in the feed
+ * as doubtful: they may have been filled, too. */
+static enum hr_err tell_held(const struct dkv_tick *tick, struct dkv_loss *rows, size_t count,
+                             struct hr_diag *diag)
 {
     struct hr_str keys[DKV_LOST_READS_MAX];
     struct dkv_value values[DKV_LOST_READS_MAX];
@@ -330,7 +330,7 @@ static enum hr_err tell_filled(const struct dkv_tick *tick, struct dkv_loss *row
     for (size_t i = 0; !err && i < count; i++) {
         bool noop;
         err = is_noop(values[i], &arena, &noop);
-        if (!err && !rows[i].told && (noop || (gathered && !values[i].present))) {
+        if (!err && !rows[i].told && (noop || !values[i].present)) {
             add_numbers(tick, noop ? &line : &doubtful, rows[i].seq, rows[i].seq, &rows[i]);
         }
         rows[i].told = true; /* or there is nothing to tell */
@@ -356,68 +356,35 @@ static void forget(const struct dkv_tick *tick, const struct dkv_loss *rows, siz
     }
 }
 
-/* The rows of one origin. */
-struct range {
-    size_t first;
-    size_t end;
-};
-
-static struct range range_of(const struct dkv_lost *lost, dkv_origin origin)
-{
-    struct range range = {0};
-    while (range.first < lost->count && lost->rows[range.first].origin != origin) {
-        range.first++;
-    }
-    range.end = range.first;
-    while (range.end < lost->count && lost->rows[range.end].origin == origin) {
-        range.end++;
-    }
-    return range;
-}
-
-static enum hr_err tell_held(const struct dkv_tick *tick, struct dkv_lost *lost, size_t first,
-                             size_t end, bool gathered, struct hr_diag *diag)
-{
-    enum hr_err err = HR_OK;
-    for (size_t i = first; !err && i < end; i += DKV_LOST_READS_MAX) {
-        size_t part = end - i < DKV_LOST_READS_MAX ? end - i : DKV_LOST_READS_MAX;
-        err = tell_filled(tick, &lost->rows[i], part, gathered, diag);
-    }
-    for (size_t i = first; !err && i < end; i++) {
-        lost->rows[i].settled = true;
-    }
-    return err;
-}
-
 enum hr_err dkv_lost_settle(const struct dkv_tick *tick, struct dkv_lost *lost, dkv_origin origin,
                             const struct dkv_progress *progress, bool over, struct hr_diag *diag)
 {
-    struct range range = range_of(lost, origin);
-    size_t held = range.first;
-    while (held < range.end && lost->rows[held].seq <= progress->prefix) {
+    size_t first = 0;
+    enum hr_err err = HR_OK;
+    while (first < lost->count && lost->rows[first].origin != origin) {
+        first++;
+    }
+    size_t end = first;
+    while (end < lost->count && lost->rows[end].origin == origin) {
+        end++;
+    }
+    size_t held = first;
+    while (held < end && lost->rows[held].seq <= progress->prefix) {
         held++;
     }
-    enum hr_err err = tell_held(tick, lost, range.first, held, false, diag);
-    if (!err && over && held < range.end) {
+    for (size_t i = first; !err && i < held; i += DKV_LOST_READS_MAX) {
+        size_t part = held - i < DKV_LOST_READS_MAX ? held - i : DKV_LOST_READS_MAX;
+        err = tell_held(tick, &lost->rows[i], part, diag);
+    }
+    if (!err && over && held < end) {
         uint64_t from = progress->high > 0 ? progress->high + 1 : lost->rows[held].seq;
-        dkv_lost_tell(tick, lost, origin, from, lost->rows[range.end - 1].seq);
+        dkv_lost_tell(tick, lost, origin, from, lost->rows[end - 1].seq);
     }
-    for (size_t i = held; !err && over && i < range.end; i++) {
-        lost->rows[i].settled = true;
+    for (size_t i = first; !err && i < end; i++) {
+        lost->rows[i].settled = over || i < held;
     }
     if (!err) {
-        forget(tick, &lost->rows[range.first], range.end - range.first);
-    }
-    return err;
-}
-
-enum hr_err dkv_lost_settle_late(const struct dkv_tick *tick, struct dkv_lost *lost,
-                                 dkv_origin origin, struct hr_diag *diag)
-{
-    struct range range = range_of(lost, origin);
-    enum hr_err err = tell_held(tick, lost, range.first, range.end, true, diag);
-    if (!err) {
-        forget(tick, &lost->rows[range.first], range.end - range.first);
+        forget(tick, &lost->rows[first], end - first);
     }
     return err;
 }

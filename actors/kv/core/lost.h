@@ -5,8 +5,8 @@
  * first change, in the same order, so that where there are as many of one as of the other, each change has its key. Where a
  * key was changed twice in one commit, or everything was deleted (`*`), each of the changes has all of the keys.
  *
- * One host of a site gathers up an incarnation, and another may only then find out what it has lost; or a store was filled that had lost
- * all of it. What others may have is told as `writes-doubtful` then.
+ * One of two hosts may find out only after the other one has filled a number, and the feed was cut off there, or all of the incarnation is
+ * gathered up. What others may have is told as `writes-doubtful` then.
  *
  * Of the site's numbers only those are told that are lost: a change that another site had is in the feed again, or was, and
  * is not told. What the host does not know of is told as `keys=unknown`, where it is clear that there was something: below a number that
@@ -54,9 +54,5 @@ void dkv_lost_tell(const struct dkv_tick *tick, struct dkv_lost *lost, dkv_origi
 HR_MUST_CHECK enum hr_err dkv_lost_settle(const struct dkv_tick *tick, struct dkv_lost *lost,
                                           dkv_origin origin, const struct dkv_progress *progress,
                                           bool over, struct hr_diag *diag);
-/* The same of an incarnation that is gathered up, of which nothing says any more how far it went: what is not in the feed is told as
- * doubtful. Errors: as above. */
-HR_MUST_CHECK enum hr_err dkv_lost_settle_late(const struct dkv_tick *tick, struct dkv_lost *lost,
-                                               dkv_origin origin, struct hr_diag *diag);
 
 #endif

@@ -291,7 +291,8 @@ static enum hr_err tell_of(const struct dkv_tick *tick, const struct dkv_holding
     struct dkv_value stored;
     struct dkv_progress progress;
     if (holdings && dkv_floor_retired(&holdings->floor, origin)) {
-        return dkv_lost_settle_late(tick, lost, origin, diag);
+        progress = (struct dkv_progress){.prefix = UINT64_MAX, .high = UINT64_MAX};
+        return dkv_lost_settle(tick, lost, origin, &progress, true, diag);
     }
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     enum hr_err err = dkv_pull_progress(tick, origin, &arena, &stored, &progress, diag);
