@@ -26,9 +26,11 @@ static uint32_t count_changes(const struct sim_world *world, uint32_t op, uint32
     const struct sim_knowledge *knowledge = &world->model->knowledge;
     uint32_t count = 0;
     for (size_t i = knowledge->count; i > 0; i--) {
-        if (knowledge->changes[i - 1].op == op) {
+        const struct sim_known *known = &knowledge->changes[i - 1];
+        bool lost = known->held == 0 && known->losses > 0; /* nobody can tell that it was done */
+        if (known->op == op && !lost) {
             count++;
-            *ret_held |= knowledge->changes[i - 1].fed;
+            *ret_held |= known->fed;
         }
     }
     return count;

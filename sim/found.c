@@ -15,13 +15,18 @@ static void note_found(struct sim_world *world, const struct sim_known *change)
     }
 }
 
+/* Who holds it, but for @site if that is known by its v/ alone, which may come first. */
+static uint32_t holders(const struct sim_site *site, const struct sim_known *known)
+{
+    return known->held & ~((uint32_t)1 << site->index & ~known->fed);
+}
+
 static bool is_found(const struct sim_site *site, enum sim_change why,
                      const struct sim_known *before, const struct sim_known *now)
 {
     uint32_t home = (uint32_t)1 << (before->origin >> 48) >> 1;
-    uint32_t self = (uint32_t)1 << site->index & ~before->fed; /* its v/ may be known already */
     return before->kind == SIM_KNOWN_NOOP && now->kind != SIM_KNOWN_NOOP &&
-           (why == SIM_CHANGE_LOST || (before->held & ~home & ~self) == 0);
+           (why == SIM_CHANGE_LOST || (holders(site, before) & ~home) == 0);
 }
 
 bool sim_found(struct sim_world *world, const struct sim_site *site, enum sim_change why,
@@ -29,7 +34,7 @@ bool sim_found(struct sim_world *world, const struct sim_site *site, enum sim_ch
 {
     struct sim_known before = *known;
     if (!is_found(site, why, known, now)) {
-        return known->found && now->kind == SIM_KNOWN_NOOP;
+        return known->found && now->kind == SIM_KNOWN_NOOP && holders(site, known) != 0;
     }
     *known = *now;
     known->held = before.held;
