@@ -53,18 +53,6 @@ static void change_gone(struct sim_world *world, const struct sim_site *site,
     }
 }
 
-void sim_model_undecided(struct sim_world *world, struct hr_str line)
-{
-    uint64_t key;
-    size_t at = hr_str_find(line, '=', sizeof "event=" - 1);
-    struct hr_str text = hr_str_from(line, at == SIZE_MAX ? line.len : at + 2);
-    size_t end = hr_str_find(text, ' ', 0);
-    if (world->shape->site_count == 2 && end != SIZE_MAX &&
-        hr_str_to_u64(hr_str_of(text.ptr, end), &key) && key < SIM_KEYS_MAX) {
-        world->model->forgeries.open[key] = world->model->forgeries.ever[key];
-    }
-}
-
 void sim_model_note_wrong(struct sim_world *world, uint32_t site, uint32_t key)
 {
     struct sim_forgeries *forgeries = &world->model->forgeries;

@@ -129,8 +129,6 @@ bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uin
 bool sim_model_retired(const struct sim_marks *marks, uint64_t origin);
 /* The record of @key at @site need not be what its changes amount to, until it is seen to be so again. */
 void sim_model_note_wrong(struct sim_world *world, uint32_t site, uint32_t key);
-/* @line of a site's log says that it cannot decide what is right. */
-void sim_model_undecided(struct sim_world *world, struct hr_str line);
 /* found.c: the feed of @site has @now where it was known to be @known. Whether that is so because what was given up was found again; if so, @known is
  * that again, for everybody who has anything there. */
 bool sim_found(struct sim_world *world, const struct sim_site *site, enum sim_change why,
