@@ -4,8 +4,6 @@
  *
  * Formats: docs/storage.md. A site that does not know all others yet may take fewer for enough, and so may one that has not heard that a
  * site which was taken out is back. */
-#include <stdio.h>
-
 #include "sim/call.h"
 #include "sim/json.h"
 #include "sim/model.h"
@@ -43,14 +41,9 @@ static uint32_t losses(const struct sim_world *world, const struct sim_known *kn
 static bool is_held_by_strangers(const struct sim_world *world, const struct sim_site *site,
                                  const struct sim_known *known)
 {
-    char name[16];
     for (uint32_t i = 0; i < world->shape->site_count; i++) {
-        snprintf(name, sizeof name, "h/%04x", i + 1);
-        const struct sim_item *item = sim_store_get(&site->store, hr_str_c(name));
-        struct hr_str value = item ? sim_item_value(item) : (struct hr_str){0};
-        uint64_t heard = value.len >= 17 ? sim_known_be(value.ptr + 1, 8) : 0;
-        uint64_t removed = value.len >= 17 ? sim_known_be(value.ptr + 9, 8) : 0;
-        if ((known->held >> i & 1) && removed > 0 && heard <= removed) {
+        struct sim_fence fence = sim_model_fence(site, i);
+        if ((known->held >> i & 1) && fence.removed > 0 && fence.heard <= fence.removed) {
             return true;
         }
     }

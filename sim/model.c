@@ -216,11 +216,21 @@ static void marks_changed(struct sim_world *world, struct sim_site *site, enum s
     }
 }
 
+/* Of h/ (docs/storage.md). */
+static struct sim_fence read_fence(struct hr_str value)
+{
+    struct sim_fence fence = {0};
+    if (value.len >= 17) {
+        fence.heard = sim_known_be(value.ptr + 1, 8);
+        fence.removed = sim_known_be(value.ptr + 9, 8);
+    }
+    return fence;
+}
+
 static void fence_changed(struct sim_world *world, struct hr_str key, const struct sim_item *now)
 {
-    struct hr_str value = sim_item_value(now);
     uint64_t site = key.len == 6 ? sim_known_hex(key.ptr + 2, 4) : 0;
-    uint64_t upto = value.len >= 17 ? sim_known_be(value.ptr + 9, 8) : 0;
+    uint64_t upto = read_fence(sim_item_value(now)).removed;
     if (site >= 1 && site <= SIM_SITES_MAX && upto > world->model->removed[site - 1]) {
         world->model->removed[site - 1] = upto;
     }
@@ -409,16 +419,20 @@ bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uin
     return true;
 }
 
+struct sim_fence sim_model_fence(const struct sim_site *site, uint32_t other)
+{
+    char name[16];
+    snprintf(name, sizeof name, "h/%04x", other + 1);
+    const struct sim_item *item = sim_store_get(&site->store, hr_str_c(name));
+    return read_fence(item ? sim_item_value(item) : (struct hr_str){0});
+}
+
 /* The incarnation up to which a site is out, as any store remembers. */
 static uint64_t remembered_removal(const struct sim_world *world, uint32_t site)
 {
     uint64_t upto = 0;
-    char name[16];
-    snprintf(name, sizeof name, "h/%04x", site + 1);
     for (uint32_t i = 0; i < world->shape->site_count; i++) {
-        const struct sim_item *item = sim_store_get(&world->sites[i].store, hr_str_c(name));
-        struct hr_str value = item ? sim_item_value(item) : (struct hr_str){0};
-        uint64_t said = value.len >= 17 ? sim_known_be(value.ptr + 9, 8) : 0;
+        uint64_t said = sim_model_fence(&world->sites[i], site).removed;
         upto = said > upto ? said : upto;
     }
     return upto;

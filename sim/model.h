@@ -65,14 +65,18 @@ struct sim_marks {
         [SIM_SITES_MAX]; /* of each site: the incarnation up to which its changes are gathered up */
 };
 
+/* What a site's h/ says of another one: the incarnation that was heard of, and the one up to which it is out. */
+struct sim_fence {
+    uint64_t heard;
+    uint64_t removed;
+};
+
 /* Where records were forged, and have not been seen sound again since. */
 struct sim_forgeries {
     bool now[SIM_SITES_MAX][SIM_KEYS_MAX];
     bool ever[SIM_KEYS_MAX];
-    bool open
-        [SIM_KEYS_MAX]; /* nobody can tell what is true of it: a change that was given up was found again (found.c), or
-                                one of two sites has said so */
-    bool any; /* ever */
+    bool open[SIM_KEYS_MAX]; /* a change of it that was given up was found again (found.c) */
+    bool any;                /* ever */
 };
 
 /* What a site held when a copy was made of its store. */
@@ -133,6 +137,8 @@ void sim_model_note_wrong(struct sim_world *world, uint32_t site, uint32_t key);
  * that again, for everybody who has anything there. */
 bool sim_found(struct sim_world *world, const struct sim_site *site, enum sim_change why,
                struct sim_known *known, const struct sim_known *now);
+/* What the store of @site says of the site @other; all 0: nothing. */
+struct sim_fence sim_model_fence(const struct sim_site *site, uint32_t other);
 /* How many sites the group of @site has, as far as it knows. */
 uint32_t sim_model_members(const struct sim_site *site);
 /* Whether the store of @site is to be deleted, because it was taken out since that began. */
