@@ -443,6 +443,32 @@ static void floor_keeps_the_dead_dead(void **state)
     free(bytes);
 }
 
+/* A deletion of everything and one of a value at the same moment, which the former does not cover, as it is of a
+ * lower origin: it is collected all the same once the floor has passed both. */
+static void floor_collects_what_bears_the_clock_of_a_clear(void **state)
+{
+    (void)state;
+    put_to(0, "wasmkv.set.same", "{\"n\":1}");
+    put_to(0, "wasmkv.set.other", "{\"n\":1}");
+    world->now_ms += 100;
+    uint64_t moment = world->now_ms;
+    world->cut[0][1] = true;
+    put_to(0, "wasmkv.del", "");
+    world->cut[0][1] = false;
+    world->sites[1].skew_ms = (int64_t)moment - (int64_t)world->now_ms;
+    put_to(1, "wasmkv.del.same", "");
+    world->sites[1].skew_ms = 0;
+    ticks(1);
+    for (unsigned i = 0; i < world->count; i++) {
+        struct fake *fake = &world->sites[i].fake;
+        assert_true(check_be(fake_get(fake, "b/clear"), 1, 8) == moment << 16);
+        assert_non_null(fake_get(fake, "r/same").ptr);
+        assert_null(fake_get(fake, "r/other").ptr);
+    }
+    ticks(40);
+    assert_int_equal(litter(), 0);
+}
+
 /* A site that comes late with a change older than what was collected: the deletion is found in the feed. */
 static void floor_remembers_deletions_for_who_comes_late(void **state)
 {
@@ -690,6 +716,7 @@ int main(void)
         CASE(floor_waits_for_a_site_that_hears_nothing),
         CASE(floor_grows_with_two_hosts_on_a_store),
         CASE(floor_keeps_the_dead_dead),
+        CASE(floor_collects_what_bears_the_clock_of_a_clear),
         CASE(floor_remembers_deletions_for_who_comes_late),
         CASE(floor_remembers_what_is_collected_meanwhile),
         CASE(floor_is_told_after_a_while),

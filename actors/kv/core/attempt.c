@@ -217,8 +217,8 @@ void dkv_attempt_litter(struct dkv_attempt *attempt, dkv_hlc made)
     tally->litter++;
     tally->made = made > tally->made ? made : tally->made;
     /* One that comes late is not among what passes up to its clock have seen. */
-    tally->done = made <= tally->done ? made - 1 : tally->done;
-    tally->began = made > 1 && made <= tally->began ? made - 1 : tally->began;
+    tally->done = made < tally->done ? made : tally->done;
+    tally->began = made < tally->began ? made : tally->began;
 }
 
 bool dkv_attempt_fits(const struct dkv_attempt *attempt)

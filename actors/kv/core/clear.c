@@ -88,10 +88,11 @@ static enum hr_err look_at_written(struct count *count)
 
 void dkv_clear_sweep_anew(struct dkv_tally *tally, dkv_hlc made)
 {
-    tally->made = made > tally->made ? made : tally->made;
+    dkv_hlc newest = made > 1 ? made - 1 : 1; /* what bears its very clock goes with the rest */
+    tally->made = newest > tally->made ? newest : tally->made;
     tally->began = 0;
     tally->cursor = (struct hr_str){0};
-    tally->done = tally->done < made ? tally->done : made - 1;
+    tally->done = tally->done < newest ? tally->done : newest;
 }
 
 static enum hr_err put_mark(struct dkv_attempt *attempt, struct dkv_stamp mark)

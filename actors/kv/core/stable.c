@@ -129,7 +129,7 @@ static void move_low(struct stable *stable, dkv_hlc found, dkv_hlc newest)
 static bool waits(const struct stable *stable)
 {
     const struct dkv_tally *tally = &stable->tally;
-    return tally->made > tally->done && tally->made > stable->next.group;
+    return tally->made >= tally->done && tally->made > stable->next.group;
 }
 
 static void move_floor(struct stable *stable, dkv_hlc newest)

@@ -130,12 +130,14 @@ static enum hr_err look_at_page(struct step *step, const struct dkv_page *page,
 /* Whether there is nothing to look for. */
 static bool idle(const struct dkv_tally *tally)
 {
-    return tally->began == 0 && tally->made <= tally->done;
+    return tally->began == 0 && (tally->made == 0 || tally->made < tally->done);
 }
 
+/* Of what bears the very clock of b/clear, that covers what is of lower origins; of what bears the floor's, all goes. */
 static dkv_hlc end_of(const struct reach *reach)
 {
-    return reach->floor > reach->clear.hlc ? reach->floor : reach->clear.hlc;
+    dkv_hlc floor = reach->floor > 0 ? reach->floor + 1 : 0;
+    return floor > reach->clear.hlc ? floor : reach->clear.hlc;
 }
 
 /* Whether a pass may begin: it would find something, and enough of it. A group's floor stands still while nobody

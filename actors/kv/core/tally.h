@@ -19,9 +19,9 @@ struct dkv_tally {
     uint64_t visible;
     uint64_t feed_count; /* entries of all origins */
     uint64_t feed_bytes; /* their names and contents */
-    /* The sweep. A pass collects all that it may up to its reach, which is a clock. */
+    /* The sweep. A pass collects all that it may of what was made before its reach, which is a clock. */
     uint64_t litter;      /* changes since the last pass began that left something to collect */
-    dkv_hlc made;         /* of the newest change that left something to collect */
+    dkv_hlc made;         /* of the newest change that left something to collect; 0: none has */
     dkv_hlc began;        /* the reach of the pass under way; 0: none is */
     dkv_hlc done;         /* the reach of the last whole pass */
     struct hr_str cursor; /* the record that the pass under way looked at last; empty: none yet */
