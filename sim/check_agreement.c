@@ -173,7 +173,7 @@ const char *sim_check_litter(struct sim_world *world, uint32_t *ret_site, uint32
     for (uint32_t site = 0; site < world->shape->site_count; site++) {
         for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
             const struct sim_item *item = record_of(&world->sites[site], key);
-            if (world->model->forgeries.open[key]) {
+            if (world->model->forgeries.open[key] || sim_forged_undecidable(world, key)) {
                 continue;
             }
             *ret_site = site;

@@ -372,6 +372,9 @@ static void env_log(void *arg, enum dkv_log_level level, struct hr_str text)
                         hr_str_starts(text, HR_STR("event=writes-doubtful ")))) {
         sim_check_lost_told(call->world, call->host->site, text);
     }
+    if (!call->dead && hr_str_starts(text, HR_STR("event=divergence-undecided "))) {
+        sim_forged_said(call->world, call->host->site, text);
+    }
 }
 
 static enum hr_err env_config(void *arg, struct hr_str key, struct hr_arena *arena,

@@ -237,7 +237,7 @@ static void forge(struct sim_world *world, const struct sim_window *window, bool
     if (key_len > sizeof key || len > sizeof value || len <= RECORD_HEAD_BYTES) {
         return;
     }
-    if (sim_model_forged_somewhere(world, sim_item_key(item))) {
+    if (sim_forged_somewhere(world, sim_item_key(item))) {
         return; /* one lie at a time: two sites that lie alike are most of three */
     }
     memcpy(key, item->bytes, key_len);

@@ -53,14 +53,6 @@ static void change_gone(struct sim_world *world, const struct sim_site *site,
     }
 }
 
-void sim_model_note_wrong(struct sim_world *world, uint32_t site, uint32_t key)
-{
-    struct sim_forgeries *forgeries = &world->model->forgeries;
-    forgeries->now[site][key] = true;
-    forgeries->ever[key] = true;
-    forgeries->any = true;
-}
-
 static void feed_changed(struct sim_world *world, struct sim_site *site, enum sim_change why,
                          struct hr_str key, const struct sim_item *now)
 {
@@ -310,35 +302,9 @@ void sim_model_restored(struct sim_world *world, uint32_t site)
     }
 }
 
-/* The number of the key whose record has @name; SIM_KEYS_MAX: it is none. */
-static uint32_t key_of_record(struct hr_str name)
-{
-    uint64_t number;
-    bool read = hr_str_starts(name, HR_STR("r/k")) && hr_str_to_u64(hr_str_from(name, 3), &number);
-    return read && number < SIM_KEYS_MAX ? (uint32_t)number : SIM_KEYS_MAX;
-}
-
-bool sim_model_forged_somewhere(const struct sim_world *world, struct hr_str name)
-{
-    uint32_t key = key_of_record(name);
-    bool any = false;
-    for (uint32_t site = 0; site < SIM_SITES_MAX && key < SIM_KEYS_MAX; site++) {
-        any = any || world->model->forgeries.now[site][key];
-    }
-    return any;
-}
-
-static void record_forged(struct sim_world *world, const struct sim_site *site, struct hr_str key)
-{
-    uint32_t number = key_of_record(key);
-    if (number < SIM_KEYS_MAX) {
-        sim_model_note_wrong(world, site->index, number);
-    }
-}
-
 static void record_changed(struct sim_world *world, const struct sim_site *site, struct hr_str key)
 {
-    uint32_t number = key_of_record(key);
+    uint32_t number = sim_forged_key(key);
     if (number < SIM_KEYS_MAX) {
         sim_check_transfer_record(world, site, number);
     }
@@ -361,7 +327,7 @@ void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_
     } else if (hr_str_starts(key, HR_STR("h/")) && now) {
         fence_changed(world, key, now);
     } else if (why == SIM_CHANGE_FORGED) {
-        record_forged(world, site, key);
+        sim_forged(world, site->index, sim_forged_key(key));
     } else if (hr_str_starts(key, HR_STR("r/")) && why == SIM_CHANGE_COMMIT) {
         record_changed(world, site, key);
     } else if (hr_str_eq(key, HR_STR("m/sync"))) {
@@ -459,22 +425,6 @@ bool sim_model_to_wipe(const struct sim_world *world, uint32_t *ret_site)
         if (sim_model_is_to_go(world, i)) {
             *ret_site = i;
             return true;
-        }
-    }
-    return false;
-}
-
-bool sim_model_forged(const struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key)
-{
-    for (uint32_t site = 0; site < world->shape->site_count; site++) {
-        for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
-            if (world->model->forgeries.open[key]
-                    ? world->shape->site_count > 2 && !sim_check_same(world, site, key)
-                    : world->model->forgeries.now[site][key]) {
-                *ret_site = site;
-                *ret_key = key;
-                return true;
-            }
         }
     }
     return false;

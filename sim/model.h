@@ -76,7 +76,8 @@ struct sim_forgeries {
     bool now[SIM_SITES_MAX][SIM_KEYS_MAX];
     bool ever[SIM_KEYS_MAX];
     bool open[SIM_KEYS_MAX]; /* a change of it that was given up was found again (found.c) */
-    bool any;                /* ever */
+    uint32_t undecided[SIM_KEYS_MAX]; /* bits of sites that have said since that they are */
+    bool any;                         /* ever */
 };
 
 /* What a site held when a copy was made of its store. */
@@ -131,8 +132,20 @@ void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt
 bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uint32_t *ret_site);
 /* Whether what @marks says has the origin among those that are gathered up. */
 bool sim_model_retired(const struct sim_marks *marks, uint64_t origin);
-/* The record of @key at @site need not be what its changes amount to, until it is seen to be so again. */
-void sim_model_note_wrong(struct sim_world *world, uint32_t site, uint32_t key);
+/* forged.c: the number of the key whose record has @name; SIM_KEYS_MAX: it is none. */
+uint32_t sim_forged_key(struct hr_str name);
+/* The record of @key, if it is one, need not be what its changes amount to at @site, until it is seen to be so again. */
+void sim_forged(struct sim_world *world, uint32_t site, uint32_t key);
+/* A site says that it cannot decide about a record. @line: of its log. */
+void sim_forged_said(struct sim_world *world, uint32_t site, struct hr_str line);
+/* Whether the record under @name is forged at any site. */
+bool sim_forged_somewhere(const struct sim_world *world, struct hr_str name);
+/* Whether both of two sites say that they cannot decide about @key, and have gathered up all origins that made changes of it, so that neither
+ * knows any more what those did not do. */
+bool sim_forged_undecidable(const struct sim_world *world, uint32_t key);
+/* A record that was forged and is so still, though it can be known what is right; or where there are two truths, one that is not what another site's
+ * is, unless there are two sites only, which cannot decide. False: there is none. */
+bool sim_forged_is_left(const struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key);
 /* found.c: the feed of @site has @now where it was known to be @known. Whether that is so because what was given up was found again; if so, @known is
  * that again, for everybody who has anything there. */
 bool sim_found(struct sim_world *world, const struct sim_site *site, enum sim_change why,
@@ -145,11 +158,6 @@ uint32_t sim_model_members(const struct sim_site *site);
 bool sim_model_is_to_go(const struct sim_world *world, uint32_t site);
 /* A site whose store is to be deleted, because it was taken out since the store began. False: there is none. */
 bool sim_model_to_wipe(const struct sim_world *world, uint32_t *ret_site);
-/* A record that was forged and is so still; or where there are two truths, one that is not what another site's is, unless there are two sites only,
- * which cannot decide. False: there is none. */
-bool sim_model_forged(const struct sim_world *world, uint32_t *ret_site, uint32_t *ret_key);
-/* Whether the record under @name is one at any site. */
-bool sim_model_forged_somewhere(const struct sim_world *world, struct hr_str name);
 /* After healing and settling: acknowledged writes are there, refused ones are not. */
 void sim_model_check_end(struct sim_world *world);
 

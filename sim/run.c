@@ -76,11 +76,11 @@ static void mend(struct sim_world *world)
     uint32_t key = 0;
     sim_us end = world->now + SIM_MEND_US;
     world->clients->stopped = true; /* what is written all the time is not compared */
-    while (!world->failed && sim_model_forged(world, &site, &key) && world->now < end) {
+    while (!world->failed && sim_forged_is_left(world, &site, &key) && world->now < end) {
         sim_world_run(world, world->now + STEP_US);
         sim_probe_all(world);
     }
-    if (!world->failed && sim_model_forged(world, &site, &key)) {
+    if (!world->failed && sim_forged_is_left(world, &site, &key)) {
         sim_trace_fail(world, "%s has not mended its record of k%u", world->sites[site].name, key);
     }
 }
