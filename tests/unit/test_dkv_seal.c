@@ -629,6 +629,39 @@ static void lost_by_a_site_that_is_alone(void **state)
     }
 }
 
+/* What it finds out once it has cut that off is doubtful: no trace is left of what was kept either. */
+static void lost_is_doubtful_once_it_is_cut_off(void **state)
+{
+    (void)state;
+    release_world(world);
+    world = new_serving_world(21, 1);
+    struct fake *fake = &world->sites[0].fake;
+    fake->feed_max = "16";
+    dkv_origin first = origin_of(0);
+    write_alone_one("wasmkv.set.a");
+    struct fake copy = copy_of_store();
+    write_alone_one("wasmkv.set.c");
+    fake->hidden = fake->remembered_count;
+    lose_tail(&copy);
+    for (unsigned i = 0; i < 120; i++) {
+        write_alone_one("wasmkv.set.a");
+    }
+    assert_null(fake_find(fake, HR_STR("r/c")));
+    assert_int_equal(progress_of(0, first).prefix, 0);
+    assert_int_equal(fake->lost_count, 0);
+    fake->hidden = 0;
+    ticks(2);
+    assert_int_equal(fake->lost_count, 0);
+    char line[200];
+    snprintf(line, sizeof line, "event=writes-doubtful origin=%016llx first=2 last=2 keys=c",
+             (unsigned long long)first);
+    assert_string_equal(fake->logged, line);
+    assert_int_equal(fake_in_mind(fake), 0);
+    /* Its records are more than its feed tells. */
+    release_world(world);
+    world = new_serving_world(21, 3);
+}
+
 /* A write of another host of this site, in the middle of the boot, is no damage. */
 static void write_beside(struct fake *fake)
 {
@@ -689,6 +722,7 @@ int main(void)
         CASE(lost_is_found_in_an_old_copy),
         CASE(lost_before_anybody_remembers_is_told_in_the_end),
         CASE(lost_by_a_site_that_is_alone),
+        CASE(lost_is_doubtful_once_it_is_cut_off),
         CASE(seal_is_not_alarmed_by_a_write_beside_the_boot),
     };
     return cmocka_run_group_tests_name("dkv_seal", tests, NULL, NULL);

@@ -281,8 +281,17 @@ static bool nobody_has(const struct dkv_holdings *holdings, const struct dkv_sit
            highest(holdings, origin) <= last && knows_all(holdings, origin, site->since);
 }
 
+/* Whether @origin may have left nothing though all of it is held: it is gathered up, or a site that is alone has cut it off. Its store must
+ * have known it, or it is without a trace because it is lost. */
+static bool may_be_forgotten(const struct dkv_holdings *holdings, const struct dkv_site *site,
+                             dkv_origin origin, bool stored)
+{
+    return holdings ? dkv_floor_retired(&holdings->floor, origin)
+                    : !stored && !site->grouped && dkv_origin_inc(origin) >= site->since;
+}
+
 /* Tells what is lost of @origin, if it is over: sealed, or without a trace in the store. What is not sealed yet is told when it is.
- * What is gathered up was told just before, as far as it was known. A site that is alone asks nobody. */
+ * Of what is forgotten nobody can tell any more whether others have it. A site that is alone asks nobody. */
 static enum hr_err tell_of(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
                            const struct dkv_site *site, struct dkv_lost *lost, dkv_origin origin,
                            struct hr_diag *diag)
@@ -290,14 +299,15 @@ static enum hr_err tell_of(const struct dkv_tick *tick, const struct dkv_holding
     struct hr_arena arena;
     struct dkv_value stored;
     struct dkv_progress progress;
-    if (holdings && dkv_floor_retired(&holdings->floor, origin)) {
-        progress = (struct dkv_progress){.prefix = UINT64_MAX, .high = UINT64_MAX};
-        return dkv_lost_settle(tick, lost, origin, &progress, true, diag);
-    }
     hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
     enum hr_err err = dkv_pull_progress(tick, origin, &arena, &stored, &progress, diag);
     bool ended = !err && (!stored.present || progress.sealed);
     hr_arena_release(&arena);
+    if (!err && may_be_forgotten(holdings, site, origin, stored.present)) {
+        progress.prefix = UINT64_MAX;
+        progress.high = UINT64_MAX;
+        return dkv_lost_settle(tick, lost, origin, &progress, true, diag);
+    }
     progress.prefix = ended ? progress.last : 0;
     progress.high = progress.prefix;
     bool over = ended && origin < site->ctr.origin &&
