@@ -12,6 +12,7 @@
  * opened anew. */
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -23,6 +24,9 @@
 #define FREE_TREE 0u /* LMDB's number of the tree of free pages */
 #define PROBE_BYTES_MAX 65536u
 #define META_PAGES 2u
+/* Some 0.1 ms of work, after which other threads that wait for the processor go first: kernels that are built for throughput
+ * leave a thread running for up to 4 ms (bench/README.md, recovery). */
+#define PUTS_PER_TURN 32u
 
 static struct hr_kv_lmdb_op *op_of(struct hr_list *node)
 {
@@ -59,6 +63,9 @@ static int do_commit(MDB_txn *txn, MDB_dbi dbi, struct hr_kv_lmdb_op *op)
         }
     }
     for (size_t i = 0; !rc && i < op->put_count; i++, item++) {
+        if (i % PUTS_PER_TURN == PUTS_PER_TURN - 1) {
+            sched_yield();
+        }
         rc = mdb_put(txn, dbi, &item->key, &item->value, 0);
     }
     for (size_t i = 0; !rc && i < op->delete_count; i++, item++) {

@@ -7,6 +7,7 @@
  */
 #include "host/run/fiber.h"
 
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -336,6 +337,7 @@ static void suspended(struct hr_fiber *fiber)
     if (fiber->yielded) {
         fiber->yielded = false;
         fiber_move(fiber, HR_FIBER_YIELDED);
+        sched_yield(); /* to the other workers, and the other programs */
         hr_loop_post_spare(fiber->lane->loop, &fiber->turn);
         return;
     }
