@@ -17,9 +17,10 @@ trap 'rm -rf "$work"' EXIT
 bad=0
 
 check() {
-    local actor="$1" source objects=() undefined writable
-    for source in actors/"$actor"/core/*.c; do
-        [ -e "$source" ] || { echo "core symbols: actors/$actor/core has no sources"; bad=1; return; }
+    local actor="$1" source sources objects=() undefined writable
+    mapfile -t sources < <(find actors/"$actor"/core -name '*.c' | LC_ALL=C sort)
+    [ "${#sources[@]}" -gt 0 ] || { echo "core symbols: actors/$actor/core has no sources"; bad=1; return; }
+    for source in "${sources[@]}"; do
         objects+=("$work/$actor-$(basename "$source" .c).o")
         "$compiler" -std=c11 -O2 -DNDEBUG -D_GNU_SOURCE -U_FORTIFY_SOURCE -fno-stack-protector -I. \
             -isystem build/deps/sources/yyjson -c "$source" -o "${objects[-1]}"

@@ -36,9 +36,38 @@ forbid 'the command line' 'actors/|sim/|tests/|bench/' "${cli[@]+"${cli[@]}"}"
 forbid 'the simulator' 'host/|cli/|tests/|bench/|actors/(todo|ui)/|uv\.h' "${sim[@]}"
 forbid "what judges the simulated core" 'actors/' "${judges[@]}"
 
-# Lower ones first, so that there is no way round: a folder may include itself and some of those above it.
-# What lies in host/ itself wires them together, and is included by the command line alone.
-host_folders="
+# Lower ones first, so that there is no way round: a folder may include itself and those named after it, which stand above it.
+# check_folders ROOT ALSO FOLDERS: what lies in ROOT itself wires them together, and none of them includes it, but for ALSO (a pattern).
+check_folders() {
+    local root="$1" also="$2" known="" folder uses use allowed file files
+    while IFS=: read -r folder uses; do
+        [ -n "$folder" ] || continue
+        for use in $uses; do
+            case " $known " in
+            *" $use "*) ;;
+            *) echo "layers: $root/$folder uses $root/$use, which is not below it" >&2; failed=1 ;;
+            esac
+        done
+        known="$known $folder"
+        allowed=$(printf '%s/|' $folder $uses)$also
+        mapfile -t files < <(list "$root/$folder/*.[ch]")
+        [ "${#files[@]}" -gt 0 ] || { echo "layers: $root/$folder is empty" >&2; failed=1; }
+        for file in "${files[@]}"; do
+            if grep -nE "^ *# *include +\"$root/" "$file" | grep -vE "\"$root/(${allowed%|})" | sed "s|^|$file:|"; then
+                echo "layers: $root/$folder may include${uses:- nothing else} and itself" >&2
+                failed=1
+            fi
+        done
+    done
+    while read -r folder; do
+        case " $known " in
+        *" $folder "*) ;;
+        *) echo "layers: $root/$folder has no place among the folders" >&2; failed=1 ;;
+        esac
+    done < <(list "$root/" | awk -F/ -v depth="$(awk -F/ '{ print NF }' <<<"$root")" 'NF > depth + 1 { print $(depth + 1) }' | sort -u)
+}
+
+check_folders host '' <<'FOLDERS'
 obs
 loop
 bus: obs loop
@@ -49,33 +78,16 @@ run: obs loop bus kv lattice
 calls: obs loop bus run
 imports: obs loop bus kv lattice run calls
 http: obs loop bus run imports
-"
-known=""
-while IFS=: read -r folder uses; do
-    [ -n "$folder" ] || continue
-    for use in $uses; do
-        case " $known " in
-        *" $use "*) ;;
-        *) echo "layers: host/$folder uses host/$use, which is not below it" >&2; failed=1 ;;
-        esac
-    done
-    known="$known $folder"
-    allowed=$(printf '%s|' $folder $uses | sed 's/|$//')
-    mapfile -t files < <(list "host/$folder/*.[ch]")
-    [ "${#files[@]}" -gt 0 ] || { echo "layers: host/$folder is empty" >&2; failed=1; }
-    for file in "${files[@]}"; do
-        if grep -nE '^ *# *include +"host/' "$file" | grep -vE "\"host/($allowed)/" | sed "s|^|$file:|"; then
-            echo "layers: host/$folder may include${uses:- nothing else} and itself" >&2
-            failed=1
-        fi
-    done
-done <<<"$host_folders"
-while read -r folder; do
-    case " $known " in
-    *" $folder "*) ;;
-    *) echo "layers: host/$folder has no place among the folders" >&2; failed=1 ;;
-    esac
-done < <(list host/ | awk -F/ 'NF > 2 { print $2 }' | sort -u)
+FOLDERS
+check_folders actors/kv/core 'env\.h|limits\.h' <<'FOLDERS'
+format
+site: format
+values: format site
+replicate: format site values
+transfer: format site values replicate
+compare: format site values replicate
+operate: format site values replicate transfer compare
+FOLDERS
 
 for actor in todo ui kv; do
     mapfile -t own < <(list "actors/$actor/**" | grep '\.[ch]$')

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 from="$1" count="$2" jobs="$3"
 shift 3
 if [ "$from" = fresh ]; then
-    hash=$(cat actors/kv/core/*.[ch] sim/*.[ch] | sha256sum)
+    hash=$(find actors/kv/core sim -name '*.[ch]' | LC_ALL=C sort | xargs cat | sha256sum)
     from=$((16#${hash:0:8}))
 fi
 last=$((from + count - 1))

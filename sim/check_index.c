@@ -1,7 +1,7 @@
 /* Claim: the index names each record that a site's store has, and nothing else, at any moment; a store that is being
  * deleted apart.
  *
- * Formats: docs/storage.md, actors/kv/core/leaf.h. */
+ * Formats: docs/storage.md, actors/kv/core/format/leaf.h. */
 #include "sim/model.h"
 #include "sim/trace.h"
 

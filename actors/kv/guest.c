@@ -10,7 +10,7 @@
 
 #include "actors/kv/core/batch.h"
 #include "actors/kv/core/env.h"
-#include "actors/kv/core/text.h"
+#include "actors/kv/core/format/text.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 

@@ -5,10 +5,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "actors/kv/core/answer.h"
-#include "actors/kv/core/change.h"
-#include "actors/kv/core/leaf.h"
-#include "actors/kv/core/state.h"
+#include "actors/kv/core/format/change.h"
+#include "actors/kv/core/format/leaf.h"
+#include "actors/kv/core/format/state.h"
+#include "actors/kv/core/site/answer.h"
 #include "base/assert.h"
 #include "base/crc32c.h"
 

@@ -2,8 +2,8 @@
 /* Any bytes as questions about records, answers to them, and repairs: they are refused, or have one encoding. The
  * checksum is made right first, so that the rest of the decoders is reached. The first byte chooses the
  * message. */
-#include "actors/kv/core/dig.h"
-#include "actors/kv/core/mend.h"
+#include "actors/kv/core/compare/mend.h"
+#include "actors/kv/core/format/dig.h"
 #include "fuzz_dkv_turn.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

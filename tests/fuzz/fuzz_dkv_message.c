@@ -9,7 +9,7 @@
 
 #include <yyjson.h>
 
-#include "actors/kv/core/wire.h"
+#include "actors/kv/core/format/wire.h"
 #include "base/assert.h"
 #include "tests/unit/test_dkv_check.h"
 

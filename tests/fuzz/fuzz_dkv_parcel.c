@@ -1,9 +1,9 @@
 /* links: core_kv */
 /* Any bytes as messages between sites: they are refused, or have one encoding. The checksum is made right
  * first, so that the rest of the decoders is reached. The first byte chooses the message. */
-#include "actors/kv/core/have.h"
-#include "actors/kv/core/parcel.h"
-#include "actors/kv/core/state_wire.h"
+#include "actors/kv/core/format/have.h"
+#include "actors/kv/core/format/parcel.h"
+#include "actors/kv/core/transfer/state_wire.h"
 #include "fuzz_dkv_turn.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "actors/kv/core/record.h"
+#include "actors/kv/core/format/record.h"
 #include "base/assert.h"
 #include "base/crc32c.h"
 

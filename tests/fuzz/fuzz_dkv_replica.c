@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "actors/kv/core/change.h"
-#include "actors/kv/core/parcel.h"
+#include "actors/kv/core/format/change.h"
+#include "actors/kv/core/format/parcel.h"
 #include "base/assert.h"
 #include "tests/unit/test_dkv_check.h"
 

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "actors/kv/core/session.h"
+#include "actors/kv/core/format/session.h"
 #include "base/assert.h"
 #include "base/crc32c.h"
 

@@ -22,11 +22,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "actors/kv/core/change.h"
-#include "actors/kv/core/leaf.h"
-#include "actors/kv/core/record.h"
-#include "actors/kv/core/state.h"
-#include "actors/kv/core/tally.h"
+#include "actors/kv/core/format/change.h"
+#include "actors/kv/core/format/leaf.h"
+#include "actors/kv/core/format/record.h"
+#include "actors/kv/core/format/state.h"
+#include "actors/kv/core/site/tally.h"
 #include "base/alloc.h"
 #include "host/kv/kv.h"
 

@@ -4,8 +4,8 @@
 #ifndef TEST_DKV_ASK_H
 #define TEST_DKV_ASK_H
 
-#include "actors/kv/core/change.h"
-#include "actors/kv/core/floor.h"
+#include "actors/kv/core/format/change.h"
+#include "actors/kv/core/site/floor.h"
 #include "test_dkv_world.h"
 #include "test_has.h"
 

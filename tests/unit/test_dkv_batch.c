@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/reply.h"
+#include "actors/kv/core/values/reply.h"
 #include "test_dkv_check.h"
 
 #define MESSAGES_MAX 200

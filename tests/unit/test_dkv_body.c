@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/body.h"
+#include "actors/kv/core/format/body.h"
 
 static struct hr_arena arena;
 static struct hr_diag diag;

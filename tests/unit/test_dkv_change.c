@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/change.h"
+#include "actors/kv/core/format/change.h"
 
 static struct hr_arena arena;
 static struct hr_diag diag;

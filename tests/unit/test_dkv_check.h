@@ -5,8 +5,8 @@
 #ifndef TEST_DKV_CHECK_H
 #define TEST_DKV_CHECK_H
 
-#include "actors/kv/core/leaf.h"
-#include "actors/kv/core/siphash.h"
+#include "actors/kv/core/format/leaf.h"
+#include "actors/kv/core/format/siphash.h"
 #include "base/crc32c.h"
 #include "test_dkv_fake.h"
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/clock.h"
+#include "actors/kv/core/format/clock.h"
 
 /* A new event is above the last one, above the floor, and not below the wall. */
 static void clock_takes_the_highest(void **state)

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/cut.h"
-#include "actors/kv/core/digest.h"
-#include "actors/kv/core/judge.h"
-#include "actors/kv/core/mend.h"
+#include "actors/kv/core/compare/digest.h"
+#include "actors/kv/core/compare/judge.h"
+#include "actors/kv/core/compare/mend.h"
+#include "actors/kv/core/replicate/cut.h"
 
 static struct hr_arena arena;
 static struct hr_diag diag;

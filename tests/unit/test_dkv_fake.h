@@ -13,8 +13,8 @@
 
 #include "actors/kv/core/batch.h"
 #include "actors/kv/core/env.h"
-#include "actors/kv/core/group.h"
-#include "actors/kv/core/site.h"
+#include "actors/kv/core/site/group.h"
+#include "actors/kv/core/site/site.h"
 
 #define FAKE_WALL 1700000000000u
 #define FAKE_NONCE "000102030405060708090a0b0c0d0e0f"

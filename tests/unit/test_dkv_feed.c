@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/feed.h"
+#include "actors/kv/core/site/feed.h"
 #include "test_dkv_check.h"
 
 #define FEED_MAX 1024

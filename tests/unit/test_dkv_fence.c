@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/fence.h"
-#include "actors/kv/core/have.h"
-#include "actors/kv/core/serve.h"
+#include "actors/kv/core/format/have.h"
+#include "actors/kv/core/site/fence.h"
+#include "actors/kv/core/site/serve.h"
 #include "test_dkv_ask.h"
 
 static struct hr_arena arena;

@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/low.h"
-#include "actors/kv/core/stable.h"
-#include "actors/kv/core/sweep.h"
+#include "actors/kv/core/replicate/low.h"
+#include "actors/kv/core/replicate/stable.h"
+#include "actors/kv/core/values/sweep.h"
 #include "test_dkv_ask.h"
 
 static int setup(void **state)

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/keys.h"
+#include "actors/kv/core/format/keys.h"
 
 static struct hr_arena arena;
 

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/leaf.h"
-#include "actors/kv/core/wire.h"
+#include "actors/kv/core/format/leaf.h"
+#include "actors/kv/core/format/wire.h"
 
 static struct hr_arena arena;
 static struct hr_diag diag;

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/have.h"
-#include "actors/kv/core/parcel.h"
-#include "actors/kv/core/wire.h"
+#include "actors/kv/core/format/have.h"
+#include "actors/kv/core/format/parcel.h"
+#include "actors/kv/core/format/wire.h"
 
 static struct hr_arena arena;
 static struct hr_diag diag;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/record.h"
+#include "actors/kv/core/format/record.h"
 
 #define PROPERTY_RUNS 4000
 #define EVENTS 24

@@ -7,10 +7,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/change.h"
-#include "actors/kv/core/leaf.h"
-#include "actors/kv/core/record.h"
-#include "actors/kv/core/round.h"
+#include "actors/kv/core/compare/round.h"
+#include "actors/kv/core/format/change.h"
+#include "actors/kv/core/format/leaf.h"
+#include "actors/kv/core/format/record.h"
 #include "test_dkv_world.h"
 
 #define KEYS 12u

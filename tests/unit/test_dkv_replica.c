@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/have.h"
-#include "actors/kv/core/tally.h"
+#include "actors/kv/core/format/have.h"
+#include "actors/kv/core/site/tally.h"
 #include "test_dkv_ask.h"
 
 static int setup(void **state)

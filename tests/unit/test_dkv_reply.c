@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/json.h"
-#include "actors/kv/core/reply.h"
+#include "actors/kv/core/format/json.h"
+#include "actors/kv/core/values/reply.h"
 
 static struct hr_arena arena;
 static const struct dkv_config config = {.site = {"here", 4}};

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/acks.h"
-#include "actors/kv/core/route.h"
+#include "actors/kv/core/site/acks.h"
+#include "actors/kv/core/site/route.h"
 
 static const struct dkv_config config = {.site = {"aws", 3}, .bucket = {"default", 7}};
 

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/fence.h"
-#include "actors/kv/core/history.h"
+#include "actors/kv/core/compare/history.h"
+#include "actors/kv/core/site/fence.h"
 #include "test_dkv_ask.h"
 
 static struct hr_arena arena;

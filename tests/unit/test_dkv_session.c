@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/meet.h"
-#include "actors/kv/core/session.h"
+#include "actors/kv/core/format/session.h"
+#include "actors/kv/core/values/meet.h"
 #include "test_dkv_ask.h"
 
 #define TOKEN_MAX (DKV_SESSION_TEXT_BYTES_MAX + 1)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/siphash.h"
+#include "actors/kv/core/format/siphash.h"
 
 static unsigned char key[16];
 static char message[64];

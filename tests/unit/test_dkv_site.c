@@ -5,10 +5,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/boot.h"
-#include "actors/kv/core/group.h"
-#include "actors/kv/core/keys.h"
-#include "actors/kv/core/site.h"
+#include "actors/kv/core/format/keys.h"
+#include "actors/kv/core/site/boot.h"
+#include "actors/kv/core/site/group.h"
+#include "actors/kv/core/site/site.h"
 #include "test_dkv_check.h"
 
 #define OTHER_NONCE "ff0102030405060708090a0b0c0d0e0f"

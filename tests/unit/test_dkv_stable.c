@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/floor.h"
+#include "actors/kv/core/site/floor.h"
 #include "test_dkv_seeds.h"
 #include "test_dkv_world.h"
 

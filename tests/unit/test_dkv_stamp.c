@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/stamp.h"
+#include "actors/kv/core/format/stamp.h"
 
 /* Stamps compare as their bytes do: clock first, then site, then incarnation. */
 static void stamp_order_is_the_order_of_its_bytes(void **state)

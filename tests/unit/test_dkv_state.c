@@ -5,9 +5,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/floor.h"
-#include "actors/kv/core/state.h"
-#include "actors/kv/core/tally.h"
+#include "actors/kv/core/format/state.h"
+#include "actors/kv/core/site/floor.h"
+#include "actors/kv/core/site/tally.h"
 
 static struct hr_arena arena;
 static struct hr_diag diag;

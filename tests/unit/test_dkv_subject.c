@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/subject.h"
+#include "actors/kv/core/format/subject.h"
 
 /* Each public subject means what docs/protocol.md says. */
 static void subject_understands_the_public_ones(void **state)

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/sweep.h"
+#include "actors/kv/core/values/sweep.h"
 #include "test_dkv_check.h"
 
 static struct fake fake;

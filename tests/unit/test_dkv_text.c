@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/text.h"
+#include "actors/kv/core/format/text.h"
 
 /* Hexadecimal digits of a fixed width, and back. */
 static void text_hex_round_trips(void **state)

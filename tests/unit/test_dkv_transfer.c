@@ -6,11 +6,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/open.h"
-#include "actors/kv/core/serve.h"
-#include "actors/kv/core/state_wire.h"
-#include "actors/kv/core/sync.h"
-#include "actors/kv/core/transfer.h"
+#include "actors/kv/core/site/serve.h"
+#include "actors/kv/core/transfer/open.h"
+#include "actors/kv/core/transfer/state_wire.h"
+#include "actors/kv/core/transfer/sync.h"
+#include "actors/kv/core/transfer/transfer.h"
 #include "test_dkv_ask.h"
 
 #define BIG_BYTES 30000u

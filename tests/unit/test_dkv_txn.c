@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/txn.h"
+#include "actors/kv/core/site/txn.h"
 #include "test_dkv_fake.h"
 
 static struct fake fake;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/fence.h"
+#include "actors/kv/core/site/fence.h"
 #include "test_dkv_ask.h"
 
 static uint64_t inc_of(unsigned site)

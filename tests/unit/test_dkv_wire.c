@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "actors/kv/core/wire.h"
+#include "actors/kv/core/format/wire.h"
 
 /* Integers are big-endian and come back, and a reader knows its end. */
 static void wire_integers_round_trip(void **state)

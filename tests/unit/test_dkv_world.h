@@ -5,8 +5,8 @@
 #ifndef TEST_DKV_WORLD_H
 #define TEST_DKV_WORLD_H
 
-#include "actors/kv/core/parcel.h"
-#include "actors/kv/core/siphash.h"
+#include "actors/kv/core/format/parcel.h"
+#include "actors/kv/core/format/siphash.h"
 #include "dice.h"
 #include "test_dkv_check.h"
 

@@ -11,21 +11,6 @@
 
 #include "actors/kv/core/env.h"
 
-#define DKV_BATCH_MAX 64u
-/* Attempts at one commit that others overtake, and the time for them: well within the time that a
- * host gives an invocation. */
-#define DKV_WRITE_TRIES_MAX 64u
-#define DKV_WRITE_MS_MAX ((dkv_mono_ms)5000)
-/* Bodies that one attempt holds in memory. */
-#define DKV_RUN_BYTES_MAX ((size_t)1 << 20)
-#define DKV_ARENA_BYTES_MAX ((size_t)64 << 20)
-
-/* Whether a message was dealt with: answered, also if with an error, or not wanting an answer. */
-struct dkv_handled {
-    enum hr_err err;
-    struct hr_diag diag;
-};
-
 /* Deals with @count messages, any number. Owns: borrows everything; @ret_handled has @count rows. */
 void dkv_batch_handle(const struct dkv_env *env, const struct dkv_message *messages, size_t count,
                       struct dkv_handled *ret_handled);

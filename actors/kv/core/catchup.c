@@ -1,19 +1,19 @@
 /* Ticks. */
 #include "actors/kv/core/catchup.h"
 
-#include "actors/kv/core/batch.h"
-#include "actors/kv/core/behind.h"
-#include "actors/kv/core/drift.h"
-#include "actors/kv/core/join.h"
-#include "actors/kv/core/parcel.h"
-#include "actors/kv/core/pull.h"
-#include "actors/kv/core/round.h"
-#include "actors/kv/core/seal.h"
-#include "actors/kv/core/site.h"
-#include "actors/kv/core/stable.h"
-#include "actors/kv/core/sweep.h"
-#include "actors/kv/core/transfer.h"
-#include "actors/kv/core/wipe.h"
+#include "actors/kv/core/compare/round.h"
+#include "actors/kv/core/format/parcel.h"
+#include "actors/kv/core/limits.h"
+#include "actors/kv/core/replicate/join.h"
+#include "actors/kv/core/replicate/pull.h"
+#include "actors/kv/core/replicate/seal.h"
+#include "actors/kv/core/replicate/stable.h"
+#include "actors/kv/core/replicate/wipe.h"
+#include "actors/kv/core/site/behind.h"
+#include "actors/kv/core/site/drift.h"
+#include "actors/kv/core/site/site.h"
+#include "actors/kv/core/transfer/transfer.h"
+#include "actors/kv/core/values/sweep.h"
 
 /* If others have more of this incarnation than its store, the store has lost the newest changes: they
  * would be made again, different ones under their numbers. */

@@ -5,8 +5,8 @@
 #ifndef DKV_CATCHUP_H
 #define DKV_CATCHUP_H
 
-#include "actors/kv/core/config.h"
-#include "actors/kv/core/group.h"
+#include "actors/kv/core/site/config.h"
+#include "actors/kv/core/site/group.h"
 
 #define DKV_TICK_ROUNDS_MAX 256u
 /* Between two rounds of a site that is in SYNC. */

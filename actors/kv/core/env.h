@@ -69,6 +69,12 @@ struct dkv_message {
     struct hr_str reply_to;
 };
 
+/* Whether a message was dealt with: answered, also if with an error, or not wanting an answer. */
+struct dkv_handled {
+    enum hr_err err;
+    struct hr_diag diag;
+};
+
 /* A site of the lattice, as the host knows it. */
 struct dkv_peer {
     struct hr_str name;
