@@ -392,6 +392,15 @@ static void floor_grows_with_two_hosts_on_a_store(void **state)
     site->fake.nonce = nonces[0];
     ticks(50);
     assert_int_equal(litter(), 0);
+    /* Neither of them is the one that was started last: that one is over. */
+    start_site(site);
+    ticks(1);
+    make_litter(40);
+    for (unsigned i = 0; i < 60; i++) {
+        site->fake.nonce = nonces[i % 2];
+        ticks(1);
+    }
+    assert_int_equal(litter(), 0);
     agree();
 }
 

@@ -85,7 +85,8 @@ static bool nonce_eq(const struct dkv_nonce *a, const struct dkv_nonce *b)
     return memcmp(a->bytes, b->bytes, DKV_NONCE_BYTES) == 0;
 }
 
-/* Whether what is pending will never be told by the host that found it. */
+/* Whether what is pending will never be told by the host that found it, as far as this one knows: the host that was started last waits for
+ * none, all others for a while. That one may be over itself, so that not each may take the place of the other again and again. */
 static bool forgotten(const struct stable *stable, dkv_wall_ms wall)
 {
     const struct dkv_floor *next = &stable->next;
@@ -95,7 +96,7 @@ static bool forgotten(const struct stable *stable, dkv_wall_ms wall)
     }
     dkv_wall_ms age = wall > next->pending_wall ? wall - next->pending_wall : 0;
     dkv_wall_ms ahead = next->pending_wall > wall ? next->pending_wall - wall : 0;
-    return !nonce_eq(&next->nonce, &stable->self.nonce) || age >= DKV_LOW_FORGOTTEN_MS ||
+    return nonce_eq(own, &stable->self.nonce) || age >= DKV_LOW_FORGOTTEN_MS ||
            ahead >= DKV_LOW_FORGOTTEN_MS;
 }
 
