@@ -629,6 +629,34 @@ static void lost_by_a_site_that_is_alone(void **state)
     }
 }
 
+/* A commit that takes in what an earlier life made and others had kept need not name all that it holds: newer values may have been there. */
+static void lost_after_it_was_got_back_may_have_more_keys(void **state)
+{
+    (void)state;
+    release_world(world);
+    world = new_serving_world(21, 1);
+    struct fake *fake = &world->sites[0].fake;
+    dkv_origin first = origin_of(0);
+    write_alone_one("wasmkv.set.a");
+    restart(NULL);
+    ticks(1);
+    struct fake copy = copy_of_store();
+    struct hr_str progress = dkv_key_progress(&arena, origin_of(0));
+    const struct dkv_pair puts[4] = {{HR_STR("r/c"), HR_STR("c")},
+                                     {dkv_key_change(&arena, first, 2), HR_STR("2")},
+                                     {dkv_key_change(&arena, first, 3), HR_STR("3")},
+                                     {progress, HR_STR("v")}};
+    const struct dkv_commit commit = {.puts = puts, .put_count = 4};
+    struct dkv_env env = fake_env(fake);
+    struct hr_diag diag;
+    size_t conflict;
+    assert_int_equal(env.commit(env.arg, &commit, &conflict, &diag), HR_OK);
+    lose_tail(&copy);
+    ticks(2);
+    assert_int_equal(fake->lost_count, 1);
+    assert_lost(0, first, "first=2 last=3 keys=c more=2");
+}
+
 /* What it finds out once it has cut that off is doubtful: no trace is left of what was kept either. */
 static void lost_is_doubtful_once_it_is_cut_off(void **state)
 {
@@ -722,6 +750,7 @@ int main(void)
         CASE(lost_is_found_in_an_old_copy),
         CASE(lost_before_anybody_remembers_is_told_in_the_end),
         CASE(lost_by_a_site_that_is_alone),
+        CASE(lost_after_it_was_got_back_may_have_more_keys),
         CASE(lost_is_doubtful_once_it_is_cut_off),
         CASE(seal_is_not_alarmed_by_a_write_beside_the_boot),
     };

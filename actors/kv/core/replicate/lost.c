@@ -69,6 +69,8 @@ struct outline {
     size_t leading; /* values before the first of them */
     size_t values;
     bool clears;
+    dkv_origin current; /* the incarnation that made the commit; 0: it does not say */
+    bool pulls;         /* changes of an earlier one, from others */
 };
 
 static struct outline outline_of(const struct gathering *gathering,
@@ -83,6 +85,15 @@ static struct outline outline_of(const struct gathering *gathering,
         outline.values += value;
         outline.leading += value && outline.changes == 0;
         outline.clears = outline.clears || hr_str_eq(commit->keys[i], DKV_KEY_CLEAR);
+        bool progress = dkv_key_progress_parse(commit->keys[i], &origin) &&
+                        dkv_origin_site(origin) == gathering->tick->config->site_id;
+        outline.current = progress && origin > outline.current ? origin : outline.current;
+    }
+    for (size_t i = 0; i < commit->count; i++) {
+        dkv_origin origin;
+        uint64_t seq;
+        outline.pulls = outline.pulls || (is_own(gathering, commit->keys[i], &origin, &seq) &&
+                                          origin < outline.current);
     }
     return outline;
 }
@@ -124,10 +135,11 @@ static enum hr_err take_commit(struct gathering *gathering, const struct dkv_los
     if (!names) {
         return HR_NO_MEMORY;
     }
-    bool paired = outline.leading == outline.changes && !outline.clears;
+    bool paired = outline.leading == outline.changes && !outline.clears && !outline.pulls;
     for (size_t i = 0; !err && i < commit->count; i++) {
         struct dkv_loss row = {.id = commit->id, .names = names, .name_count = name_count};
         if (is_own(gathering, commit->keys[i], &row.origin, &row.seq)) {
+            row.pulled = row.origin < outline.current;
             row.names = paired ? names + at++ : names;
             row.name_count = paired ? 1 : name_count;
             err = add_row(gathering, &row);
@@ -271,6 +283,7 @@ static void add_numbers(const struct dkv_tick *tick, struct line *line, uint64_t
     line->last = last;
     if (row) {
         add_names(line, row);
+        line->more += row->pulled;
     }
 }
 

@@ -31,6 +31,7 @@ struct dkv_loss {
     uint64_t id; /* of its commit, at the host */
     const struct hr_str *names;
     size_t name_count;
+    bool pulled; /* from others, so that its commit need not name it */
     bool told;
     bool settled; /* there is nothing more to tell of it */
 };
