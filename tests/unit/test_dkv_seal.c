@@ -311,6 +311,15 @@ static void assert_lost(unsigned at, dkv_origin origin, const char *rest)
     assert_string_equal(world->sites[0].fake.lost[at], line);
 }
 
+/* The last line of the log. */
+static void assert_doubtful(dkv_origin origin, const char *rest)
+{
+    char line[200];
+    snprintf(line, sizeof line, "event=writes-doubtful origin=%016llx %s",
+             (unsigned long long)origin, rest);
+    assert_string_equal(world->sites[0].fake.logged, line);
+}
+
 /* What was lost for good is named with its keys, also after the last number that anybody has; what another site had is not. It
  * is told once. */
 static void seal_names_what_the_host_remembers(void **state)
@@ -508,10 +517,7 @@ static void lost_is_doubtful_if_it_is_found_out_late(void **state)
     ticks(2);
     assert_int_equal(fake->lost_count, 2);
     assert_lost(1, first, "first=3 last=3 keys=c");
-    char line[200];
-    snprintf(line, sizeof line, "event=writes-doubtful origin=%016llx first=5 last=5 keys=e",
-             (unsigned long long)first);
-    assert_string_equal(fake->logged, line);
+    assert_doubtful(first, "first=5 last=5 keys=e");
     assert_int_equal(fake_in_mind(fake), 0);
 }
 
@@ -680,10 +686,7 @@ static void lost_is_doubtful_once_it_is_cut_off(void **state)
     fake->hidden = 0;
     ticks(2);
     assert_int_equal(fake->lost_count, 0);
-    char line[200];
-    snprintf(line, sizeof line, "event=writes-doubtful origin=%016llx first=2 last=2 keys=c",
-             (unsigned long long)first);
-    assert_string_equal(fake->logged, line);
+    assert_doubtful(first, "first=2 last=2 keys=c");
     assert_int_equal(fake_in_mind(fake), 0);
     /* Its records are more than its feed tells. */
     release_world(world);

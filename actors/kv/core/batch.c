@@ -1,12 +1,11 @@
 /* Cuts a batch into runs of writes, runs of reads and single lists, and answers each message. */
 #include "actors/kv/core/batch.h"
 
-#include "actors/kv/core/limits.h"
-
 #include "actors/kv/core/catchup.h"
 #include "actors/kv/core/compare/mend.h"
 #include "actors/kv/core/compare/serve_dig.h"
 #include "actors/kv/core/format/text.h"
+#include "actors/kv/core/limits.h"
 #include "actors/kv/core/operate/operator.h"
 #include "actors/kv/core/replicate/receive.h"
 #include "actors/kv/core/replicate/ship.h"

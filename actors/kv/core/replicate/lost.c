@@ -69,8 +69,8 @@ struct outline {
     size_t leading; /* values before the first of them */
     size_t values;
     bool clears;
+    dkv_origin oldest;  /* of the changes */
     dkv_origin current; /* the incarnation that made the commit; 0: it does not say */
-    bool pulls;         /* changes of an earlier one, from others */
 };
 
 static struct outline outline_of(const struct gathering *gathering,
@@ -81,19 +81,16 @@ static struct outline outline_of(const struct gathering *gathering,
         dkv_origin origin;
         uint64_t seq;
         bool value = hr_str_starts(commit->keys[i], DKV_KEYS_RECORDS);
-        outline.changes += is_own(gathering, commit->keys[i], &origin, &seq);
+        if (is_own(gathering, commit->keys[i], &origin, &seq) &&
+            (outline.changes++ == 0 || origin < outline.oldest)) {
+            outline.oldest = origin;
+        }
         outline.values += value;
         outline.leading += value && outline.changes == 0;
         outline.clears = outline.clears || hr_str_eq(commit->keys[i], DKV_KEY_CLEAR);
         bool progress = dkv_key_progress_parse(commit->keys[i], &origin) &&
                         dkv_origin_site(origin) == gathering->tick->config->site_id;
         outline.current = progress && origin > outline.current ? origin : outline.current;
-    }
-    for (size_t i = 0; i < commit->count; i++) {
-        dkv_origin origin;
-        uint64_t seq;
-        outline.pulls = outline.pulls || (is_own(gathering, commit->keys[i], &origin, &seq) &&
-                                          origin < outline.current);
     }
     return outline;
 }
@@ -135,7 +132,8 @@ static enum hr_err take_commit(struct gathering *gathering, const struct dkv_los
     if (!names) {
         return HR_NO_MEMORY;
     }
-    bool paired = outline.leading == outline.changes && !outline.clears && !outline.pulls;
+    bool paired =
+        outline.leading == outline.changes && !outline.clears && outline.oldest >= outline.current;
     for (size_t i = 0; !err && i < commit->count; i++) {
         struct dkv_loss row = {.id = commit->id, .names = names, .name_count = name_count};
         if (is_own(gathering, commit->keys[i], &row.origin, &row.seq)) {

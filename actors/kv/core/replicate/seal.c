@@ -303,15 +303,12 @@ static enum hr_err tell_of(const struct dkv_tick *tick, const struct dkv_holding
     enum hr_err err = dkv_pull_progress(tick, origin, &arena, &stored, &progress, diag);
     bool ended = !err && (!stored.present || progress.sealed);
     hr_arena_release(&arena);
-    if (!err && may_be_forgotten(holdings, site, origin, stored.present)) {
-        progress.prefix = UINT64_MAX;
-        progress.high = UINT64_MAX;
-        return dkv_lost_settle(tick, lost, origin, &progress, true, diag);
-    }
-    progress.prefix = ended ? progress.last : 0;
+    bool forgotten = !err && may_be_forgotten(holdings, site, origin, stored.present);
+    progress.prefix = forgotten ? UINT64_MAX : ended ? progress.last : 0;
     progress.high = progress.prefix;
-    bool over = ended && origin < site->ctr.origin &&
-                (holdings ? nobody_has(holdings, site, origin, progress.last) : !site->grouped);
+    bool over = forgotten ||
+                (ended && origin < site->ctr.origin &&
+                 (holdings ? nobody_has(holdings, site, origin, progress.last) : !site->grouped));
     return over ? dkv_lost_settle(tick, lost, origin, &progress, true, diag) : err;
 }
 
