@@ -7,12 +7,11 @@
 
 #define SEQ_MAX 100000u
 
-/* Takes "@name=" with what follows, up to a space, out of @text; empty if it is not there. */
-static struct hr_str member(struct hr_str text, const char *name)
+struct hr_str sim_line_member(struct hr_str line, const char *name)
 {
     struct hr_str wanted = hr_str_c(name);
-    for (size_t at = 0; at + wanted.len < text.len; at++) {
-        struct hr_str rest = hr_str_from(text, at);
+    for (size_t at = 0; at + wanted.len < line.len; at++) {
+        struct hr_str rest = hr_str_from(line, at);
         if (hr_str_starts(rest, wanted) && rest.ptr[wanted.len] == '=') {
             rest = hr_str_from(rest, wanted.len + 1);
             size_t end = hr_str_find(rest, ' ', 0);
@@ -52,14 +51,15 @@ static bool is_held(const struct sim_known *known)
 void sim_check_lost_told(struct sim_world *world, uint32_t site, struct hr_str line)
 {
     struct sim_knowledge *knowledge = &world->model->knowledge;
-    struct hr_str origin = member(line, "origin");
-    struct hr_str keys = member(line, "keys");
+    struct hr_str origin = sim_line_member(line, "origin");
+    struct hr_str keys = sim_line_member(line, "keys");
     const char *name = world->sites[site].name;
     uint64_t first;
     uint64_t last;
-    bool sound = origin.len == 16 && keys.len > 0 && hr_str_to_u64(member(line, "first"), &first) &&
-                 hr_str_to_u64(member(line, "last"), &last) && first >= 1 && last >= first &&
-                 last < SEQ_MAX;
+    bool sound = origin.len == 16 && keys.len > 0 &&
+                 hr_str_to_u64(sim_line_member(line, "first"), &first) &&
+                 hr_str_to_u64(sim_line_member(line, "last"), &last) && first >= 1 &&
+                 last >= first && last < SEQ_MAX;
     if (!sound) {
         sim_trace_fail(world, "%s logs a line that cannot be read: %.*s", world->sites[site].name,
                        SIM_ARG(line));
@@ -67,7 +67,7 @@ void sim_check_lost_told(struct sim_world *world, uint32_t site, struct hr_str l
     }
     bool unknown = hr_str_eq(keys, HR_STR("unknown"));
     bool doubtful = hr_str_starts(line, HR_STR("event=writes-doubtful "));
-    bool whole = member(line, "more").len == 0;
+    bool whole = sim_line_member(line, "more").len == 0;
     for (uint64_t seq = first; seq <= last && !may_be_wrong(world, site); seq++) {
         uint64_t number = sim_known_hex(origin.ptr, 16);
         uint32_t index = sim_known_find(knowledge, number, seq);

@@ -368,12 +368,8 @@ static void env_log(void *arg, enum dkv_log_level level, struct hr_str text)
     if (!call->dead && level > DKV_LOG_DEBUG) {
         sim_trace_say(call->world, call->host->site, "log: %.*s", SIM_ARG(text));
     }
-    if (!call->dead && (hr_str_starts(text, HR_STR("event=writes-lost ")) ||
-                        hr_str_starts(text, HR_STR("event=writes-doubtful ")))) {
-        sim_check_lost_told(call->world, call->host->site, text);
-    }
-    if (!call->dead && hr_str_starts(text, HR_STR("event=divergence-undecided "))) {
-        sim_forged_said(call->world, call->host->site, text);
+    if (!call->dead) {
+        sim_model_logged(call->world, call->host->site, text);
     }
 }
 

@@ -2,15 +2,6 @@
  * cannot know who is right; there it is enough that both say so. */
 #include "sim/model.h"
 
-#include <stdio.h>
-
-uint32_t sim_forged_key(struct hr_str name)
-{
-    uint64_t number;
-    bool read = hr_str_starts(name, HR_STR("r/k")) && hr_str_to_u64(hr_str_from(name, 3), &number);
-    return read && number < SIM_KEYS_MAX ? (uint32_t)number : SIM_KEYS_MAX;
-}
-
 void sim_forged(struct sim_world *world, uint32_t site, uint32_t key)
 {
     struct sim_forgeries *forgeries = &world->model->forgeries;
@@ -24,19 +15,17 @@ void sim_forged(struct sim_world *world, uint32_t site, uint32_t key)
 
 void sim_forged_said(struct sim_world *world, uint32_t site, struct hr_str line)
 {
-    struct hr_str name = hr_str_from(line, HR_STR("event=divergence-undecided key=").len);
-    for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
-        char text[16];
-        snprintf(text, sizeof text, "k%u ", key);
-        if (hr_str_starts(name, hr_str_c(text))) {
-            world->model->forgeries.undecided[key] |= (uint32_t)1 << site;
-        }
+    uint64_t key;
+    struct hr_str name = sim_line_member(line, "key");
+    if (hr_str_starts(name, HR_STR("k")) && hr_str_to_u64(hr_str_from(name, 1), &key) &&
+        key < SIM_KEYS_MAX) {
+        world->model->forgeries.undecided[key] |= (uint32_t)1 << site;
     }
 }
 
 bool sim_forged_somewhere(const struct sim_world *world, struct hr_str name)
 {
-    uint32_t key = sim_forged_key(name);
+    uint32_t key = sim_record_key(name);
     bool any = false;
     for (uint32_t site = 0; site < SIM_SITES_MAX && key < SIM_KEYS_MAX; site++) {
         any = any || world->model->forgeries.now[site][key];
@@ -53,10 +42,9 @@ bool sim_forged_undecidable(const struct sim_world *world, uint32_t key)
     }
     for (uint32_t i = 0; i < knowledge->count; i++) {
         const struct sim_known *change = &knowledge->changes[i];
-        bool is_about = change->kind == SIM_KNOWN_CLEAR ||
-                        (change->kind != SIM_KNOWN_NOOP && change->key == key);
-        if (is_about && !(sim_model_retired(&model->marks[0], change->origin) &&
-                          sim_model_retired(&model->marks[1], change->origin))) {
+        if (sim_known_is_about(change, key) &&
+            !(sim_model_retired(&model->marks[0], change->origin) &&
+              sim_model_retired(&model->marks[1], change->origin))) {
             return false;
         }
     }

@@ -7,8 +7,7 @@
 static void note_found(struct sim_world *world, const struct sim_known *change)
 {
     for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
-        bool is_about = change->kind == SIM_KNOWN_CLEAR || key == change->key;
-        for (uint32_t i = 0; i < world->shape->site_count && is_about; i++) {
+        for (uint32_t i = 0; i < world->shape->site_count && sim_known_is_about(change, key); i++) {
             sim_forged(world, i, key);
             world->model->forgeries.open[key] = true;
         }

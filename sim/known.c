@@ -97,6 +97,12 @@ static void read_field(struct reader *in, struct sim_known *known)
     }
 }
 
+bool sim_known_is_about(const struct sim_known *change, uint32_t key)
+{
+    return change->kind == SIM_KNOWN_CLEAR ||
+           (change->kind != SIM_KNOWN_NOOP && change->key == key);
+}
+
 bool sim_known_decode(struct hr_str bytes, struct sim_known *ret_known)
 {
     struct reader in = {bytes.ptr, bytes.len, false};

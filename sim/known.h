@@ -69,6 +69,8 @@ struct sim_knowledge {
 };
 
 void sim_knowledge_release(struct sim_knowledge *knowledge);
+/* Whether it sets or deletes @key, or deletes everything. */
+bool sim_known_is_about(const struct sim_known *change, uint32_t key);
 /* Reads a feed's entry. False: it is none. */
 bool sim_known_decode(struct hr_str bytes, struct sim_known *ret_known);
 /* The index of a change, SIM_NOWHERE if it was never seen. */

@@ -302,9 +302,16 @@ void sim_model_restored(struct sim_world *world, uint32_t site)
     }
 }
 
+uint32_t sim_record_key(struct hr_str name)
+{
+    uint64_t number;
+    bool read = hr_str_starts(name, HR_STR("r/k")) && hr_str_to_u64(hr_str_from(name, 3), &number);
+    return read && number < SIM_KEYS_MAX ? (uint32_t)number : SIM_KEYS_MAX;
+}
+
 static void record_changed(struct sim_world *world, const struct sim_site *site, struct hr_str key)
 {
-    uint32_t number = sim_forged_key(key);
+    uint32_t number = sim_record_key(key);
     if (number < SIM_KEYS_MAX) {
         sim_check_transfer_record(world, site, number);
     }
@@ -327,7 +334,7 @@ void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_
     } else if (hr_str_starts(key, HR_STR("h/")) && now) {
         fence_changed(world, key, now);
     } else if (why == SIM_CHANGE_FORGED) {
-        sim_forged(world, site->index, sim_forged_key(key));
+        sim_forged(world, site->index, sim_record_key(key));
     } else if (hr_str_starts(key, HR_STR("r/")) && why == SIM_CHANGE_COMMIT) {
         record_changed(world, site, key);
     } else if (hr_str_eq(key, HR_STR("m/sync"))) {
@@ -428,6 +435,16 @@ bool sim_model_to_wipe(const struct sim_world *world, uint32_t *ret_site)
         }
     }
     return false;
+}
+
+void sim_model_logged(struct sim_world *world, uint32_t site, struct hr_str line)
+{
+    if (hr_str_starts(line, HR_STR("event=writes-lost ")) ||
+        hr_str_starts(line, HR_STR("event=writes-doubtful "))) {
+        sim_check_lost_told(world, site, line);
+    } else if (hr_str_starts(line, HR_STR("event=divergence-undecided "))) {
+        sim_forged_said(world, site, line);
+    }
 }
 
 void sim_model_check_end(struct sim_world *world)

@@ -122,6 +122,8 @@ void sim_model_empties(struct sim_world *world, uint32_t site);
 /* The core hands @letter to the bus. */
 void sim_model_published(struct sim_world *world, const struct sim_call *call,
                          const struct sim_letter *letter);
+/* A host of @site logs @line. */
+void sim_model_logged(struct sim_world *world, uint32_t site, struct hr_str line);
 /* The client of @op has got a good reply from its attempt number @attempt. */
 void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt,
                     struct hr_str reply);
@@ -132,9 +134,9 @@ void sim_model_told(struct sim_world *world, struct sim_op *op, uint32_t attempt
 bool sim_model_settled(const struct sim_world *world, uint32_t *ret_missing, uint32_t *ret_site);
 /* Whether what @marks says has the origin among those that are gathered up. */
 bool sim_model_retired(const struct sim_marks *marks, uint64_t origin);
-/* forged.c: the number of the key whose record has @name; SIM_KEYS_MAX: it is none. */
-uint32_t sim_forged_key(struct hr_str name);
-/* The record of @key, if it is one, need not be what its changes amount to at @site, until it is seen to be so again. */
+/* The number of the key whose record has @name; SIM_KEYS_MAX: it is none. */
+uint32_t sim_record_key(struct hr_str name);
+/* forged.c: the record of @key, if it is one, need not be what its changes amount to at @site, until it is seen to be so again. */
 void sim_forged(struct sim_world *world, uint32_t site, uint32_t key);
 /* A site says that it cannot decide about a record. @line: of its log. */
 void sim_forged_said(struct sim_world *world, uint32_t site, struct hr_str line);
@@ -205,7 +207,9 @@ void sim_check_seal(struct sim_world *world, const struct sim_site *site, enum s
                     struct sim_origin *row, const struct sim_item *now);
 void sim_check_seal_held(struct sim_world *world, const struct sim_site *site,
                          const struct sim_known *known);
-/* check_lost.c: what is told to be lost is lost. @line: of @site's log. */
+/* check_lost.c: what follows "@name=" in a line of a log, up to a space; empty if it is not there. */
+struct hr_str sim_line_member(struct hr_str line, const char *name);
+/* What is told to be lost is lost. @line: of @site's log. */
 void sim_check_lost_told(struct sim_world *world, uint32_t site, struct hr_str line);
 /* A host of @site need not remember any more that a commit that put @keys is lost. */
 void sim_check_lost_forgotten(struct sim_world *world, uint32_t site, const struct hr_str *keys,
