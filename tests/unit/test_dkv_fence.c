@@ -157,7 +157,7 @@ static void fence_is_committed_before_the_answer(void **state)
     struct dkv_env env = fake_env(fake);
     struct dkv_config config = config_of(0);
     struct hr_str body;
-    const struct dkv_ask ask = {dkv_origin_of(3, DKV_INC_MAX - 1), DKV_SITE_SYNC, 0};
+    const struct dkv_ask ask = {dkv_origin_of(3, DKV_INC_MAX - 1), 1, DKV_SITE_SYNC, 0};
     assert_int_equal(dkv_ask_encode(&ask, &arena, &body), HR_OK);
     const struct dkv_message message = {HR_STR("wasmkv.peer.default.have"), body,
                                         HR_STR("_INBOX.1")};
@@ -205,6 +205,29 @@ static void fence_only_rises(void **state)
     struct dkv_fence fence;
     ((char *)(uintptr_t)value.bytes.ptr)[4] ^= 1;
     assert_int_equal(dkv_fence_decode(value, 9, &fence, &diag), HR_CORRUPT);
+}
+
+/* A life in a store that was taken out is out as well, however late it was begun; a new store is not. */
+static void fence_takes_out_further_lives_of_a_store(void **state)
+{
+    (void)state;
+    struct dkv_env env = fake_env(&world->sites[0].fake);
+    struct dkv_config config = config_of(0);
+    struct dkv_fences fences;
+    struct dkv_fence want = {.site = 9, .inc = 120, .begun = 70};
+    raise_at(0, 9, 100, 100);
+    assert_int_equal(dkv_fence_raise(&env, &config, &want, &arena, &diag), HR_OK);
+    assert_int_equal(fence_of(0, 9).inc, 120);
+    assert_int_equal(fence_of(0, 9).removed, 120);
+    want = (struct dkv_fence){.site = 9, .inc = 140, .begun = 130};
+    assert_int_equal(dkv_fence_raise(&env, &config, &want, &arena, &diag), HR_OK);
+    assert_int_equal(fence_of(0, 9).inc, 140);
+    assert_int_equal(fence_of(0, 9).removed, 120);
+    assert_int_equal(dkv_fence_read(&env, &arena, &fences, &diag), HR_OK);
+    assert_false(dkv_fence_is_out(&fences, 9));
+    assert_true(dkv_fence_is_store_out(&fences, 9, 120));
+    assert_false(dkv_fence_is_store_out(&fences, 9, 130));
+    assert_false(dkv_fence_is_store_out(&fences, 8, 0));
 }
 
 /* Who has known a site for how long is handed on, with all whom one has to know for that. */
@@ -279,6 +302,7 @@ int main(void)
         CASE(fence_is_doubtful_after_a_loss),
         CASE(fence_is_committed_before_the_answer),
         CASE(fence_only_rises),
+        CASE(fence_takes_out_further_lives_of_a_store),
         CASE(fence_says_since_when_a_site_is_known),
         CASE(fence_takes_a_site_out),
     };

@@ -162,6 +162,7 @@ static void parcel_haves_round_trip(void **state)
     struct dkv_have_row rows[2] = {{3, 5, 11, 9, 2, true, 5}, {4, 0, 0, 1, 1, false, 0}};
     struct dkv_have have = {.site = 2,
                             .origin = own,
+                            .begun = 6,
                             .seq = 8,
                             .clock = 77,
                             .state = DKV_SITE_SYNC,
@@ -180,6 +181,7 @@ static void parcel_haves_round_trip(void **state)
     assert_int_equal(dkv_have_decode(bytes, &arena, &got, &diag), HR_OK);
     assert_int_equal(got.site, 2);
     assert_int_equal(got.origin, own);
+    assert_int_equal(got.begun, 6);
     assert_int_equal(got.seq, 8);
     assert_int_equal(got.clock, 77);
     assert_int_equal(got.state, DKV_SITE_SYNC);
@@ -213,6 +215,11 @@ static void parcel_haves_round_trip(void **state)
         assert_int_equal(dkv_have_encode(&have, &arena, &bytes), HR_OK);
         assert_int_equal(decode(HAVE, bytes), HR_CORRUPT);
     }
+    rows[0] = (struct dkv_have_row){3, 5, 11, 9, 2, true, 5};
+    have.begun = 8; /* later than it lives */
+    assert_int_equal(dkv_have_encode(&have, &arena, &bytes), HR_OK);
+    assert_int_equal(decode(HAVE, bytes), HR_CORRUPT);
+    have.begun = 6;
     have.count = 0; /* and yet more */
     assert_int_equal(dkv_have_encode(&have, &arena, &bytes), HR_OK);
     assert_int_equal(decode(HAVE, bytes), HR_CORRUPT);
@@ -223,16 +230,20 @@ static void parcel_pulls_round_trip(void **state)
 {
     (void)state;
     struct hr_str bytes;
-    struct dkv_ask ask = {dkv_origin_of(4, 2), DKV_SITE_ACTIVE, 9};
+    struct dkv_ask ask = {dkv_origin_of(4, 2), 1, DKV_SITE_ACTIVE, 9};
     struct dkv_pull pull;
     struct dkv_log log;
     assert_int_equal(dkv_ask_encode(&ask, &arena, &bytes), HR_OK);
     ask = (struct dkv_ask){0};
     assert_int_equal(dkv_ask_decode(bytes, &ask, &diag), HR_OK);
     assert_int_equal(ask.origin, dkv_origin_of(4, 2));
+    assert_int_equal(ask.begun, 1);
     assert_int_equal(ask.state, DKV_SITE_ACTIVE);
     assert_int_equal(ask.after, 9);
     is_guarded(ASK, bytes);
+    ask.begun = 3; /* later than it lives */
+    assert_int_equal(dkv_ask_encode(&ask, &arena, &bytes), HR_OK);
+    assert_int_equal(decode(ASK, bytes), HR_CORRUPT);
     assert_int_equal(dkv_pull_encode(&(struct dkv_pull){1, 2, 3}, &arena, &bytes), HR_OK);
     assert_int_equal(dkv_pull_decode(bytes, &pull, &diag), HR_OK);
     assert_int_equal(pull.origin, 1);
@@ -257,7 +268,7 @@ static void parcel_versions_are_told_apart(void **state)
     (void)state;
     struct hr_str bytes;
     struct dkv_out out = dkv_out_in(&arena, 0);
-    dkv_out_uint(&out, 6, 1);
+    dkv_out_uint(&out, 200, 1);
     dkv_out_uint(&out, 0, 8);
     dkv_out_seal(&out);
     assert_int_equal(dkv_out_take(&out, &bytes), HR_OK);

@@ -155,6 +155,38 @@ static void wipe_is_heard_before_anything_is_pulled(void **state)
     agree_at_rest();
 }
 
+/* A further life in the store that is to go is not the site's new beginning: nothing is taken from it, whoever
+ * made it, and the site is no member until its store is another one. */
+static void wipe_is_not_outrun_by_another_life(void **state)
+{
+    (void)state;
+    start_site(&world->sites[2]);
+    let_serve(world);
+    world->cut[0][1] = world->cut[1][0] = true;
+    world->cut[0][2] = world->cut[2][0] = true;
+    write_to(1, "wasmkv.set.alone", "\"n\":1");
+    quiet();
+    assert_true(stored(2, "r/alone"));
+    assert_false(stored(0, "r/alone"));
+    world->sites[1].up = false;
+    memset(world->cut, 0, sizeof world->cut);
+    uint64_t out = inc_of(2);
+    take_out(0, 2, out);
+    start_site(&world->sites[2]);
+    tick(&world->sites[2]);
+    uint64_t further = inc_of(2);
+    assert_true(further > out);
+    for (unsigned i = 0; i < 3; i++) {
+        tick(&world->sites[0]);
+        assert_false(stored(0, "r/alone"));
+    }
+    start_site(&world->sites[1]);
+    ticks(8);
+    assert_true(self_of(2).since > further);
+    assert_true(stored(0, "r/alone"));
+    agree_at_rest();
+}
+
 /* Wherever it is interrupted, nothing of it is ever served. */
 static void wipe_goes_on_after_a_crash(void **state)
 {
@@ -197,6 +229,7 @@ int main(void)
                                         teardown_world),
         cmocka_unit_test_setup_teardown(wipe_is_heard_before_anything_is_pulled, setup,
                                         teardown_world),
+        cmocka_unit_test_setup_teardown(wipe_is_not_outrun_by_another_life, setup, teardown_world),
         cmocka_unit_test_setup_teardown(wipe_goes_on_after_a_crash, setup, teardown_world),
     };
     return cmocka_run_group_tests_name("dkv_wipe", tests, NULL, NULL);

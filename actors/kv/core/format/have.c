@@ -5,11 +5,11 @@
 #include "actors/kv/core/format/text.h"
 
 #define VERSION 1u
-#define ASK_VERSION 2u
-#define HAVE_VERSION 5u
+#define ASK_VERSION 3u
+#define HAVE_VERSION 6u
 #define ROW_BYTES 49u
 #define REMOVED_BYTES 26u
-#define HAVE_FIXED_BYTES 72u
+#define HAVE_FIXED_BYTES 80u
 #define LOG_FIXED_BYTES 19u
 
 enum hr_err dkv_ask_decode(struct hr_str bytes, struct dkv_ask *ret_ask, struct hr_diag *diag)
@@ -20,9 +20,11 @@ enum hr_err dkv_ask_decode(struct hr_str bytes, struct dkv_ask *ret_ask, struct 
         return err;
     }
     struct dkv_ask ask = {.origin = dkv_in_u64(&in)};
+    ask.begun = dkv_in_u64(&in);
     bool known = dkv_site_state_of(dkv_in_u8(&in), &ask.state);
     ask.after = dkv_in_u64(&in);
-    if (!dkv_in_done(&in) || !known || dkv_origin_site(ask.origin) == 0) {
+    if (!dkv_in_done(&in) || !known || dkv_origin_site(ask.origin) == 0 ||
+        ask.begun > dkv_origin_inc(ask.origin)) {
         return DKV_FAIL(diag, HR_CORRUPT, HR_STR("ask: out of bounds"));
     }
     *ret_ask = ask;
@@ -35,6 +37,7 @@ enum hr_err dkv_ask_encode(const struct dkv_ask *ask, struct hr_arena *arena,
     struct dkv_out out = dkv_out_in(arena, 32);
     dkv_out_uint(&out, ASK_VERSION, 1);
     dkv_out_uint(&out, ask->origin, 8);
+    dkv_out_uint(&out, ask->begun, 8);
     dkv_out_uint(&out, ask->state, 1);
     dkv_out_uint(&out, ask->after, 8);
     dkv_out_seal(&out);
@@ -77,6 +80,7 @@ static bool head_decode(struct dkv_in *in, struct dkv_have *have)
 {
     have->site = dkv_in_u16(in);
     have->origin = dkv_in_u64(in);
+    have->begun = dkv_in_u64(in);
     have->seq = dkv_in_u64(in);
     have->clock = dkv_in_u64(in);
     bool known = dkv_site_state_of(dkv_in_u8(in), &have->state);
@@ -100,7 +104,8 @@ static bool head_decode(struct dkv_in *in, struct dkv_have *have)
     have->more = more == 1;
     have->count = dkv_in_u16(in);
     return !in->failed && known && more <= 1 && have->site > 0 && have->fence <= DKV_INC_MAX &&
-           dkv_origin_site(have->origin) == have->site;
+           dkv_origin_site(have->origin) == have->site &&
+           have->begun <= dkv_origin_inc(have->origin);
 }
 
 enum hr_err dkv_have_decode(struct hr_str bytes, struct hr_arena *arena, struct dkv_have *ret_have,
@@ -131,6 +136,7 @@ enum hr_err dkv_have_encode(const struct dkv_have *have, struct hr_arena *arena,
     dkv_out_uint(&out, HAVE_VERSION, 1);
     dkv_out_uint(&out, have->site, 2);
     dkv_out_uint(&out, have->origin, 8);
+    dkv_out_uint(&out, have->begun, 8);
     dkv_out_uint(&out, have->seq, 8);
     dkv_out_uint(&out, have->clock, 8);
     dkv_out_uint(&out, have->state, 1);

@@ -1,10 +1,10 @@
 /* Messages by which sites tell each other what they hold, and get what they lack. Integers are
  * big-endian; each begins with a version byte, 1 if nothing else is said, and ends with a CRC-32C of all before it.
  *
- *   ask    u8 version, 2 | u64 present origin of the asker | u8 its state |
- *          u64 origin after which to begin, 0: from the first | crc
- *   have   u8 version, 5 | u16 id of the site | u64 its present origin | u64 number of its newest change |
- *          u64 clock | u8 state | u8 class | u64 low | u64 floor |
+ *   ask    u8 version, 3 | u64 present origin of the asker | u64 incarnation under which its store was begun |
+ *          u8 its state | u64 origin after which to begin, 0: from the first | crc
+ *   have   u8 version, 6 | u16 id of the site | u64 its present origin | u64 incarnation under which its store was
+ *          begun | u64 number of its newest change | u64 clock | u8 state | u8 class | u64 low | u64 floor |
  *          u64 highest incarnation of the asker's site that was heard of |
  *          u8 number of members and of sites that were taken out | (u16 id, u64 incarnation that is out, 0: none,
  *          u64 incarnation since which this store has known it, u64 highest one that was heard of, fence.h) each |
@@ -33,6 +33,7 @@
 
 struct dkv_ask {
     dkv_origin origin;
+    uint64_t begun; /* the incarnation under which the store was begun */
     enum dkv_site_state state;
     dkv_origin after;
 };
@@ -58,6 +59,7 @@ struct dkv_removed {
 struct dkv_have {
     uint16_t site;
     dkv_origin origin;
+    uint64_t begun; /* the incarnation under which the store was begun */
     uint64_t seq;
     dkv_hlc clock;
     enum dkv_site_state state;

@@ -68,30 +68,31 @@ static bool is_out_itself(const struct dkv_holdings *holdings, size_t index)
 {
     const struct dkv_have *have = &holdings->lists[index];
     for (size_t i = 1; i < holdings->count; i++) {
-        if (i != index &&
-            out_upto(&holdings->lists[i], have->site) >= dkv_origin_inc(have->origin)) {
+        uint64_t upto = out_upto(&holdings->lists[i], have->site);
+        if (i != index && upto > 0 && upto >= have->begun) {
             return true;
         }
     }
     return false;
 }
 
-/* Whether all that count say that this store is out, and whether any does. ret_inc: the lowest incarnation that they
- * tell. */
+/* Whether all that count say that the store of @site is out, and whether any does. ret_inc: up to which incarnation: what
+ * was begun in that store is out as well. */
 static bool all_say_so(const struct dkv_tick *tick, const struct dkv_holdings *holdings,
-                       uint64_t since, uint64_t *ret_inc, bool *ret_any)
+                       const struct dkv_site *site, uint64_t *ret_inc, bool *ret_any)
 {
+    uint64_t present = dkv_origin_inc(site->ctr.origin);
     uint64_t lowest = UINT64_MAX;
     *ret_any = false;
     for (size_t i = 1; i < holdings->count; i++) {
         uint64_t inc = out_upto(&holdings->lists[i], tick->config->site_id);
         if (!is_out_itself(holdings, i)) {
             lowest = inc < lowest ? inc : lowest;
-            *ret_any = *ret_any || (inc > 0 && inc >= since);
+            *ret_any = *ret_any || (inc > 0 && inc >= site->since);
         }
     }
-    *ret_inc = lowest;
-    return lowest != UINT64_MAX && lowest >= since && lowest > 0;
+    *ret_inc = lowest > present ? lowest : present;
+    return lowest != UINT64_MAX && lowest >= site->since && lowest > 0;
 }
 
 /* Puts m/wipe, or takes it away if its state is 0. It moves m/ctr as every commit does; the one that begins the
@@ -180,7 +181,7 @@ enum hr_err dkv_wipe_watch(struct dkv_tick *tick, const struct dkv_holdings *hol
         err = decode(value, &before, diag);
     }
     if (!err) {
-        tick->out = all_say_so(tick, holdings, site.since, &inc, &tick->disputed);
+        tick->out = all_say_so(tick, holdings, &site, &inc, &tick->disputed);
         moves = move(&before, tick->out, inc, env->wall(env->arg), &next);
     }
     if (moves) {

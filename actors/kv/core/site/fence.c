@@ -113,9 +113,11 @@ static enum hr_err raise(const struct dkv_env *env, const struct dkv_config *con
     if (!err) {
         err = dkv_fence_decode(value, want->site, &fence, diag);
     }
+    bool store_out = want->begun > 0 && want->begun <= fence.removed;
+    uint64_t removed = store_out && want->inc > want->removed ? want->inc : want->removed;
     bool earlier = want->since > 0 && (fence.since == 0 || want->since < fence.since);
     bool clears = want->answered && fence.doubtful && want->inc >= fence.inc;
-    if (err || (want->inc <= fence.inc && want->removed <= fence.removed && !earlier && !clears)) {
+    if (err || (want->inc <= fence.inc && removed <= fence.removed && !earlier && !clears)) {
         return err;
     }
     fence.doubtful = fence.doubtful && !want->answered;
@@ -124,7 +126,7 @@ static enum hr_err raise(const struct dkv_env *env, const struct dkv_config *con
     }
     fence.since = earlier ? want->since : fence.since;
     fence.inc = want->inc > fence.inc ? want->inc : fence.inc;
-    fence.removed = want->removed > fence.removed ? want->removed : fence.removed;
+    fence.removed = removed > fence.removed ? removed : fence.removed;
     err = encode(&fence, arena, &pair.value);
     return err ? err : dkv_site_put(env, &site, value, pair, arena, diag);
 }
@@ -156,6 +158,12 @@ struct dkv_fence dkv_fence_of(const struct dkv_fences *fences, uint16_t site)
         }
     }
     return (struct dkv_fence){.site = site};
+}
+
+bool dkv_fence_is_store_out(const struct dkv_fences *fences, uint16_t site, uint64_t begun)
+{
+    uint64_t removed = dkv_fence_of(fences, site).removed;
+    return removed > 0 && begun <= removed;
 }
 
 bool dkv_fence_is_out(const struct dkv_fences *fences, uint16_t site)

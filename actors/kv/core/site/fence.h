@@ -21,7 +21,9 @@
  * and whoever it hears this of, together with all whom that store knows, knows as much.
  *
  * A site that was taken out, and has not begun anew since, is no member: nobody waits for it, its word
- * counts for nothing, and nothing new of it is taken but what members hold.
+ * counts for nothing, and nothing new of it is taken but what members hold. A further life in the store that was taken
+ * out is not anew: it may begin before the site hears that its store is to go. So a life is out as well as soon as it
+ * asks, if its store was begun before.
  * Must not know: how changes are merged. */
 #ifndef DKV_FENCE_H
 #define DKV_FENCE_H
@@ -40,6 +42,7 @@ struct dkv_fence {
     uint64_t since; /* this store knows who was in the group in that life and later; 0: in none */
     bool doubtful;  /* a later one may have been heard of, and was forgotten */
     bool answered;  /* of what is to be noted: the site has answered in @inc */
+    uint64_t begun; /* of what is to be noted: the one that the store was begun under; 0: unknown */
 };
 
 struct dkv_fences {
@@ -54,7 +57,7 @@ HR_MUST_CHECK enum hr_err dkv_fence_decode(struct dkv_value value, uint16_t site
 HR_MUST_CHECK enum hr_err dkv_fence_read(const struct dkv_env *env, struct hr_arena *arena,
                                          struct dkv_fences *ret_fences, struct hr_diag *diag);
 /* Commits that @want->inc of @want->site was heard of, that @want->removed was taken out, and that the group is known
- * since @want->since, as far as that is more than what is known; the site becomes a member if it is none. Does nothing about this site itself.
+ * since @want->since, as far as that is more than what is known; @want->inc is out, too, if the store of @want->begun is; the site becomes a member if it is none. Does nothing about this site itself.
  * Errors: HR_BUSY: overtaken too often, or the group is full; as above. */
 HR_MUST_CHECK enum hr_err dkv_fence_raise(const struct dkv_env *env,
                                           const struct dkv_config *config,
@@ -67,6 +70,8 @@ HR_MUST_CHECK enum hr_err dkv_fence_doubt(const struct dkv_env *env, struct hr_a
                                           struct hr_diag *diag);
 /* How it stands with @site; all 0 if nothing is known. */
 struct dkv_fence dkv_fence_of(const struct dkv_fences *fences, uint16_t site);
+/* Whether a store of @site that was begun under @begun was taken out of the group. */
+bool dkv_fence_is_store_out(const struct dkv_fences *fences, uint16_t site, uint64_t begun);
 /* Whether the site was taken out and has not begun anew. */
 bool dkv_fence_is_out(const struct dkv_fences *fences, uint16_t site);
 /* Whether changes of @origin are taken only from who has them in its feed. */

@@ -47,8 +47,7 @@ static void take_lists(const struct dkv_tick *tick, dkv_origin after,
         } else if (have->site == tick->config->site_id) {
             *ret_sibling = true;
         } else if (dkv_group_find(tick->group, have->site) && !has_list(holdings, have->site) &&
-                   dkv_origin_inc(have->origin) >
-                       dkv_fence_of(&holdings->fences, have->site).removed) {
+                   !dkv_fence_is_store_out(&holdings->fences, have->site, have->begun)) {
             strip(&holdings->fences, have);
             holdings->count++;
         }
@@ -105,7 +104,7 @@ enum hr_err dkv_holdings_ask(struct dkv_tick *tick, dkv_origin after, struct hr_
     if (err) {
         return err;
     }
-    const struct dkv_ask ask = {site.ctr.origin, site.state, after};
+    const struct dkv_ask ask = {site.ctr.origin, site.since, site.state, after};
     holdings.asked_as = tick->asked_as = site.ctr.origin;
     tick->fences = holdings.fences;
     dkv_mono_ms start = tick->env->mono(tick->env->arg);
@@ -138,7 +137,7 @@ enum hr_err dkv_holdings_fence(struct dkv_tick *tick, struct dkv_holdings *holdi
     enum hr_err err = dkv_fence_read(tick->env, arena, &holdings->fences, diag);
     for (size_t i = 1; !err && i < holdings->count; i++) {
         struct dkv_have *have = &holdings->lists[i];
-        if (dkv_origin_inc(have->origin) > dkv_fence_of(&holdings->fences, have->site).removed) {
+        if (!dkv_fence_is_store_out(&holdings->fences, have->site, have->begun)) {
             strip(&holdings->fences, have);
             holdings->lists[kept++] = *have;
         }

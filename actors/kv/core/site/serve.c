@@ -104,6 +104,7 @@ enum hr_err dkv_serve_read(const struct dkv_env *env, const struct dkv_config *c
     }
     if (!err) {
         have.origin = site.ctr.origin;
+        have.begun = site.since;
         have.seq = site.ctr.seq;
         have.clock = site.ctr.hlc;
         have.state = site.state;
@@ -132,7 +133,8 @@ enum hr_err dkv_serve_have(const struct dkv_env *env, const struct dkv_config *c
     enum hr_err err = dkv_ask_decode(message->body, &ask, diag);
     if (!err) {
         const struct dkv_fence asker = {.site = dkv_origin_site(ask.origin),
-                                        .inc = dkv_origin_inc(ask.origin)};
+                                        .inc = dkv_origin_inc(ask.origin),
+                                        .begun = ask.begun};
         err = dkv_fence_raise(env, config, &asker, &arena, diag);
     }
     if (!err) {
