@@ -354,6 +354,64 @@ static void floor_is_not_held_by_a_site_that_is_out(void **state)
     assert_int_equal(litter_of(0), 0);
 }
 
+/* What site 0 knows of site 2, which is out. */
+static char out_bytes[64];
+static size_t out_len;
+
+static void put_out(void)
+{
+    fake_put(&world->sites[0].fake, HR_STR("h/0003"), hr_str_of(out_bytes, out_len));
+}
+
+/* Site 2 begins anew, and asks site 0 as its first one, while that one waits for the answers of the others. */
+static void bring_back(struct world *at)
+{
+    struct dkv_env env = fake_env(&at->sites[0].fake);
+    struct dkv_config config;
+    struct hr_arena arena;
+    struct hr_diag diag;
+    const struct dkv_fence want = {.site = 3, .inc = DKV_INC_MAX - 1, .begun = DKV_INC_MAX - 1};
+    hr_arena_init(&arena, 0);
+    assert_int_equal(dkv_config_read(&env, &arena, &config, &diag), HR_OK);
+    assert_int_equal(dkv_fence_raise(&env, &config, &want, &arena, &diag), HR_OK);
+    hr_arena_release(&arena);
+}
+
+/* A site that is back while the others are being asked has none of what they say, and is not in their answers. */
+static void floor_waits_for_a_site_that_is_back_meanwhile(void **state)
+{
+    (void)state;
+    ticks(10);
+    world->sites[2].up = false;
+    ticks(2);
+    fake_send(&world->sites[0].fake, "_LOCAL.wasmkv.default.admin",
+              "{\"verb\":\"member-remove\",\"name\":\"3\"}");
+    ticks(2);
+    struct hr_str out = fake_get(&world->sites[0].fake, "h/0003");
+    assert_true(out.len <= sizeof out_bytes);
+    memcpy(out_bytes, out.ptr, out.len);
+    out_len = out.len;
+    write_key(0, "set", 1, "{\"n\":1}");
+    write_key(0, "del", 1, "");
+    dkv_hlc floor = floor_of(0).group;
+    world->healed = false; /* so that things happen */
+    for (unsigned i = 0; i < 20; i++) {
+        put_out();
+        world->happens = bring_back;
+        tick(&world->sites[0]);
+        world->happens = NULL;
+        put_out(); /* so that it is new each time, and the other does not hear of it */
+        tick(&world->sites[1]);
+        quiet();
+        world->now_ms += 500;
+    }
+    assert_int_equal(floor_of(0).group, floor);
+    assert_int_equal(litter_of(0), 1);
+    world->healed = true;
+    ticks(20);
+    assert_int_equal(litter_of(0), 0);
+}
+
 /* A site that is alive and does not get the changes holds the floor as well. */
 static void floor_waits_for_a_site_that_hears_nothing(void **state)
 {
@@ -722,6 +780,7 @@ int main(void)
         CASE(floor_lets_an_idle_group_forget),
         CASE(floor_waits_for_a_site_that_is_away),
         CASE(floor_is_not_held_by_a_site_that_is_out),
+        CASE(floor_waits_for_a_site_that_is_back_meanwhile),
         CASE(floor_waits_for_a_site_that_hears_nothing),
         CASE(floor_grows_with_two_hosts_on_a_store),
         CASE(floor_keeps_the_dead_dead),

@@ -26,6 +26,8 @@ struct stable {
     struct dkv_tally tally;
     struct dkv_floor next;
     struct dkv_retiring retiring;
+    struct dkv_check outs[DKV_MEMBERS_MAX]; /* h/ of who was not waited for, being out */
+    size_t out_count;
     bool changed;
 };
 
@@ -56,6 +58,31 @@ static enum hr_err load(struct stable *stable, struct hr_arena *arena, struct hr
         stable->tally = (struct dkv_tally){0}; /* the next write makes it anew, and says so */
     }
     stable->next = stable->floor;
+    return err;
+}
+
+/* Reads h/ of the members that are out once more: one of them may be back since the others were asked, and have none
+ * of what the floor would let go. ret_back: one is. */
+static enum hr_err load_outs(struct stable *stable, struct hr_arena *arena, bool *ret_back,
+                             struct hr_diag *diag)
+{
+    const struct dkv_env *env = stable->tick->env;
+    enum hr_err err = HR_OK;
+    *ret_back = false;
+    for (size_t i = 0; !err && i < stable->cfg.member_count; i++) {
+        uint16_t site = stable->cfg.members[i];
+        struct dkv_check *out = &stable->outs[stable->out_count];
+        struct dkv_fence fence;
+        if (!dkv_fence_is_out(&stable->holdings->fences, site)) {
+            continue;
+        }
+        out->key = dkv_key_fence(arena, site);
+        err = out->key.ptr ? env->get_many(env->arg, &out->key, 1, arena, &out->expected, diag)
+                           : HR_NO_MEMORY;
+        err = err ? err : dkv_fence_decode(out->expected, site, &fence, diag);
+        *ret_back = *ret_back || (!err && fence.inc > fence.removed);
+        stable->out_count++;
+    }
     return err;
 }
 
@@ -256,17 +283,19 @@ static enum hr_err store(struct stable *stable, struct hr_arena *arena, struct h
     const struct dkv_retiring *retiring = &stable->retiring;
     size_t conflict;
     struct dkv_pair put = {.key = stable->keys[FLOOR]};
-    struct dkv_check checks[CHECKED_COUNT + DKV_RETIRE_MAX];
+    struct dkv_check checks[CHECKED_COUNT + DKV_MEMBERS_MAX + DKV_RETIRE_MAX];
+    size_t check_count = CHECKED_COUNT + stable->out_count;
     for (size_t i = 0; i < CHECKED_COUNT; i++) {
         checks[i] = (struct dkv_check){stable->keys[i], stable->values[i]};
     }
-    memcpy(&checks[CHECKED_COUNT], retiring->checks, retiring->count * sizeof *checks);
+    memcpy(&checks[CHECKED_COUNT], stable->outs, stable->out_count * sizeof *checks);
+    memcpy(&checks[check_count], retiring->checks, retiring->count * sizeof *checks);
     enum hr_err err = dkv_floor_encode(&stable->next, arena, &put.value);
     if (err) {
         return err;
     }
     const struct dkv_commit commit = {.checks = checks,
-                                      .check_count = CHECKED_COUNT + retiring->count,
+                                      .check_count = check_count + retiring->count,
                                       .puts = &put,
                                       .put_count = 1,
                                       .deletes = retiring->names,
@@ -286,7 +315,11 @@ enum hr_err dkv_stable_tick(const struct dkv_tick *tick, const struct dkv_holdin
     bool complete = holdings && stable.self.state == DKV_SITE_ACTIVE &&
                     stable.ctr.origin == holdings->lists[0].origin &&
                     dkv_holdings_complete(holdings, &stable.cfg);
-    if (complete && counted_on(&stable)) {
+    bool back = false;
+    if (complete) {
+        err = load_outs(&stable, arena, &back, diag);
+    }
+    if (!err && complete && !back && counted_on(&stable)) {
         err = move(&stable, arena, diag);
     }
     if (!err) {
