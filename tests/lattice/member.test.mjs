@@ -1,10 +1,11 @@
 // A site that is gone for good is taken out of the group by the operator, at one site; the others hear of it.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 
 import { hedgerow, until } from "../integration/host.mjs";
 import { json } from "../integration/http.mjs";
-import { withLattice } from "./site.mjs";
+import { SETTLE_LIMIT_MS, withLattice } from "./site.mjs";
 
 const HEARD_LIMIT_MS = 20_000;
 
@@ -15,9 +16,11 @@ const status = async (site) => {
 };
 
 describe("members", () => {
-  it("are taken out by name, once they are not alive, and everybody knows", withLattice(["aws", "azure", "gcp"], { store: "lmdb" }, async (lattice) => {
+  it("are taken out by name, once they are not alive, everybody knows, and they begin anew when they are back", withLattice(["aws", "azure", "gcp"], { store: "lmdb" }, async (lattice) => {
     const [aws, azure, gcp] = lattice.sites;
     assert.equal((await json("POST", gcp.api, { title: "stays" })).status, 201);
+    const goes = await json("POST", gcp.api, { title: "goes" });
+    assert.equal(goes.status, 201);
     for (const [name, pattern] of [["gcp", /alive: stop its hosts first/], ["nobody", /no such site/], ["aws", /by another one/]]) {
       const { code, stderr } = await kv(aws, "member", "remove", name);
       assert.equal(code, 2);
@@ -32,8 +35,23 @@ describe("members", () => {
       await until(`${site.name} knows that gcp is out`, async () => (await status(site)).get("gcp")?.member === false, HEARD_LIMIT_MS);
       assert.match((await kv(site, "status")).stdout, /^gcp +taken out/m);
     }
+    const gone = await json("DELETE", `${aws.api}/${goes.json().id}`);
+    assert.equal(gone.status, 204);
     const answer = await json("POST", aws.api, { title: "without it" });
     assert.equal(answer.headers["hedgerow-acks"], "2/2");
+    assert.equal((await kv(aws, "verify")).code, 0);
+
+    // It is back, with a store that holds what was deleted meanwhile.
+    await gcp.startHost();
+    await until("gcp has the others' todos and no other", async () => {
+      const [here, there] = await Promise.all([gcp.list(), aws.list()]).catch(() => [[], [null]]);
+      return isDeepStrictEqual(here, there);
+    }, SETTLE_LIMIT_MS);
+    assert.deepEqual((await gcp.list()).map((todo) => todo.title).sort(), ["stays", "without it"]);
+    assert.match(gcp.host.log, /event=site-out/);
+    assert.match(gcp.host.log, /event=store-wiped/);
+    for (const site of [aws, azure])
+      await until(`${site.name} knows that gcp is back`, async () => (await status(site)).get("gcp")?.member === true, HEARD_LIMIT_MS);
     assert.equal((await kv(aws, "verify")).code, 0);
   }));
 });
