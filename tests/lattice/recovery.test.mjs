@@ -119,6 +119,14 @@ async function besideAnything(site) {
   }
 }
 
+// What a host has used of the processors (ticks of 1/100 s, proc(5)) and written to files since it was started.
+function used(host) {
+  const stat = readFileSync(`/proc/${host.pid}/stat`, "utf8");
+  const [utime, stime] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(11, 13).map(Number);
+  const bytes = Number(/^wchar: (\d+)$/m.exec(readFileSync(`/proc/${host.pid}/io`, "utf8"))[1]);
+  return { us: (utime + stime) * 10_000, bytes };
+}
+
 const peakRssMib = (host) => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${host.pid}/status`, "utf8"))[1]) / 1024;
 
 const SITES = ["aws", "gcp", "azure"];
@@ -147,7 +155,9 @@ describe("a site that comes back", () => {
       await servesItself(away);
       const during = await busy();
       const rss = peakRssMib(away.host);
+      const { us, bytes } = used(away.host);
       print(`caught up ${RECORDS} records in ${took.toFixed(0)} ms: ${(RECORDS / took * 1000).toFixed(0)} records/s; its memory at most ${rss.toFixed(0)} MiB`);
+      print(`for each it took ${(us / RECORDS).toFixed(1)} µs of a processor, and wrote ${(bytes / RECORDS / 1024).toFixed(1)} KiB`);
       print(`at ${other.name} before: ${summary("reads", before)}`);
       print(`at ${other.name} while it caught up: ${summary("reads", during)}`);
       assert.ok(rss < RSS_MIB_MAX, `the host grew to ${rss} MiB`);

@@ -139,8 +139,12 @@ struct hr_str dkv_key_generation(struct hr_arena *arena, uint32_t leaf)
 
 static void opid_text(const struct dkv_opid *opid, char *ret_text)
 {
-    for (size_t i = 0; i < DKV_OPID_BYTES; i++) {
-        dkv_text_hex(ret_text + 2 * i, opid->bytes[i], 2);
+    for (size_t i = 0; i < DKV_OPID_BYTES; i += 8) {
+        uint64_t word = 0;
+        for (size_t j = 0; j < 8; j++) {
+            word = word << 8 | opid->bytes[i + j];
+        }
+        dkv_text_hex(ret_text + 2 * i, word, HEX64);
     }
 }
 

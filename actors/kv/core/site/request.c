@@ -1,9 +1,9 @@
 /* From message to request. */
 #include "actors/kv/core/site/request.h"
 
+#include "actors/kv/core/format/opid.h"
 #include "actors/kv/core/format/wire.h"
 
-static const unsigned char opid_key[DKV_SIPHASH_KEY_BYTES] = "hedgerow opid 1";
 static const unsigned char hash_key[DKV_SIPHASH_KEY_BYTES] = "hedgerow reqs 1";
 
 /* Subjects have no zero byte, so that two messages never give the same run of bytes. */
@@ -58,7 +58,7 @@ static enum hr_err identify(const struct dkv_env *env, const struct dkv_message 
         env->random(env->arg, request->opid.bytes, DKV_OPID_BYTES);
         return HR_OK;
     }
-    dkv_siphash128(opid_key, request->patch.options.request_id, request->opid.bytes);
+    request->opid = dkv_opid_of(request->patch.options.request_id);
     return request->session ? hash_meaning(message, &request->patch, arena, request->hash)
                             : hash_message(message, arena, request->hash);
 }
