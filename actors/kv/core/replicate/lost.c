@@ -129,13 +129,16 @@ static enum hr_err take_commit(struct gathering *gathering, const struct dkv_los
         return HR_OK;
     }
     struct hr_str *names = names_of(gathering, commit, &outline, &name_count);
-    if (!names) {
+    size_t *left = hr_arena_alloc(gathering->arena, sizeof *left);
+    if (!names || !left) {
         return HR_NO_MEMORY;
     }
+    *left = outline.changes;
     bool paired =
         outline.leading == outline.changes && !outline.clears && outline.oldest >= outline.current;
     for (size_t i = 0; !err && i < commit->count; i++) {
-        struct dkv_loss row = {.id = commit->id, .names = names, .name_count = name_count};
+        struct dkv_loss row = {
+            .id = commit->id, .left = left, .names = names, .name_count = name_count};
         if (is_own(gathering, commit->keys[i], &row.origin, &row.seq)) {
             row.pulled = row.origin < outline.current;
             row.names = paired ? names + at++ : names;
@@ -352,18 +355,15 @@ static enum hr_err tell_held(const struct dkv_tick *tick, struct dkv_loss *rows,
     return err;
 }
 
-/* A commit's numbers follow each other. */
-static void forget(const struct dkv_tick *tick, const struct dkv_loss *rows, size_t count)
+/* What was got back, lost, and got back once more is in two commits, so that their numbers need not follow each other. */
+static void settle(const struct dkv_tick *tick, struct dkv_loss *row)
 {
-    size_t end;
-    for (size_t first = 0; first < count; first = end) {
-        bool settled = true;
-        for (end = first; end < count && rows[end].id == rows[first].id; end++) {
-            settled = settled && rows[end].settled;
-        }
-        if (settled) {
-            tick->env->lost_forget(tick->env->arg, rows[first].id);
-        }
+    if (!row->settled) {
+        row->settled = true;
+        --*row->left;
+    }
+    if (*row->left == 0) {
+        tick->env->lost_forget(tick->env->arg, row->id);
     }
 }
 
@@ -391,11 +391,8 @@ enum hr_err dkv_lost_settle(const struct dkv_tick *tick, struct dkv_lost *lost, 
         uint64_t from = progress->high > 0 ? progress->high + 1 : lost->rows[held].seq;
         dkv_lost_tell(tick, lost, origin, from, lost->rows[end - 1].seq);
     }
-    for (size_t i = first; !err && i < end; i++) {
-        lost->rows[i].settled = over || i < held;
-    }
-    if (!err) {
-        forget(tick, &lost->rows[first], end - first);
+    for (size_t i = first; !err && i < (over ? end : held); i++) {
+        settle(tick, &lost->rows[i]);
     }
     return err;
 }

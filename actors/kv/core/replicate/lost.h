@@ -28,7 +28,8 @@
 struct dkv_loss {
     dkv_origin origin;
     uint64_t seq;
-    uint64_t id; /* of its commit, at the host */
+    uint64_t id;  /* of its commit, at the host */
+    size_t *left; /* how many of that commit's changes are not settled */
     const struct hr_str *names;
     size_t name_count;
     bool pulled; /* from others, so that its commit need not name it */
