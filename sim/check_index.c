@@ -1,11 +1,11 @@
 /* Claim: the index names each record that a site's store has, and nothing else, at any moment; a store that is being
  * deleted apart.
  *
- * Formats: docs/storage.md, actors/kv/core/format/leaf.h. */
+ * Formats: docs/storage.md. */
 #include "sim/model.h"
 #include "sim/trace.h"
 
-#define NAMES_AT 5u
+#define NAME_AT 7u /* behind k/<leaf>/ */
 
 /* The number of a key's name, SIM_KEYS_MAX if it is none of the clients'. */
 static uint64_t number_of(struct hr_str name)
@@ -14,17 +14,6 @@ static uint64_t number_of(struct hr_str name)
     bool sound = hr_str_starts(name, HR_STR("k")) && hr_str_to_u64(hr_str_from(name, 1), &key) &&
                  key < SIM_KEYS_MAX;
     return sound ? key : SIM_KEYS_MAX;
-}
-
-static void read_leaf(struct hr_str leaf, bool *named)
-{
-    struct hr_str rest = hr_str_from(leaf, NAMES_AT);
-    uint64_t count = leaf.len > NAMES_AT ? sim_known_be(leaf.ptr + 1, 4) : 0;
-    for (uint64_t i = 0; i < count && rest.len > 2; i++) {
-        uint64_t len = sim_known_be(rest.ptr, 2);
-        named[number_of(hr_str_of(rest.ptr + 2, len < rest.len - 2 ? len : rest.len - 2))] = true;
-        rest = hr_str_from(rest, 2 + len);
-    }
 }
 
 void sim_check_index(struct sim_world *world, const struct sim_site *site)
@@ -36,7 +25,7 @@ void sim_check_index(struct sim_world *world, const struct sim_site *site)
         return;
     }
     for (size_t i = sim_store_at(store, HR_STR("k/")); i < sim_store_at(store, HR_STR("k0")); i++) {
-        read_leaf(sim_item_value(store->items[i]), named);
+        named[number_of(hr_str_from(sim_item_key(store->items[i]), NAME_AT))] = true;
     }
     for (size_t i = sim_store_at(store, HR_STR("r/")); i < sim_store_at(store, HR_STR("r0")); i++) {
         there[number_of(hr_str_from(sim_item_key(store->items[i]), 2))] = true;

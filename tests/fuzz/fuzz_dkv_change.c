@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "actors/kv/core/format/change.h"
-#include "actors/kv/core/format/leaf.h"
 #include "actors/kv/core/format/state.h"
 #include "actors/kv/core/site/answer.h"
 #include "base/assert.h"
@@ -74,20 +73,6 @@ static void check_state(struct hr_str bytes, struct hr_arena *arena)
     }
 }
 
-static void check_leaf(struct hr_str bytes, struct hr_arena *arena)
-{
-    struct hr_diag diag;
-    struct hr_str next;
-    struct dkv_value with;
-    struct dkv_value again;
-    const struct dkv_value old = {bytes, true};
-    if (dkv_leaf_add(old, HR_STR("m.n"), arena, &with, &diag) == HR_OK && with.present) {
-        HR_ASSERT(dkv_leaf_add(with, HR_STR("m.n"), arena, &again, &diag) == HR_OK);
-        HR_ASSERT(!again.present);
-    }
-    HR_IGNORE(dkv_leaf_count_up(old, arena, &next, &diag)); /* any answer, no crash */
-}
-
 static void check_result(struct hr_str bytes, struct hr_arena *arena)
 {
     struct hr_diag diag;
@@ -108,7 +93,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_change(hr_str_of(data, size), &arena);
     check_change(bytes, &arena);
     check_state(bytes, &arena);
-    check_leaf(bytes, &arena);
     check_result(bytes, &arena);
     hr_arena_release(&arena);
     return 0;

@@ -10,8 +10,7 @@
  *   clear   b/clear is the newest CLEAR of the feed
  *   records each shows what replaying the feed gives, its version too; it may lack what the sweep has
  *           collected, but has nothing that no change made
- *   index   each record stands in its leaf, nothing else does, and g/<leaf> has counted at least the
- *           leaf's changes
+ *   index   each record stands in its leaf, nothing else does
  *   tally   m/tally knows how many values are visible and how long the feed is
  *
  * Prints one line of JSON with what it counted; on standard error a line for each violation. Exit status
@@ -53,7 +52,6 @@ struct check {
     size_t records;
     size_t visible;
     size_t names;
-    uint64_t *leaf_changes; /* by leaf */
     size_t violations;
 };
 
@@ -384,15 +382,10 @@ static void compare(struct check *check, struct hr_str key, const struct dkv_rec
 
 static void check_indexed(struct check *check, struct hr_str key)
 {
-    struct hr_diag diag = {""};
     uint32_t leaf = dkv_leaf_of(key, check->cfg.leaf_bits);
-    struct hr_str name = dkv_key_names(&check->arena, leaf);
-    struct dkv_value grown = {0};
-    enum hr_err err = dkv_leaf_add(get(check, name), key, &check->arena, &grown, &diag);
-    if (err) {
-        violation(check, "%.*s: %s", HR_STR_ARG(name), diag.text);
-    } else if (grown.present) {
-        violation(check, "%.*s lacks %.*s", HR_STR_ARG(name), HR_STR_ARG(key));
+    struct hr_str name = dkv_key_name(&check->arena, leaf, key);
+    if (!get(check, name).present) {
+        violation(check, "%.*s is missing", HR_STR_ARG(name));
     }
 }
 
@@ -427,11 +420,6 @@ static void check_records(struct check *check)
         struct hr_str key = list->items[from].key;
         struct dkv_record want = replay(check, from, &end);
         if (key.len > 0) { /* no CLEAR, no NOOP */
-            /* One that came after a clear that covers it was dead on arrival. */
-            for (size_t i = from; i < end; i++) {
-                check->leaf_changes[dkv_leaf_of(key, check->cfg.leaf_bits)] +=
-                    dkv_stamp_cmp(list->items[i].stamp, check->clear) > 0;
-            }
             check_key(check, key, &want);
         }
     }
@@ -455,56 +443,25 @@ static void check_no_others(struct check *check)
 
 /* --- the index ---------------------------------------------------------------------------------------- */
 
-static void check_generation(struct check *check, uint32_t leaf)
+static void take_name(struct check *check, struct hr_str name, struct hr_str value)
 {
-    struct hr_diag diag = {""};
-    struct hr_str name = dkv_key_generation(&check->arena, leaf);
-    struct dkv_value value = get(check, name);
-    struct dkv_in in;
-    if (!value.present || dkv_in_frame(value.bytes, 1, HR_STR("generation"), &in, &diag)) {
-        violation(check, "%.*s is missing or damaged", HR_STR_ARG(name));
-        return;
+    uint32_t leaf;
+    struct hr_str key;
+    (void)value;
+    if (!dkv_key_name_parse(name, &leaf, &key) || leaf != dkv_leaf_of(key, check->cfg.leaf_bits)) {
+        violation(check, "%.*s is no name of the index", HR_STR_ARG(name));
+    } else if (!get(check, dkv_key_record(&check->arena, key)).present) {
+        violation(check, "%.*s has no record", HR_STR_ARG(name));
     }
-    uint64_t generation = dkv_in_u64(&in);
-    if (generation < check->leaf_changes[leaf]) {
-        violation(check, "%.*s is %llu after %llu changes", HR_STR_ARG(name),
-                  (unsigned long long)generation, (unsigned long long)check->leaf_changes[leaf]);
-    }
-}
-
-static void take_names(struct check *check, struct hr_str key, struct hr_str value)
-{
-    struct hr_diag diag = {""};
-    struct dkv_in in;
-    if (dkv_in_frame(value, 1, HR_STR("names"), &in, &diag)) {
-        violation(check, "%.*s: %s", HR_STR_ARG(key), diag.text);
-        return;
-    }
-    uint32_t count = dkv_in_u32(&in);
-    for (uint32_t i = 0; i < count && !in.failed; i++) {
-        struct hr_str name = dkv_in_bytes(&in, dkv_in_u16(&in));
-        if (!get(check, dkv_key_record(&check->arena, name)).present) {
-            violation(check, "%.*s names %.*s, which has no record", HR_STR_ARG(key),
-                      HR_STR_ARG(name));
-        }
-    }
-    check->names += count;
-    if (!dkv_in_done(&in)) {
-        violation(check, "%.*s has a wrong length", HR_STR_ARG(key));
-    }
+    check->names++;
 }
 
 static void check_index(struct check *check)
 {
     check->names = 0;
-    for_each(check, HR_STR("k/"), take_names);
+    for_each(check, DKV_KEYS_NAMES, take_name);
     if (check->names != check->records) {
         violation(check, "%zu names in the index, %zu records", check->names, check->records);
-    }
-    for (uint32_t leaf = 0; leaf < (uint32_t)1 << DKV_LEAF_BITS_MAX; leaf++) {
-        if (check->leaf_changes[leaf] > 0) {
-            check_generation(check, leaf);
-        }
     }
 }
 
@@ -576,10 +533,6 @@ int main(int argc, char **argv)
     if (hr_loop_init(&loop, &diag) || hr_kv_port_open(kv, &loop, &check.port, &diag)) {
         die("port", diag.text);
     }
-    check.leaf_changes = hr_alloc_array((size_t)1 << DKV_LEAF_BITS_MAX, sizeof *check.leaf_changes);
-    if (!check.leaf_changes) {
-        die("leaves", "out of memory");
-    }
     check.bucket = hr_str_c(argv[2]);
     hr_arena_init(&check.arena, 0);
     run(&check);
@@ -587,7 +540,6 @@ int main(int argc, char **argv)
     hr_loop_run(&loop);
     hr_loop_release(&loop);
     hr_kv_close(kv);
-    hr_free(check.leaf_changes);
     hr_free(check.changes.items);
     hr_arena_release(&check.arena);
     return check.violations ? 1 : 0;

@@ -215,7 +215,7 @@ static void batch_of_64_goes_into_one_commit(void **state)
         }
         send_all(pairs);
         assert_int_equal(fake.commits, commits + 1);
-        assert_in_range(fake.last_ops, 64 * 10, 1024);
+        assert_in_range(fake.last_ops, 64 * 8, 1024);
         fake.wall += 11 * 60 * 1000;
     }
     replied(63, "\"created\":true");

@@ -182,7 +182,7 @@ static void mend_round_trips(void **state)
     mend.record = (struct hr_str){0};
     assert_int_equal(dkv_mend_encode(&mend, &arena, &bytes), HR_OK);
     assert_int_equal(decode(MEND, bytes), HR_CORRUPT);
-    mend = (struct dkv_mend){.what = DKV_MEND_LEAF, .leaf = 3, .key = HR_STR("a")};
+    mend = (struct dkv_mend){.what = DKV_MEND_CLEAR, .key = HR_STR("a")};
     assert_int_equal(dkv_mend_encode(&mend, &arena, &bytes), HR_OK);
     assert_int_equal(decode(MEND, bytes), HR_CORRUPT);
 }

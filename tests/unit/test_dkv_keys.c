@@ -33,8 +33,8 @@ static void keys_are_readable(void **state)
     is(dkv_key_record(&arena, HR_STR("todo.1")), "r/todo.1");
     is(dkv_key_change(&arena, origin, 10), "f/0001018bcfe56800/000000000000000a");
     is(dkv_key_progress(&arena, origin), "v/0001018bcfe56800");
-    is(dkv_key_names(&arena, 0xabc), "k/0abc");
-    is(dkv_key_generation(&arena, 5), "g/0005");
+    is(dkv_key_leaf(&arena, 0xabc), "k/0abc/");
+    is(dkv_key_name(&arena, 0xabc, HR_STR("a.b")), "k/0abc/a.b");
     is(dkv_key_result(&arena, &opid), "q/01ff0000000000000000000000000000");
     is(dkv_key_time(&arena, 16, &opid), "t/0000000000000010/01ff0000000000000000000000000000");
 }

@@ -646,9 +646,8 @@ static void who_catches_up_does_not_serve(void **state)
 static void index_names_what_is_there(void **state)
 {
     (void)state;
-    const struct hr_str leaf = HR_STR("\1\0\0\0\1\0\2k1....");
     struct sim_world *world = new_world();
-    commit(world, 0, HR_STR("k/00a"), leaf);
+    commit(world, 0, HR_STR("k/000a/k1"), HR_STR("1"));
     sim_check_index(world, &world->sites[0]); /* there is no site in the store yet */
     commit(world, 0, HR_STR("r/k1"), HR_STR("record"));
     commit(world, 0, HR_STR("m/ctr"), HR_STR("clock"));
@@ -657,7 +656,7 @@ static void index_names_what_is_there(void **state)
 
     world = new_world();
     commit(world, 0, HR_STR("m/ctr"), HR_STR("clock"));
-    commit(world, 0, HR_STR("k/00a"), leaf);
+    commit(world, 0, HR_STR("k/000a/k1"), HR_STR("1"));
     sim_check_index(world, &world->sites[0]);
     assert_true(failed(world, "names a record that is not there"));
 

@@ -7,6 +7,7 @@
 #include "actors/kv/core/format/text.h"
 #include "actors/kv/core/limits.h"
 #include "actors/kv/core/site/route.h"
+#include "actors/kv/core/site/scan.h"
 #include "actors/kv/core/site/site.h"
 #include "actors/kv/core/site/tally.h"
 
@@ -92,45 +93,46 @@ static enum hr_err read_records(const struct survey *survey, const struct hr_str
     return survey->env->get_many(survey->env->arg, names, count, scratch, ret_values, diag);
 }
 
-static enum hr_err read_leaves(const struct survey *survey, uint32_t first, size_t count,
-                               struct hr_arena *scratch, struct dkv_value *ret_values,
-                               struct hr_diag *diag)
+/* Whether the index names each of @keys. */
+static enum hr_err look_up(const struct survey *survey, const struct hr_str *keys, size_t count,
+                           struct hr_arena *scratch, bool *ret_named, struct hr_diag *diag)
 {
     struct hr_str names[KEYS_AT_ONCE];
+    struct dkv_value values[KEYS_AT_ONCE];
     for (size_t i = 0; i < count; i++) {
-        names[i] = dkv_key_names(scratch, first + (uint32_t)i);
+        names[i] = dkv_key_name(scratch, dkv_leaf_of(keys[i], survey->leaf_bits), keys[i]);
         if (!names[i].ptr) {
             return HR_NO_MEMORY;
         }
     }
-    return survey->env->get_many(survey->env->arg, names, count, scratch, ret_values, diag);
-}
-
-/* Whether the index names each of @keys. A leaf that cannot be read names nothing. */
-static enum hr_err look_up(const struct survey *survey, const struct hr_str *keys, size_t count,
-                           struct hr_arena *scratch, bool *ret_named, struct hr_diag *diag)
-{
-    struct hr_str leaves[KEYS_AT_ONCE];
-    struct dkv_value values[KEYS_AT_ONCE];
-    for (size_t i = 0; i < count; i++) {
-        leaves[i] = dkv_key_names(scratch, dkv_leaf_of(keys[i], survey->leaf_bits));
-        if (!leaves[i].ptr) {
-            return HR_NO_MEMORY;
-        }
-    }
-    enum hr_err err = survey->env->get_many(survey->env->arg, leaves, count, scratch, values, diag);
+    enum hr_err err = survey->env->get_many(survey->env->arg, names, count, scratch, values, diag);
     for (size_t i = 0; !err && i < count; i++) {
-        struct hr_str *names;
-        size_t name_count;
-        struct hr_diag why;
-        enum hr_err bad = dkv_leaf_names(values[i], scratch, &names, &name_count, &why);
-        err = bad == HR_NO_MEMORY ? bad : HR_OK;
-        ret_named[i] = false;
-        for (size_t j = 0; !bad && j < name_count && !ret_named[i]; j++) {
-            ret_named[i] = hr_str_eq(names[j], keys[i]);
-        }
+        ret_named[i] = values[i].present;
     }
     return err;
+}
+
+/* A page of the index, from after the name @after on. */
+static enum hr_err read_names(const struct survey *survey, struct hr_str prefix,
+                              struct hr_str after, struct hr_arena *scratch,
+                              struct dkv_page *ret_page, struct hr_diag *diag)
+{
+    return prefix.ptr && after.ptr
+               ? dkv_scan_page(survey->env, prefix, after, KEYS_AT_ONCE, scratch, ret_page, diag)
+               : HR_NO_MEMORY;
+}
+
+/* What @name says, if that is a name of a key in its leaf. Nobody but a hand puts others there. */
+static bool parse_name(const struct survey *survey, struct hr_str name, uint32_t *ret_leaf,
+                       struct hr_str *ret_key)
+{
+    bool sound = dkv_key_name_parse(name, ret_leaf, ret_key) &&
+                 *ret_leaf == dkv_leaf_of(*ret_key, survey->leaf_bits);
+    if (!sound) {
+        survey->env->log(survey->env->arg, DKV_LOG_WARN,
+                         HR_STR("event=stray-name reason=\"k/ holds a name that is none\""));
+    }
+    return sound;
 }
 
 /* Adds a row. Owns: copies the key and, if it is wanted, the record. False: there is no room for it. */
@@ -198,22 +200,24 @@ static enum hr_err answer_keys(struct survey *survey, const struct hr_str *keys,
 
 static enum hr_err answer_leaf(struct survey *survey, struct hr_diag *diag)
 {
-    struct dkv_value value;
-    struct hr_str *names;
-    struct hr_diag why;
-    size_t count = 0;
-    enum hr_err err = read_leaves(survey, survey->dig->leaf, 1, survey->arena, &value, diag);
-    if (!err) {
-        /* A leaf that cannot be read has no names; INDEX tells of it. */
-        enum hr_err bad = dkv_leaf_names(value, survey->arena, &names, &count, &why);
-        err = bad == HR_NO_MEMORY ? bad : HR_OK;
-        count = bad ? 0 : count;
+    const struct dkv_dig *dig = survey->dig;
+    struct hr_str prefix = dkv_key_leaf(survey->arena, dig->leaf);
+    struct hr_str after = dkv_key_name(survey->arena, dig->leaf, dig->after);
+    struct dkv_page page = {.more = true};
+    enum hr_err err = HR_OK;
+    bool full = false;
+    while (!err && page.more && !full) {
+        struct hr_str keys[KEYS_AT_ONCE];
+        size_t count = 0;
+        err = read_names(survey, prefix, after, survey->arena, &page, diag);
+        for (size_t i = 0; !err && i < page.count; i++) {
+            uint32_t leaf;
+            after = page.pairs[i].key;
+            count += parse_name(survey, after, &leaf, &keys[count]);
+        }
+        err = err ? err : add_keys(survey, keys, count, &full, diag);
     }
-    size_t at = 0;
-    while (!err && at < count && hr_str_cmp(names[at], survey->dig->after) <= 0) {
-        at++;
-    }
-    return err || at == count ? err : answer_keys(survey, names + at, count - at, diag);
+    return err;
 }
 
 static enum hr_err answer_page(struct survey *survey, struct hr_diag *diag)
@@ -288,42 +292,38 @@ static enum hr_err look_at_names(struct survey *survey, const struct hr_str *nam
     return err;
 }
 
-/* A leaf that cannot be read: no other site has its digest. */
-static enum hr_err bad_leaf(struct survey *survey, uint32_t leaf, struct dkv_dig_digest *digest)
+/* What of a page of names is of the leaves that were asked for goes into their digests. @whole: how many leaves, from the
+ * first on, have all of theirs. ret_over: the next leaf is another answer's, or not wanted. */
+static enum hr_err look_at_page(struct survey *survey, const struct dkv_page *page,
+                                dkv_mono_ms start, struct hr_arena *scratch, uint32_t *whole,
+                                bool *ret_over, struct hr_diag *diag)
 {
-    char number[4];
-    enum hr_err err = HR_OK;
-    dkv_text_hex(number, leaf, sizeof number);
-    struct dkv_dig_row row = {.key = hr_str_of(number, sizeof number), .state = DKV_DIG_BAD_LEAF};
-    add_row(survey, &row, (struct hr_str){0}, &err);
-    unreadable(&survey->lens, row.key, row.key, &row);
-    memcpy(digest->hash, row.hash, sizeof digest->hash);
-    digest->records = 1;
-    return err;
-}
-
-static enum hr_err look_at_leaf(struct survey *survey, uint32_t leaf, struct dkv_value value,
-                                struct dkv_dig_digest *digest, struct hr_diag *diag)
-{
-    struct hr_arena scratch;
-    struct hr_str *names;
-    struct hr_diag why;
+    const struct dkv_dig *dig = survey->dig;
+    struct dkv_dig_digest *digests = survey->answer->digests;
+    struct hr_str keys[KEYS_AT_ONCE];
     size_t count = 0;
-    if (!value.present) {
-        return HR_OK;
+    enum hr_err err = HR_OK;
+    for (size_t i = 0; !err && !*ret_over && i < page->count; i++) {
+        uint32_t leaf;
+        struct hr_str key;
+        if (!parse_name(survey, page->pairs[i].key, &leaf, &key)) {
+            continue;
+        }
+        uint32_t at = leaf - dig->leaf;
+        if (at != *whole && count > 0) {
+            err = look_at_names(survey, keys, count, scratch, &digests[*whole], diag);
+            count = 0;
+        }
+        if (at != *whole) {
+            bool wanted = at < dig->leaf_count;
+            *ret_over = !wanted || survey->env->mono(survey->env->arg) - start > DKV_DIGEST_MS_MAX;
+            *whole = wanted ? at : dig->leaf_count;
+        }
+        keys[count] = key;
+        count += !*ret_over;
     }
-    hr_arena_init(&scratch, DKV_ARENA_BYTES_MAX);
-    enum hr_err err = dkv_leaf_names(value, &scratch, &names, &count, &why);
-    if (err == HR_CORRUPT || err == HR_UNSUPPORTED) {
-        err = bad_leaf(survey, leaf, digest);
-        count = 0;
-    }
-    for (size_t i = 0; !err && i < count; i += KEYS_AT_ONCE) {
-        size_t part = count - i < KEYS_AT_ONCE ? count - i : KEYS_AT_ONCE;
-        err = look_at_names(survey, names + i, part, &scratch, digest, diag);
-    }
-    hr_arena_release(&scratch);
-    return err;
+    return err || count == 0 ? err
+                             : look_at_names(survey, keys, count, scratch, &digests[*whole], diag);
 }
 
 static enum hr_err answer_leaves(struct survey *survey, struct hr_diag *diag)
@@ -331,23 +331,25 @@ static enum hr_err answer_leaves(struct survey *survey, struct hr_diag *diag)
     const struct dkv_dig *dig = survey->dig;
     struct dkv_dig_answer *answer = survey->answer;
     dkv_mono_ms start = survey->env->mono(survey->env->arg);
+    struct hr_str after = dkv_key_leaf(survey->arena, dig->leaf);
+    struct dkv_page page = {.more = true};
     enum hr_err err = HR_OK;
+    uint32_t whole = 0;
     bool over = false;
-    for (uint32_t at = 0; !err && !over && at < dig->leaf_count; at += KEYS_AT_ONCE) {
-        struct dkv_value values[KEYS_AT_ONCE];
+    memset(answer->digests, 0, dig->leaf_count * sizeof *answer->digests);
+    while (!err && page.more && !over) {
         struct hr_arena scratch;
-        size_t part = dig->leaf_count - at < KEYS_AT_ONCE ? dig->leaf_count - at : KEYS_AT_ONCE;
         hr_arena_init(&scratch, DKV_ARENA_BYTES_MAX);
-        err = read_leaves(survey, dig->leaf + at, part, &scratch, values, diag);
-        for (size_t i = 0; !err && !over && i < part; i++) {
-            struct dkv_dig_digest *digest = &answer->digests[answer->digest_count];
-            *digest = (struct dkv_dig_digest){0};
-            err = look_at_leaf(survey, dig->leaf + at + (uint32_t)i, values[i], digest, diag);
-            answer->digest_count++;
-            over = survey->env->mono(survey->env->arg) - start > DKV_DIGEST_MS_MAX;
+        err = read_names(survey, DKV_KEYS_NAMES, after, &scratch, &page, diag);
+        if (!err) {
+            err = look_at_page(survey, &page, start, &scratch, &whole, &over, diag);
+        }
+        if (!err && page.more) {
+            after = hr_arena_copy(survey->arena, page.pairs[page.count - 1].key);
         }
         hr_arena_release(&scratch);
     }
+    answer->digest_count = over ? whole : dig->leaf_count;
     return err;
 }
 

@@ -1,7 +1,6 @@
 /* Repairs as commits of the lane. */
 #include "actors/kv/core/compare/mend.h"
 
-#include "actors/kv/core/format/leaf.h"
 #include "actors/kv/core/format/record.h"
 #include "actors/kv/core/format/text.h"
 #include "actors/kv/core/limits.h"
@@ -9,7 +8,7 @@
 #include "actors/kv/core/site/route.h"
 #include "actors/kv/core/values/clear.h"
 
-#define VERSION 1u
+#define VERSION 2u
 
 static const unsigned char hash_key[DKV_SIPHASH_KEY_BYTES] = "hedgerow mend 1";
 
@@ -27,9 +26,7 @@ static bool mend_valid(const struct dkv_mend *mend)
 {
     switch (mend->what) {
     case DKV_MEND_RECORD:
-        return dkv_key_valid(mend->key) && mend->leaf == 0 &&
-               mend->wanted == (mend->record.len > 0);
-    case DKV_MEND_LEAF:
+        return dkv_key_valid(mend->key) && mend->wanted == (mend->record.len > 0);
     case DKV_MEND_CLEAR:
         return mend->key.len == 0 && !mend->wanted && !mend->found && mend->record.len == 0;
     }
@@ -45,10 +42,7 @@ enum hr_err dkv_mend_decode(struct hr_str bytes, struct dkv_mend *ret_mend, stru
         return err;
     }
     uint8_t what = dkv_in_u8(&in);
-    mend.what = what == DKV_MEND_LEAF    ? DKV_MEND_LEAF
-                : what == DKV_MEND_CLEAR ? DKV_MEND_CLEAR
-                                         : DKV_MEND_RECORD;
-    mend.leaf = dkv_in_u16(&in);
+    mend.what = what == DKV_MEND_CLEAR ? DKV_MEND_CLEAR : DKV_MEND_RECORD;
     mend.clear = dkv_stamp_read(&in);
     mend.key = dkv_in_bytes(&in, dkv_in_u16(&in));
     uint8_t found = dkv_in_u8(&in);
@@ -72,7 +66,6 @@ enum hr_err dkv_mend_encode(const struct dkv_mend *mend, struct hr_arena *arena,
     struct dkv_out out = dkv_out_in(arena, 64 + mend->key.len + mend->record.len);
     dkv_out_uint(&out, VERSION, 1);
     dkv_out_uint(&out, mend->what, 1);
-    dkv_out_uint(&out, mend->leaf, 2);
     dkv_stamp_write(&out, mend->clear);
     dkv_out_uint(&out, mend->key.len, 2);
     dkv_out_bytes(&out, mend->key);
@@ -115,24 +108,6 @@ enum hr_err dkv_mend_send(const struct dkv_env *env, const struct dkv_config *co
 }
 
 /* --- the commit --------------------------------------------------------------------------------------- */
-
-static enum hr_err is_named(struct dkv_attempt *attempt, struct hr_str key, bool *ret_named,
-                            struct hr_diag *diag)
-{
-    struct dkv_value value;
-    struct hr_str *names;
-    size_t count;
-    uint32_t leaf = dkv_leaf_of(key, attempt->site.cfg.leaf_bits);
-    enum hr_err err = dkv_txn_get(&attempt->txn, dkv_key_names(attempt->arena, leaf), &value, diag);
-    if (!err) {
-        err = dkv_leaf_names(value, attempt->arena, &names, &count, diag);
-    }
-    *ret_named = false;
-    for (size_t i = 0; !err && !*ret_named && i < count; i++) {
-        *ret_named = hr_str_eq(names[i], key);
-    }
-    return err;
-}
 
 /* Whether a record's bytes can be read, and show a value. */
 static bool shows(struct dkv_value value, struct dkv_stamp clear, struct hr_arena *arena,
@@ -207,51 +182,18 @@ static enum hr_err mend_record(struct dkv_attempt *attempt, const struct dkv_men
         *ret_outcome = DKV_MEND_OVERTAKEN;
         return HR_OK;
     }
-    err = is_named(attempt, mend->key, &named, diag);
+    err = dkv_index_names(attempt, mend->key, &named, diag);
     bool changes =
         value.present != mend->wanted || (value.present && !hr_str_eq(value.bytes, mend->record));
     if (!err && changes) {
         err = replace(attempt, mend, name, value, diag);
     }
     if (!err && mend->wanted && (changes || !named)) {
-        err = dkv_index_add(attempt, mend->key, diag);
+        err = dkv_index_add(attempt, mend->key);
     } else if (!err && !mend->wanted && (changes || named)) {
-        err = dkv_index_remove(attempt, mend->key, diag);
+        err = dkv_index_remove(attempt, mend->key);
     }
     *ret_outcome = changes || named != mend->wanted ? DKV_MEND_DONE : DKV_MEND_NOTHING;
-    return err;
-}
-
-/* A leaf and its generation, as far as they cannot be read. What names the leaf had comes back when the
- * records are found not to be named. */
-static enum hr_err mend_leaf(struct dkv_attempt *attempt, const struct dkv_mend *mend,
-                             enum dkv_mend_outcome *ret_outcome, struct hr_diag *diag)
-{
-    struct dkv_value value;
-    struct hr_str *names;
-    struct hr_str next;
-    size_t count;
-    struct hr_str leaf = dkv_key_names(attempt->arena, mend->leaf);
-    struct hr_str generation = dkv_key_generation(attempt->arena, mend->leaf);
-    enum hr_err err = dkv_txn_get(&attempt->txn, leaf, &value, diag);
-    *ret_outcome = DKV_MEND_NOTHING;
-    if (!err) {
-        err = dkv_leaf_names(value, attempt->arena, &names, &count, diag);
-        if (err == HR_CORRUPT) {
-            *ret_outcome = DKV_MEND_DONE;
-            err = dkv_txn_delete(&attempt->txn, leaf);
-        }
-    }
-    if (!err) {
-        err = dkv_txn_get(&attempt->txn, generation, &value, diag);
-    }
-    if (!err) {
-        err = dkv_leaf_count_up(value, attempt->arena, &next, diag);
-        if (err == HR_CORRUPT) {
-            *ret_outcome = DKV_MEND_DONE;
-            err = dkv_txn_delete(&attempt->txn, generation);
-        }
-    }
     return err;
 }
 
@@ -287,9 +229,6 @@ static enum hr_err attempt_once(const struct dkv_env *env, const struct dkv_conf
     switch (mend->what) {
     case DKV_MEND_RECORD:
         err = mend_record(&attempt, mend, ret_outcome, diag);
-        break;
-    case DKV_MEND_LEAF:
-        err = mend_leaf(&attempt, mend, ret_outcome, diag);
         break;
     case DKV_MEND_CLEAR:
         err = mend_clear(&attempt, mend, ret_outcome, diag);

@@ -1,13 +1,12 @@
 /* Puts right what was found wrong in this site's store, in the lane of writes: a record is replaced if it
- * still is what was found, the index is made to say what is there, a leaf of the index that cannot be
- * read is begun anew. A commit like any other: it checks what it read, and m/ctr. It is no change: other
- * sites hear nothing of it, because they have what it makes of the record.
+ * still is what was found, and the index is made to say what is there. A commit like any other: it checks what it read, and m/ctr.
+ * It is no change: other sites hear nothing of it, because they have what it makes of the record.
  *
- *   mend     u8 version 1 | u8 what | u16 leaf | 16 B clear mark | u16 length | key | u8 found |
+ *   mend     u8 version 2 | u8 what | 16 B clear mark | u16 length | key | u8 found |
  *            16 B hash of the bytes that were found | u8 wanted | u32 length | record | u32 crc
- *   mended   u8 version 1 | u8 outcome | u32 crc
+ *   mended   u8 version 2 | u8 outcome | u32 crc
  *
- * what 1 RECORD, 2 LEAF, 3 CLEAR: the mark is raised. Found and wanted: whether there was one, and is
+ * what 1 RECORD, 3 CLEAR: the mark is raised. Found and wanted: whether there was one, and is
  * to be. The hash is SipHash-128. Only this site itself sends these.
  * Must not know: how it was found, other sites. */
 #ifndef DKV_MEND_H
@@ -20,13 +19,12 @@
 #define DKV_MEND_TIMEOUT_MS 8000u
 #define DKV_MEND_RECORD_BYTES_MAX ((size_t)3 << 20)
 
-enum dkv_mend_what { DKV_MEND_RECORD = 1, DKV_MEND_LEAF = 2, DKV_MEND_CLEAR = 3 };
+enum dkv_mend_what { DKV_MEND_RECORD = 1, DKV_MEND_CLEAR = 3 };
 /* OVERTAKEN: the record is not what was found any more. */
 enum dkv_mend_outcome { DKV_MEND_NOTHING = 0, DKV_MEND_DONE = 1, DKV_MEND_OVERTAKEN = 2 };
 
 struct dkv_mend {
     enum dkv_mend_what what;
-    uint32_t leaf;
     struct dkv_stamp clear;
     struct hr_str key;
     bool found;

@@ -410,27 +410,6 @@ enum hr_err dkv_repair_keys(struct dkv_repair *repair, struct hr_str *keys, size
     return err;
 }
 
-void dkv_repair_leaf(struct dkv_repair *repair, uint32_t leaf)
-{
-    struct hr_arena arena;
-    struct hr_diag why = {0};
-    char number[4];
-    enum dkv_mend_outcome outcome = DKV_MEND_NOTHING;
-    const struct dkv_mend mend = {.what = DKV_MEND_LEAF, .leaf = leaf};
-    hr_arena_init(&arena, DKV_ARENA_BYTES_MAX);
-    dkv_text_hex(number, leaf, sizeof number);
-    enum hr_err err = dkv_mend_send(repair->env, repair->config, &mend, &arena, &outcome, &why);
-    if (err) {
-        tell(repair, DKV_LOG_WARN, HR_STR("repair-failed"), hr_str_of(number, sizeof number),
-             hr_str_c(why.text));
-    } else if (outcome == DKV_MEND_DONE) {
-        repair->index++;
-        tell(repair, DKV_LOG_WARN, HR_STR("index-repaired"), hr_str_of(number, sizeof number),
-             HR_STR("leaf-unreadable"));
-    }
-    hr_arena_release(&arena);
-}
-
 static void raise_clear(struct dkv_repair *repair, struct dkv_stamp clear, struct hr_arena *arena)
 {
     struct hr_diag why = {0};

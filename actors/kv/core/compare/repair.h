@@ -24,7 +24,7 @@ struct dkv_repair {
     uint64_t repaired;
     uint64_t undecided;
     uint64_t later;
-    uint64_t index; /* names or leaves of the index put right */
+    uint64_t index; /* names of the index put right */
 };
 
 /* A repair with what the sites of @tick and @holdings agree on; NULL: this site is alone. */
@@ -38,7 +38,5 @@ HR_MUST_CHECK enum hr_err dkv_repair_keys(struct dkv_repair *repair, struct hr_s
                                           size_t count, struct hr_diag *diag);
 /* Raises this site's clear mark to @clear, which another site has, if its own feed has that deletion too. */
 void dkv_repair_clear(struct dkv_repair *repair, struct dkv_stamp clear);
-/* Begins leaf @leaf of the index anew if it cannot be read. */
-void dkv_repair_leaf(struct dkv_repair *repair, uint32_t leaf);
 
 #endif

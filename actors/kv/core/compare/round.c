@@ -69,20 +69,15 @@ static enum hr_err own_answer(struct round *round, const struct dkv_dig *dig,
                              ret_answer, diag);
 }
 
-/* Names without a record, and leaves that cannot be read. */
+/* Names without a record. */
 static void take_faults(struct round *round, const struct dkv_dig_answer *mine)
 {
     for (size_t i = 0; i < mine->row_count; i++) {
-        uint64_t leaf;
-        if (mine->rows[i].state != DKV_DIG_BAD_LEAF) {
-            note(round, mine->rows[i].key);
-        } else if (dkv_text_from_hex(mine->rows[i].key, &leaf)) {
-            dkv_repair_leaf(&round->repair, (uint32_t)leaf);
-        }
+        note(round, mine->rows[i].key);
     }
 }
 
-/* Some name of the index to begin at: of the first leaf of the turn's that has one. */
+/* Some name of the index to begin at: one of the first of the turn's. */
 static enum hr_err begin_at(struct round *round, struct hr_str *ret_after, struct hr_diag *diag)
 {
     const struct dkv_env *env = round->repair.env;
@@ -90,23 +85,18 @@ static enum hr_err begin_at(struct round *round, struct hr_str *ret_after, struc
     if (round->values <= DKV_ROUND_LOOKUPS) {
         return HR_OK; /* all of them */
     }
-    for (uint32_t i = 0; i < round->turn.leaf_count && i < DKV_ROUND_LOOKUPS; i++) {
-        struct dkv_value value;
-        struct hr_str *names;
-        size_t count = 0;
-        struct hr_diag why;
-        struct hr_str leaf = dkv_key_names(&round->arena, round->turn.leaf + i);
-        enum hr_err err = leaf.ptr ? env->get_many(env->arg, &leaf, 1, &round->arena, &value, diag)
-                                   : HR_NO_MEMORY;
-        if (err) {
-            return err;
-        }
-        if (!dkv_leaf_names(value, &round->arena, &names, &count, &why) && count > 0) {
-            *ret_after = names[round->slot % count];
-            return HR_OK;
-        }
+    struct dkv_page page;
+    struct hr_str first = dkv_key_leaf(&round->arena, round->turn.leaf);
+    enum hr_err err = first.ptr ? env->scan(env->arg, DKV_KEYS_NAMES, first, DKV_ROUND_LOOKUPS,
+                                            &round->arena, &page, diag)
+                                : HR_NO_MEMORY;
+    uint32_t leaf;
+    struct hr_str key;
+    if (!err && page.count > 0 &&
+        dkv_key_name_parse(page.pairs[round->slot % page.count].key, &leaf, &key)) {
+        *ret_after = key;
     }
-    return HR_OK;
+    return err;
 }
 
 /* Some records that the index does not name. */

@@ -118,9 +118,8 @@ static bool row_state_of(uint8_t byte, enum dkv_dig_state *ret_state)
 {
     *ret_state = byte == DKV_DIG_READABLE     ? DKV_DIG_READABLE
                  : byte == DKV_DIG_UNREADABLE ? DKV_DIG_UNREADABLE
-                 : byte == DKV_DIG_BAD_LEAF   ? DKV_DIG_BAD_LEAF
                                               : DKV_DIG_ABSENT;
-    return byte <= DKV_DIG_BAD_LEAF;
+    return byte <= DKV_DIG_UNREADABLE;
 }
 
 static bool row_decode(struct dkv_in *in, struct dkv_dig_row *row)

@@ -45,7 +45,7 @@ enum dkv_dig_what {
     DKV_DIG_REPAIR = 5
 };
 
-enum dkv_dig_state { DKV_DIG_ABSENT, DKV_DIG_READABLE, DKV_DIG_UNREADABLE, DKV_DIG_BAD_LEAF };
+enum dkv_dig_state { DKV_DIG_ABSENT, DKV_DIG_READABLE, DKV_DIG_UNREADABLE };
 
 struct dkv_dig {
     enum dkv_dig_what what;

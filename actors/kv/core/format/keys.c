@@ -127,14 +127,34 @@ bool dkv_key_fence_parse(struct hr_str name, uint16_t *ret_site)
     return valid;
 }
 
-struct hr_str dkv_key_names(struct hr_arena *arena, uint32_t leaf)
+struct hr_str dkv_key_leaf(struct hr_arena *arena, uint32_t leaf)
 {
-    return named(numbered(arena, 'k', leaf, LEAF_DIGITS, 0), 2 + LEAF_DIGITS);
+    return dkv_key_name(arena, leaf, (struct hr_str){0});
 }
 
-struct hr_str dkv_key_generation(struct hr_arena *arena, uint32_t leaf)
+struct hr_str dkv_key_name(struct hr_arena *arena, uint32_t leaf, struct hr_str key)
 {
-    return named(numbered(arena, 'g', leaf, LEAF_DIGITS, 0), 2 + LEAF_DIGITS);
+    char *name = numbered(arena, 'k', leaf, LEAF_DIGITS, 1 + key.len);
+    if (name) {
+        name[2 + LEAF_DIGITS] = '/';
+    }
+    if (name && key.len > 0) {
+        memcpy(name + 2 + LEAF_DIGITS + 1, key.ptr, key.len);
+    }
+    return named(name, 2 + LEAF_DIGITS + 1 + key.len);
+}
+
+bool dkv_key_name_parse(struct hr_str name, uint32_t *ret_leaf, struct hr_str *ret_key)
+{
+    uint64_t leaf = 0;
+    bool valid = name.len > 2 + LEAF_DIGITS + 1 && hr_str_starts(name, DKV_KEYS_NAMES) &&
+                 name.ptr[2 + LEAF_DIGITS] == '/' &&
+                 dkv_text_from_hex(hr_str_of(name.ptr + 2, LEAF_DIGITS), &leaf);
+    if (valid) {
+        *ret_leaf = (uint32_t)leaf;
+        *ret_key = hr_str_from(name, 2 + LEAF_DIGITS + 1);
+    }
+    return valid && dkv_key_valid(*ret_key);
 }
 
 static void opid_text(const struct dkv_opid *opid, char *ret_text)

@@ -6,8 +6,7 @@
  *   f/<origin 16>/<seq 16>        a change of the feed
  *   v/<origin 16>                 how far an origin's changes are applied here
  *   s/<origin 16>                 how far the donor of a state transfer had them applied at its beginning
- *   k/<leaf 4>                    the names in a leaf of the index
- *   g/<leaf 4>                    a leaf's generation
+ *   k/<leaf 4>/<key>              a name in a leaf of the index
  *   h/<site 4>                    what of a site is out for good
  *   q/<opid 32>                   the outcome of a request with an id
  *   t/<wall ms 16>/<opid 32>      the same, by time
@@ -40,6 +39,7 @@
 #define DKV_KEY_WIPE HR_STR("m/wipe")
 #define DKV_KEY_CLEAR HR_STR("b/clear")
 #define DKV_KEYS_RECORDS HR_STR("r/")
+#define DKV_KEYS_NAMES HR_STR("k/")
 #define DKV_KEYS_FEED HR_STR("f/")
 #define DKV_KEYS_PROGRESS HR_STR("v/")
 #define DKV_KEYS_COVER HR_STR("s/")
@@ -77,8 +77,11 @@ bool dkv_key_cover_parse(struct hr_str name, dkv_origin *ret_origin);
 struct hr_str dkv_key_fence(struct hr_arena *arena, uint16_t site);
 /* Reads what dkv_key_fence made; false on anything else. */
 bool dkv_key_fence_parse(struct hr_str name, uint16_t *ret_site);
-struct hr_str dkv_key_names(struct hr_arena *arena, uint32_t leaf);
-struct hr_str dkv_key_generation(struct hr_arena *arena, uint32_t leaf);
+/* What all names in @leaf begin with. */
+struct hr_str dkv_key_leaf(struct hr_arena *arena, uint32_t leaf);
+struct hr_str dkv_key_name(struct hr_arena *arena, uint32_t leaf, struct hr_str key);
+/* Reads what dkv_key_name made of a valid key; false on anything else. @ret_key is borrowed from @name. */
+bool dkv_key_name_parse(struct hr_str name, uint32_t *ret_leaf, struct hr_str *ret_key);
 struct hr_str dkv_key_result(struct hr_arena *arena, const struct dkv_opid *opid);
 struct hr_str dkv_key_time(struct hr_arena *arena, dkv_wall_ms time, const struct dkv_opid *opid);
 /* Reads what dkv_key_time made; false on anything else. */

@@ -10,6 +10,7 @@
 #define VERSION 1u
 #define SELF_VERSION 2u
 #define PROGRESS_VERSION_HIGH 2u
+#define CFG_VERSION 2u    /* 1: the index was laid out in another way */
 #define CFG_HASHED_AT 13u /* after version, epoch and the hash itself */
 
 static const unsigned char cfg_hash_key[DKV_SIPHASH_KEY_BYTES] = "hedgerow cfg v1";
@@ -129,7 +130,7 @@ enum hr_err dkv_ctr_encode(const struct dkv_ctr *ctr, struct hr_arena *arena,
 enum hr_err dkv_cfg_decode(struct hr_str bytes, struct dkv_cfg *ret_cfg, struct hr_diag *diag)
 {
     struct dkv_in in;
-    enum hr_err err = dkv_in_frame(bytes, VERSION, DKV_KEY_CFG, &in, diag);
+    enum hr_err err = dkv_in_frame(bytes, CFG_VERSION, DKV_KEY_CFG, &in, diag);
     if (err) {
         return err;
     }
@@ -179,7 +180,7 @@ enum hr_err dkv_cfg_encode(const struct dkv_cfg *cfg, struct hr_arena *arena,
         return err;
     }
     struct dkv_out out = dkv_out_in(arena, CFG_HASHED_AT + body.len + 4);
-    dkv_out_uint(&out, VERSION, 1);
+    dkv_out_uint(&out, CFG_VERSION, 1);
     dkv_out_uint(&out, cfg->epoch, 4);
     dkv_out_uint(&out, dkv_siphash(cfg_hash_key, body), 8);
     dkv_out_bytes(&out, body);

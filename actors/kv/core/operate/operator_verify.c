@@ -244,17 +244,9 @@ static enum hr_err look_at_leaves(struct verify *verify, uint32_t first, uint32_
         done = seen->answer.digest_count < done ? seen->answer.digest_count : done;
         for (size_t j = 0; j < seen->answer.row_count; j++) {
             const struct dkv_dig_row *row = &seen->answer.rows[j];
-            uint64_t leaf;
-            bool bad = row->state == DKV_DIG_BAD_LEAF;
-            if (row->state == DKV_DIG_UNREADABLE) {
-                continue; /* it was among the records */
-            }
-            tell_index(verify, seen, row->key,
-                       bad ? HR_STR("leaf-unreadable") : HR_STR("named-without-record"));
-            if (!bad) {
+            if (row->state != DKV_DIG_UNREADABLE) { /* else it was among the records */
+                tell_index(verify, seen, row->key, HR_STR("named-without-record"));
                 note(verify, row->key);
-            } else if (verify->repairs && !seen->peer && dkv_text_from_hex(row->key, &leaf)) {
-                dkv_repair_leaf(&verify->repair, (uint32_t)leaf);
             }
         }
     }

@@ -1,14 +1,13 @@
 /* Commits of other sites' changes. */
 #include "actors/kv/core/replicate/apply.h"
 
-#include "actors/kv/core/format/leaf.h"
 #include "actors/kv/core/format/text.h"
 #include "actors/kv/core/limits.h"
 #include "actors/kv/core/site/results.h"
 #include "actors/kv/core/values/sweep.h"
 
 #define PREFETCH_CHANGES ((size_t)8)
-#define KEYS_PER_CHANGE ((size_t)5)
+#define KEYS_PER_CHANGE ((size_t)3)
 
 static void refuse(const struct dkv_env *env, struct dkv_incoming *incoming,
                    const struct hr_diag *diag)
@@ -100,10 +99,7 @@ static enum hr_err prefetch(struct dkv_attempt *attempt, const struct run *run, 
         const struct dkv_change *change = &run->incoming[i].change;
         keys[n++] = dkv_key_progress(attempt->arena, change->stamp.origin);
         if (change->key.len > 0) {
-            uint32_t leaf = dkv_leaf_of(change->key, attempt->site.cfg.leaf_bits);
             keys[n++] = dkv_key_record(attempt->arena, change->key);
-            keys[n++] = dkv_key_names(attempt->arena, leaf);
-            keys[n++] = dkv_key_generation(attempt->arena, leaf);
         }
         if (change->identified) {
             keys[n++] = dkv_key_result(attempt->arena, &change->opid);

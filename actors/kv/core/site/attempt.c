@@ -1,7 +1,6 @@
 /* Beginning and committing of attempts. */
 #include "actors/kv/core/site/attempt.h"
 
-#include "actors/kv/core/format/leaf.h"
 #include "actors/kv/core/format/text.h"
 #include "actors/kv/core/site/feed.h"
 #include "actors/kv/core/site/results.h"
@@ -10,7 +9,7 @@
  * long gets shorter. */
 #define CLOSING_OPS(changes) (3 + DKV_FEED_CUT_OPS(changes))
 #define CLOSING_BYTES(changes) (2048 + DKV_FEED_CUT_OPS(changes) * 256)
-#define PREFETCH_PER_REQUEST 4u
+#define PREFETCH_PER_REQUEST 2u
 
 /* Of how many origins a request wants v/ to be looked at (meet.h). */
 static size_t origins_of(const struct dkv_attempt *attempt, const struct dkv_request *request)
@@ -43,10 +42,7 @@ static enum hr_err prefetch(struct dkv_attempt *attempt, const struct dkv_reques
             keys[n++] = dkv_key_result(arena, &requests[i].opid);
         }
         if (requests[i].op != DKV_OP_CLEAR) {
-            uint32_t leaf = dkv_leaf_of(requests[i].key, attempt->site.cfg.leaf_bits);
             keys[n++] = dkv_key_record(arena, requests[i].key);
-            keys[n++] = dkv_key_names(arena, leaf);
-            keys[n++] = dkv_key_generation(arena, leaf);
         }
         for (size_t j = 0; j < origins_of(attempt, &requests[i]); j++) {
             keys[n++] = dkv_key_progress(arena, requests[i].session->seen[j].origin);

@@ -1,22 +1,19 @@
-/* Keeps the index true within an attempt: a name for each record, a generation for each change of one.
+/* Keeps the index true within an attempt: a name for each record.
  * Must not know: what is in a record. */
 #ifndef DKV_INDEX_H
 #define DKV_INDEX_H
 
 #include "actors/kv/core/site/attempt.h"
 
-/* Checks and writes that a call of one of these adds to an attempt at most. */
-#define DKV_INDEX_OPS_MAX 4u
+/* What a call of one of these adds to an attempt. */
+#define DKV_INDEX_OPS 1u
 
-/* @key gets a record, which it had not. Errors: HR_TOO_BIG (the leaf is full), HR_CORRUPT,
- * HR_UNSUPPORTED, HR_NO_MEMORY, the store's. The same for the others, but HR_TOO_BIG. */
-HR_MUST_CHECK enum hr_err dkv_index_add(struct dkv_attempt *attempt, struct hr_str key,
-                                        struct hr_diag *diag);
-/* The record of @key changes. */
-HR_MUST_CHECK enum hr_err dkv_index_touch(struct dkv_attempt *attempt, struct hr_str key,
-                                          struct hr_diag *diag);
-/* The record of @key goes. The leaf's generation stays, so that it is never used again. */
-HR_MUST_CHECK enum hr_err dkv_index_remove(struct dkv_attempt *attempt, struct hr_str key,
-                                           struct hr_diag *diag);
+/* @key gets a record. Errors: HR_NO_MEMORY. */
+HR_MUST_CHECK enum hr_err dkv_index_add(struct dkv_attempt *attempt, struct hr_str key);
+/* The record of @key goes. Errors: HR_NO_MEMORY. */
+HR_MUST_CHECK enum hr_err dkv_index_remove(struct dkv_attempt *attempt, struct hr_str key);
+/* Whether the index names @key. Errors: HR_NO_MEMORY, the store's. */
+HR_MUST_CHECK enum hr_err dkv_index_names(struct dkv_attempt *attempt, struct hr_str key,
+                                          bool *ret_named, struct hr_diag *diag);
 
 #endif

@@ -1,7 +1,6 @@
 /* Ranges of records, and the end, one commit a message. */
 #include "actors/kv/core/transfer/fill.h"
 
-#include "actors/kv/core/format/leaf.h"
 #include "actors/kv/core/format/text.h"
 #include "actors/kv/core/limits.h"
 #include "actors/kv/core/site/index.h"
@@ -117,23 +116,6 @@ static enum hr_err step(struct walk *walk, bool first, bool *ret_end, struct hr_
     return HR_OK;
 }
 
-/* Reads the leaves of the donor's records at once. */
-static enum hr_err prefetch(const struct walk *walk, struct hr_diag *diag)
-{
-    struct dkv_attempt *attempt = walk->attempt;
-    struct hr_str *keys = hr_arena_alloc(attempt->arena, 2 * walk->fill->count * sizeof *keys);
-    size_t count = 0;
-    if (!keys) {
-        return HR_NO_MEMORY;
-    }
-    for (size_t i = walk->there; i < walk->fill->count; i++) {
-        uint32_t leaf = dkv_leaf_of(walk->fill->records[i].key, attempt->site.cfg.leaf_bits);
-        keys[count++] = dkv_key_names(attempt->arena, leaf);
-        keys[count++] = dkv_key_generation(attempt->arena, leaf);
-    }
-    return dkv_txn_prefetch(&attempt->txn, keys, count, diag);
-}
-
 static enum hr_err walk_range(struct walk *walk, struct hr_diag *diag)
 {
     bool end = false;
@@ -142,10 +124,7 @@ static enum hr_err walk_range(struct walk *walk, struct hr_diag *diag)
            hr_str_cmp(walk->fill->records[walk->there].key, walk->cursor) <= 0) {
         walk->there++;
     }
-    err = prefetch(walk, diag);
-    if (!err) {
-        err = read_page(walk, diag);
-    }
+    err = read_page(walk, diag);
     for (size_t i = 0; !err && !end && !walk->full; i++) {
         walk->full = i == DKV_FILL_KEYS_MAX;
         if (!walk->full) {

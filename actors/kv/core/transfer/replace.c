@@ -206,7 +206,7 @@ static enum hr_err read_news(const struct replacing *replacing, struct dkv_value
 
 /* Stores what the record is now. */
 static enum hr_err store(const struct replacing *replacing, struct dkv_value found,
-                         const struct dkv_record *record, struct hr_str bytes, struct hr_diag *diag)
+                         const struct dkv_record *record, struct hr_str bytes)
 {
     struct dkv_attempt *attempt = replacing->attempt;
     struct hr_str name = dkv_key_record(attempt->arena, replacing->key);
@@ -217,16 +217,12 @@ static enum hr_err store(const struct replacing *replacing, struct dkv_value fou
     enum hr_err err = dkv_txn_expect(&attempt->txn, name, found);
     if (!err && empty) {
         err = dkv_txn_delete(&attempt->txn, name);
-        return err ? err : dkv_index_remove(attempt, replacing->key, diag);
+        return err ? err : dkv_index_remove(attempt, replacing->key);
     }
     if (!err) {
         err = dkv_txn_put(&attempt->txn, name, bytes);
     }
-    if (err) {
-        return err;
-    }
-    return found.present ? dkv_index_touch(attempt, replacing->key, diag)
-                         : dkv_index_add(attempt, replacing->key, diag);
+    return err || found.present ? err : dkv_index_add(attempt, replacing->key);
 }
 
 /* The donor's record with the news in it. If they do not go together the donor's stays alone: one stamp with
@@ -269,7 +265,7 @@ enum hr_err dkv_replace(struct dkv_attempt *attempt, const struct dkv_cover *cov
         err = join(&replacing, donor ? donor : &nothing, &news, &record, &bytes, diag);
     }
     if (!err) {
-        err = store(&replacing, found, &record, bytes, diag);
+        err = store(&replacing, found, &record, bytes);
     }
     if (err) {
         return err;

@@ -115,7 +115,7 @@ static enum hr_err store(struct dkv_attempt *attempt, struct hr_str key,
     }
     if (dkv_record_empty(merged)) {
         enum hr_err err = dkv_txn_delete(&attempt->txn, found->name);
-        return err ? err : dkv_index_remove(attempt, key, diag);
+        return err ? err : dkv_index_remove(attempt, key);
     }
     enum hr_err err = dkv_record_encode(merged, attempt->arena, &bytes);
     if (!err && bytes.len > DKV_RECORD_BYTES_MAX) {
@@ -127,11 +127,7 @@ static enum hr_err store(struct dkv_attempt *attempt, struct hr_str key,
                    : err;
     }
     err = dkv_txn_put(&attempt->txn, found->name, bytes);
-    if (!err) {
-        err =
-            found->stored ? dkv_index_touch(attempt, key, diag) : dkv_index_add(attempt, key, diag);
-    }
-    return err;
+    return err || found->stored ? err : dkv_index_add(attempt, key);
 }
 
 /* Merges @news, which are those of @change, into its key's record. */

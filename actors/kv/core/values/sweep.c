@@ -8,10 +8,10 @@
 #include "base/crc32c.h"
 
 /* The record's check and its write, the index, and m/S. */
-#define RECORD_OPS_MAX (2 + DKV_INDEX_OPS_MAX + 2)
+#define RECORD_OPS_MAX (2 + DKV_INDEX_OPS + 2)
 #define ARENA_BYTES_MAX ((size_t)64 << 20)
-/* What a leaf's names may weigh before somebody weighs them. */
-#define LEAF_BYTES_GUESS ((size_t)8192)
+/* What m/S weighs, read and written. */
+#define FLOOR_BYTES_GUESS ((size_t)1024)
 
 /* Up to where something may go. */
 struct reach {
@@ -40,7 +40,7 @@ static void complain(const struct dkv_attempt *attempt, struct hr_str what, stru
 /* Whether the commit has room for @record to go or to change. */
 static bool has_room(struct step *step, const struct dkv_pair *pair)
 {
-    size_t bytes = 2 * (pair->value.len + pair->key.len) + LEAF_BYTES_GUESS;
+    size_t bytes = 2 * pair->value.len + 3 * pair->key.len + FLOOR_BYTES_GUESS;
     if (step->ops_left < RECORD_OPS_MAX || step->bytes_left < bytes) {
         dkv_attempt_room(step->attempt, &step->ops_left, &step->bytes_left);
     }
@@ -54,7 +54,7 @@ static bool has_room(struct step *step, const struct dkv_pair *pair)
 
 /* Stores what is left of a record, or takes it away. */
 static enum hr_err replace(struct step *step, const struct dkv_pair *pair,
-                           const struct dkv_record *left, struct hr_diag *diag)
+                           const struct dkv_record *left)
 {
     struct dkv_attempt *attempt = step->attempt;
     struct hr_str key = hr_str_from(pair->key, DKV_KEYS_RECORDS.len);
@@ -63,15 +63,12 @@ static enum hr_err replace(struct step *step, const struct dkv_pair *pair,
     enum hr_err err = dkv_txn_expect(&attempt->txn, pair->key, found);
     if (!err && dkv_record_empty(left)) {
         err = dkv_txn_delete(&attempt->txn, pair->key);
-        return err ? err : dkv_index_remove(attempt, key, diag);
+        return err ? err : dkv_index_remove(attempt, key);
     }
     if (!err) {
         err = dkv_record_encode(left, attempt->arena, &bytes);
     }
-    if (!err) {
-        err = dkv_txn_put(&attempt->txn, pair->key, bytes);
-    }
-    return err ? err : dkv_index_touch(attempt, key, diag);
+    return err ? err : dkv_txn_put(&attempt->txn, pair->key, bytes);
 }
 
 /* Collects what it may of one record. HR_BUSY: there is no room, the record is the next one's. */
@@ -86,7 +83,7 @@ static enum hr_err collect(struct step *step, const struct dkv_pair *pair, struc
     if (!has_room(step, pair)) {
         return HR_BUSY;
     }
-    err = replace(step, pair, &record, diag);
+    err = replace(step, pair, &record);
     return err ? err : dkv_floor_keep(attempt, step->reach.floor, diag);
 }
 

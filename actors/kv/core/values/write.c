@@ -72,9 +72,8 @@ static enum hr_err store(struct dkv_attempt *attempt, const struct dkv_found *fo
     if (!err) {
         err = dkv_attempt_log(attempt, change, diag);
     }
-    if (!err) {
-        err = found->stored ? dkv_index_touch(attempt, change->key, diag)
-                            : dkv_index_add(attempt, change->key, diag);
+    if (!err && !found->stored) {
+        err = dkv_index_add(attempt, change->key);
     }
     if (err) {
         return err;
