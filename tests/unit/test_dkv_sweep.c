@@ -91,6 +91,34 @@ static void sweep_collects_tombstones(void **state)
     assert_true(check_be(floor, 1, 8) + 1 >= version.hlc);
 }
 
+/* A pass that a lone site has begun ends when the site meets others: what is left may be above the group's floor. */
+static void sweep_of_a_lone_site_ends_with_its_loneliness(void **state)
+{
+    (void)state;
+    struct dkv_tally tally;
+    struct hr_diag diag;
+    for (unsigned i = 0; i < 200; i++) {
+        set(i, "{\"n\":1}");
+    }
+    del(10); /* a pass begins */
+    set(0, "{\"n\":2}");
+    del(100); /* where that one has been */
+    do {      /* until the one is under way that would collect it */
+        fake.wall += 20000;
+        set(0, "{\"n\":2}");
+        assert_int_equal(dkv_tally_decode(fake_get(&fake, "m/tally"), &tally, &diag), HR_OK);
+    } while (tally.began <= tally.made || tally.cursor.len == 0);
+    assert_non_null(fake_get(&fake, "r/k000100").ptr);
+    fake.sites = "3";
+    fake_serve(&fake);
+    for (unsigned i = 0; i < 8; i++) {
+        set(0, "{\"n\":3}");
+    }
+    assert_int_equal(dkv_tally_decode(fake_get(&fake, "m/tally"), &tally, &diag), HR_OK);
+    assert_true(tally.done <= tally.made); /* so that it is looked for once more */
+    assert_non_null(fake_get(&fake, "r/k000100").ptr);
+}
+
 /* What a write leaves is not collected by its own commit: nothing above the floor ever is. */
 static void sweep_collects_nothing_above_the_floor(void **state)
 {
@@ -503,6 +531,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(sweep_collects_tombstones),
+        CASE(sweep_of_a_lone_site_ends_with_its_loneliness),
         CASE(sweep_collects_nothing_above_the_floor),
         CASE(sweep_of_a_group_collects_what_a_clear_covers),
         CASE(sweep_collects_removed_fields),

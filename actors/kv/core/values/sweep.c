@@ -148,9 +148,14 @@ static bool worth_it(const struct reach *reach, const struct dkv_tally *tally)
            (cleared || enough || now >= dkv_clock_ms(tally->done) + DKV_SWEEP_PAUSE_MS);
 }
 
-/* Whether a pass is under way or begins. */
+/* Whether a pass is under way or begins. One that reached further than the group's floor, since the site was alone when it began, is
+ * none: it would be counted as whole, and has not collected all that it reached. */
 static bool under_way(const struct reach *reach, struct dkv_tally *tally)
 {
+    if (tally->began > end_of(reach)) {
+        tally->began = 0;
+        tally->cursor = (struct hr_str){0};
+    }
     if (tally->began == 0 && worth_it(reach, tally)) {
         tally->began = end_of(reach);
         tally->litter = 0;
