@@ -7,7 +7,7 @@
 #include "actors/kv/core/site/config.h"
 
 /* Changes in one answer, and about how long they are together. */
-#define DKV_LOG_CHANGES_MAX 1024u
+#define DKV_LOG_CHANGES_MAX 512u
 #define DKV_LOG_BYTES_GOAL ((size_t)512 << 10)
 
 /* What this site holds of the origins after @after, up to DKV_HAVE_MAX of them, for the site @asker (0: for this one).
