@@ -142,7 +142,7 @@ describe("a site that comes back", () => {
       const ids = await createMany(writer, RECORDS, "meanwhile");
       pin(0, [process.pid, ...lattice.pids()]);
       const quiet = reader(other);
-      await new Promise((wake) => setTimeout(wake, CONTROL ? 4000 : 1500)); // a span of time to measure, not to wait for something
+      await new Promise((wake) => setTimeout(wake, CONTROL ? 8000 : 1500)); // a span of time to measure, not to wait for something
       const before = await quiet();
       if (CONTROL) await besideAnything(other);
       const busy = reader(other);

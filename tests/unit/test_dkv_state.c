@@ -131,6 +131,19 @@ static void state_cfg_round_trips(void **state)
     assert_int_equal(decode_cfg(bytes), HR_CORRUPT);
 }
 
+/* A store whose index was laid out in another way is not taken for one without an index. */
+static void state_cfg_of_an_older_index_is_refused(void **state)
+{
+    (void)state;
+    struct hr_str bytes;
+    struct dkv_out out = dkv_out_in(&arena, 32);
+    dkv_out_uint(&out, 1, 1);
+    dkv_out_uint(&out, 0, 8);
+    dkv_out_seal(&out);
+    assert_int_equal(dkv_out_take(&out, &bytes), HR_OK);
+    assert_int_equal(decode_cfg(bytes), HR_UNSUPPORTED);
+}
+
 /* v/ comes back, sealed and not. */
 static void state_progress_round_trips(void **state)
 {
@@ -234,6 +247,7 @@ int main(void)
         cmocka_unit_test_teardown(state_self_round_trips, release),
         cmocka_unit_test_teardown(state_ctr_round_trips, release),
         cmocka_unit_test_teardown(state_cfg_round_trips, release),
+        cmocka_unit_test_teardown(state_cfg_of_an_older_index_is_refused, release),
         cmocka_unit_test_teardown(state_progress_round_trips, release),
         cmocka_unit_test_teardown(state_clear_round_trips, release),
         cmocka_unit_test_teardown(state_tally_round_trips, release),
