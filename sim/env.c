@@ -212,7 +212,7 @@ static enum hr_err commit_now(struct sim_call *call, struct sim_site *site,
     world->counts.commits++;
     sim_model_committer(world, call);
     enum hr_err err = sim_store_commit(&site->store, commit, world->now, ret_conflict);
-    sim_model_committer(world, NULL);
+    sim_model_committed(world);
     if (!err && writes_self(commit)) {
         site->booted_life = call->host->store_life;
     }

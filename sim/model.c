@@ -33,9 +33,13 @@ void sim_model_free(struct sim_model *model)
 void sim_model_committer(struct sim_world *world, const struct sim_call *call)
 {
     world->model->committer = call;
-    if (!call) {
-        sim_check_transfer_committed(world);
-    }
+}
+
+void sim_model_committed(struct sim_world *world)
+{
+    world->model->committer = NULL;
+    sim_check_transfer_committed(world);
+    sim_check_collect_committed(world);
 }
 
 /* --- keys --------------------------------------------------------------------------------------------- */
@@ -309,11 +313,13 @@ uint32_t sim_record_key(struct hr_str name)
     return read && number < SIM_KEYS_MAX ? (uint32_t)number : SIM_KEYS_MAX;
 }
 
-static void record_changed(struct sim_world *world, const struct sim_site *site, struct hr_str key)
+static void record_changed(struct sim_world *world, const struct sim_site *site, struct hr_str key,
+                           const struct sim_item *now)
 {
     uint32_t number = sim_record_key(key);
     if (number < SIM_KEYS_MAX) {
         sim_check_transfer_record(world, site, number);
+        sim_check_collect_record(world, site, number, now);
     }
 }
 
@@ -336,7 +342,7 @@ void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_
     } else if (why == SIM_CHANGE_FORGED) {
         sim_forged(world, site->index, sim_record_key(key));
     } else if (hr_str_starts(key, HR_STR("r/")) && why == SIM_CHANGE_COMMIT) {
-        record_changed(world, site, key);
+        record_changed(world, site, key, now);
     } else if (hr_str_eq(key, HR_STR("m/sync"))) {
         sim_check_transfer_sync(world, site, why, now);
     } else if (hr_str_eq(key, HR_STR("m/self"))) {

@@ -97,6 +97,7 @@ struct sim_model {
     uint64_t removed
         [SIM_SITES_MAX]; /* the incarnation up to which a site is out, as anybody has noted */
     struct sim_marks marks[SIM_SITES_MAX];
+    uint64_t collected[SIM_SITES_MAX]; /* bits of keys whose records a commit takes away */
     struct sim_sessions sessions;
     struct sim_knowledge knowledge;
     struct sim_versions versions;
@@ -109,8 +110,10 @@ void sim_model_free(struct sim_model *model);
 
 /* --- what happens ------------------------------------------------------------------------------------- */
 
-/* Commits until the next of these are @call's. */
+/* What changes until the commit is done is @call's. */
 void sim_model_committer(struct sim_world *world, const struct sim_call *call);
+/* A commit is done, whoever's. */
+void sim_model_committed(struct sim_world *world);
 /* A key of @site's store has changed. */
 void sim_model_changed(struct sim_world *world, struct sim_site *site, enum sim_change why,
                        struct hr_str key, const struct sim_item *now);
@@ -222,6 +225,11 @@ void sim_check_transfer_published(struct sim_world *world, const struct sim_call
 /* The record of @key has changed; and then the whole commit is done. */
 void sim_check_transfer_record(struct sim_world *world, const struct sim_site *site, uint32_t key);
 void sim_check_transfer_committed(struct sim_world *world);
+/* check_collect.c: what a deletion has left goes when all have it. The record of @key has changed, to @now; and then the
+ * whole commit is done. */
+void sim_check_collect_record(struct sim_world *world, const struct sim_site *site, uint32_t key,
+                              const struct sim_item *now);
+void sim_check_collect_committed(struct sim_world *world);
 /* check_index.c: the index of @site's store names what is there. */
 void sim_check_index(struct sim_world *world, const struct sim_site *site);
 /* check_clock.c: no clock is carried away by a message, and none goes back. @now: m/ctr. */

@@ -161,6 +161,7 @@ static void do_late(struct sim_world *world, const struct sim_event *event)
     if (event->life == site->store_life && !sim_site_store_away(world, site)) {
         enum hr_err err =
             sim_store_commit(&site->store, sim_late_commit(event->data), world->now, &conflict);
+        sim_model_committed(world);
         sim_trace_say(world, site->index, "a commit of before is done now -> %s", hr_err_name(err));
     }
     sim_late_free(event->data);

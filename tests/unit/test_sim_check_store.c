@@ -92,7 +92,7 @@ static struct sim_world *booted(unsigned found, bool lossy, uint64_t nonce)
     snprintf(world->hosts[0].nonce_text, sizeof world->hosts[0].nonce_text, "%032x", 5);
     sim_model_committer(world, &call);
     says_it_is(world, ORIGIN1, SYNC, found, nonce);
-    sim_model_committer(world, NULL);
+    sim_model_committed(world);
     return world;
 }
 
@@ -510,7 +510,7 @@ static void store_record(struct sim_world *world, uint64_t hlc, uint64_t origin)
     text(&record, "1");
     sim_model_committer(world, &call);
     commit_bytes(world, 1, "r/k1", &record);
-    sim_model_committer(world, NULL);
+    sim_model_committed(world);
 }
 
 /* Of the first origin the donor had all up to this clock. */
@@ -550,6 +550,47 @@ static void record_has_changes_behind_it(void **state)
     assert_true(failed(world, "and not the change"));
 }
 
+/* --- records that go ---------------------------------------------------------------------------------- */
+
+static void take_away_record(struct sim_world *world)
+{
+    const struct hr_str key = HR_STR("r/k1");
+    const struct dkv_commit one = {.deletes = &key, .delete_count = 1};
+    size_t conflict;
+    commit(world, 0, key, HR_STR("what the deletion left"));
+    assert_int_equal(sim_store_commit(&world->sites[0].store, &one, world->now, &conflict), HR_OK);
+    sim_model_committed(world);
+}
+
+/* Site 1 has deleted k1 and takes away what that left; @has_it: so has site 2; @clear: the clock of a deletion of everything, if any. */
+static struct sim_world *collected(const char *members, bool has_it, uint64_t clear)
+{
+    snprintf(shape.members, sizeof shape.members, "%s", members);
+    struct sim_world *world = new_world();
+    const struct draft deletion = {
+        .origin = ORIGIN1, .seq = 1, .hlc = 10, .kind = SIM_KNOWN_DEL, .key = "k1"};
+    knows_both(world);
+    put(world, 0, deletion);
+    if (has_it) {
+        put(world, 1, deletion);
+    }
+    if (clear > 0) {
+        put(world, 0, (struct draft){ORIGIN1, 2, clear, SIM_KNOWN_CLEAR, NULL, 0, NULL});
+    }
+    take_away_record(world);
+    shape.members[0] = '\0';
+    return world;
+}
+
+static void deletion_is_collected_when_all_have_it(void **state)
+{
+    (void)state;
+    assert_true(passed(collected("1,2", true, 0)));
+    assert_true(failed(collected("1,2", false, 0), "has collected the deletion"));
+    assert_true(passed(collected("1,2", false, 11))); /* everything was deleted after it */
+    assert_true(passed(collected("", false, 0)));     /* nobody has named the sites */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -565,6 +606,7 @@ int main(void)
         cmocka_unit_test(who_is_filled_gives_nothing),
         cmocka_unit_test(donor_that_has_lost_something_has_the_rest),
         cmocka_unit_test(record_has_changes_behind_it),
+        cmocka_unit_test(deletion_is_collected_when_all_have_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
