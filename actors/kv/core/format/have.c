@@ -166,6 +166,16 @@ enum hr_err dkv_have_encode(const struct dkv_have *have, struct hr_arena *arena,
     return dkv_out_take(&out, ret_bytes);
 }
 
+struct dkv_removed dkv_have_removed(const struct dkv_have *have, uint16_t site)
+{
+    for (size_t i = 0; i < have->removed_count; i++) {
+        if (have->removed[i].site == site) {
+            return have->removed[i];
+        }
+    }
+    return (struct dkv_removed){.site = site};
+}
+
 bool dkv_have_follows(const struct dkv_have *have, dkv_origin after)
 {
     return have->count == 0 || have->rows[0].origin > after;

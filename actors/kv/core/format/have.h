@@ -106,6 +106,8 @@ HR_MUST_CHECK enum hr_err dkv_log_decode(struct hr_str bytes, struct dkv_log *re
                                          struct hr_diag *diag);
 HR_MUST_CHECK enum hr_err dkv_log_encode(const struct dkv_log *log, struct hr_arena *arena,
                                          struct hr_str *ret_bytes);
+/* What @have says of the group's site @site; all 0: nothing. */
+struct dkv_removed dkv_have_removed(const struct dkv_have *have, uint16_t site);
 /* Whether the rows are what was asked for: those after @after. Who asks for more after the last of them gets
  * further then. */
 bool dkv_have_follows(const struct dkv_have *have, dkv_origin after);

@@ -43,6 +43,12 @@ static inline uint64_t dkv_origin_inc(dkv_origin origin)
     return origin & DKV_INC_MAX;
 }
 
+/* Whether what began in incarnation @inc is out, where all up to @removed were taken out; 0: none was. */
+static inline bool dkv_inc_is_out(uint64_t inc, uint64_t removed)
+{
+    return removed > 0 && inc <= removed;
+}
+
 /* Negative, 0 or positive, as memcmp on the encoded stamps. */
 int dkv_stamp_cmp(struct dkv_stamp a, struct dkv_stamp b);
 struct dkv_stamp dkv_stamp_max(struct dkv_stamp a, struct dkv_stamp b);

@@ -195,17 +195,6 @@ static enum hr_err seal(struct end *end, struct hr_diag *diag)
     return err ? err : dkv_site_put(env, &site, end->stored, pair, end->arena, diag);
 }
 
-/* Since which life of @site the site of @have knows who is in the group; 0: since none. */
-static uint64_t known_since(const struct dkv_have *have, uint16_t site)
-{
-    for (size_t i = 0; i < have->removed_count; i++) {
-        if (have->removed[i].site == site) {
-            return have->removed[i].since;
-        }
-    }
-    return 0;
-}
-
 /* Whether all who may have something of @origin are known, and have answered. If this store was there during that
  * life it knows them; else somebody has to answer whose store was. Other stores may be new, too, and all of
  * them not know of one that is away. */
@@ -214,7 +203,7 @@ static bool knows_all(const struct dkv_holdings *holdings, dkv_origin origin, ui
     uint64_t inc = dkv_origin_inc(origin);
     bool known = inc >= since;
     for (size_t i = 1; !known && i < holdings->count; i++) {
-        uint64_t first = known_since(&holdings->lists[i], dkv_origin_site(origin));
+        uint64_t first = dkv_have_removed(&holdings->lists[i], dkv_origin_site(origin)).since;
         known = first > 0 && first <= inc;
     }
     return known;

@@ -67,22 +67,29 @@ static enum hr_err load_outs(struct stable *stable, struct hr_arena *arena, bool
                              struct hr_diag *diag)
 {
     const struct dkv_env *env = stable->tick->env;
+    uint16_t sites[DKV_MEMBERS_MAX];
+    struct hr_str keys[DKV_MEMBERS_MAX];
+    struct dkv_value values[DKV_MEMBERS_MAX];
     enum hr_err err = HR_OK;
+    size_t count = 0;
     *ret_back = false;
     for (size_t i = 0; !err && i < stable->cfg.member_count; i++) {
-        uint16_t site = stable->cfg.members[i];
-        struct dkv_check *out = &stable->outs[stable->out_count];
-        struct dkv_fence fence;
-        if (!dkv_fence_is_out(&stable->holdings->fences, site)) {
-            continue;
+        if (dkv_fence_is_out(&stable->holdings->fences, stable->cfg.members[i])) {
+            sites[count] = stable->cfg.members[i];
+            keys[count] = dkv_key_fence(arena, sites[count]);
+            err = keys[count++].ptr ? HR_OK : HR_NO_MEMORY;
         }
-        out->key = dkv_key_fence(arena, site);
-        err = out->key.ptr ? env->get_many(env->arg, &out->key, 1, arena, &out->expected, diag)
-                           : HR_NO_MEMORY;
-        err = err ? err : dkv_fence_decode(out->expected, site, &fence, diag);
-        *ret_back = *ret_back || (!err && fence.inc > fence.removed);
-        stable->out_count++;
     }
+    if (!err && count > 0) {
+        err = env->get_many(env->arg, keys, count, arena, values, diag);
+    }
+    for (size_t i = 0; !err && i < count; i++) {
+        struct dkv_fence fence;
+        err = dkv_fence_decode(values[i], sites[i], &fence, diag);
+        *ret_back = *ret_back || (!err && !dkv_inc_is_out(fence.inc, fence.removed));
+        stable->outs[i] = (struct dkv_check){keys[i], values[i]};
+    }
+    stable->out_count = count;
     return err;
 }
 

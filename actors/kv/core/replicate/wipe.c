@@ -52,24 +52,13 @@ static enum hr_err encode(const struct wipe *wipe, struct hr_arena *arena, struc
 
 /* --- whether it is to go ------------------------------------------------------------------------------ */
 
-/* The incarnation up to which @have says that @site is out; 0: it does not say so. */
-static uint64_t out_upto(const struct dkv_have *have, uint16_t site)
-{
-    for (size_t i = 0; i < have->removed_count; i++) {
-        if (have->removed[i].site == site) {
-            return have->removed[i].inc;
-        }
-    }
-    return 0;
-}
-
 /* Whether another list than its own, and than this site's, says that the site of list @index is out. */
 static bool is_out_itself(const struct dkv_holdings *holdings, size_t index)
 {
     const struct dkv_have *have = &holdings->lists[index];
     for (size_t i = 1; i < holdings->count; i++) {
-        uint64_t upto = out_upto(&holdings->lists[i], have->site);
-        if (i != index && upto > 0 && upto >= have->begun) {
+        uint64_t removed = dkv_have_removed(&holdings->lists[i], have->site).inc;
+        if (i != index && dkv_inc_is_out(have->begun, removed)) {
             return true;
         }
     }
@@ -85,14 +74,14 @@ static bool all_say_so(const struct dkv_tick *tick, const struct dkv_holdings *h
     uint64_t lowest = UINT64_MAX;
     *ret_any = false;
     for (size_t i = 1; i < holdings->count; i++) {
-        uint64_t inc = out_upto(&holdings->lists[i], tick->config->site_id);
+        uint64_t removed = dkv_have_removed(&holdings->lists[i], tick->config->site_id).inc;
         if (!is_out_itself(holdings, i)) {
-            lowest = inc < lowest ? inc : lowest;
-            *ret_any = *ret_any || (inc > 0 && inc >= site->since);
+            lowest = removed < lowest ? removed : lowest;
+            *ret_any = *ret_any || dkv_inc_is_out(site->since, removed);
         }
     }
     *ret_inc = lowest > present ? lowest : present;
-    return lowest != UINT64_MAX && lowest >= site->since && lowest > 0;
+    return lowest != UINT64_MAX && dkv_inc_is_out(site->since, lowest);
 }
 
 /* Puts m/wipe, or takes it away if its state is 0. It moves m/ctr as every commit does; the one that begins the

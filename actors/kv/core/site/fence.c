@@ -113,7 +113,7 @@ static enum hr_err raise(const struct dkv_env *env, const struct dkv_config *con
     if (!err) {
         err = dkv_fence_decode(value, want->site, &fence, diag);
     }
-    bool store_out = want->begun > 0 && want->begun <= fence.removed;
+    bool store_out = want->begun > 0 && dkv_inc_is_out(want->begun, fence.removed);
     uint64_t removed = store_out && want->inc > want->removed ? want->inc : want->removed;
     bool earlier = want->since > 0 && (fence.since == 0 || want->since < fence.since);
     bool clears = want->answered && fence.doubtful && want->inc >= fence.inc;
@@ -162,20 +162,19 @@ struct dkv_fence dkv_fence_of(const struct dkv_fences *fences, uint16_t site)
 
 bool dkv_fence_is_store_out(const struct dkv_fences *fences, uint16_t site, uint64_t begun)
 {
-    uint64_t removed = dkv_fence_of(fences, site).removed;
-    return removed > 0 && begun <= removed;
+    return dkv_inc_is_out(begun, dkv_fence_of(fences, site).removed);
 }
 
 bool dkv_fence_is_out(const struct dkv_fences *fences, uint16_t site)
 {
     struct dkv_fence fence = dkv_fence_of(fences, site);
-    return fence.removed > 0 && fence.inc <= fence.removed;
+    return dkv_inc_is_out(fence.inc, fence.removed);
 }
 
 bool dkv_fence_bars(const struct dkv_fence *fence, dkv_origin origin)
 {
     uint64_t inc = dkv_origin_inc(origin);
-    return inc < fence->inc || inc <= fence->removed;
+    return inc < fence->inc || dkv_inc_is_out(inc, fence->removed);
 }
 
 size_t dkv_fence_members(const struct dkv_fences *fences, const struct dkv_cfg *cfg)

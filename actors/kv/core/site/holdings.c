@@ -13,7 +13,8 @@ static void strip(const struct dkv_fences *fences, struct dkv_have *have)
     uint64_t removed = dkv_fence_of(fences, have->site).removed;
     for (size_t i = 0; i < have->count; i++) {
         struct dkv_have_row *row = &have->rows[i];
-        if (dkv_origin_site(row->origin) == have->site && dkv_origin_inc(row->origin) <= removed) {
+        if (dkv_origin_site(row->origin) == have->site &&
+            dkv_inc_is_out(dkv_origin_inc(row->origin), removed)) {
             *row = (struct dkv_have_row){.origin = row->origin, .trunc_below = 1};
         }
     }
@@ -215,13 +216,8 @@ bool dkv_holdings_retired(const struct dkv_holdings *holdings, const struct dkv_
 
 static bool says_out(const struct dkv_have *have, dkv_origin origin)
 {
-    for (size_t i = 0; i < have->removed_count; i++) {
-        if (have->removed[i].site == dkv_origin_site(origin) &&
-            have->removed[i].inc >= dkv_origin_inc(origin)) {
-            return true;
-        }
-    }
-    return false;
+    return dkv_inc_is_out(dkv_origin_inc(origin),
+                          dkv_have_removed(have, dkv_origin_site(origin)).inc);
 }
 
 bool dkv_holdings_out(const struct dkv_holdings *holdings, dkv_origin origin)
