@@ -122,7 +122,8 @@ static void lose(struct sim_world *world, const struct sim_window *window, bool 
     world->sites[window->site].store_life++;
 }
 
-/* The site is taken out of the group by an operator at another site, and its hosts come back. */
+/* The site is taken out of the group by an operator at another site, and its hosts come back. Not at one that was itself taken
+ * out, and has not heard it yet: two that are each out at the other hear each other no more (docs/protocol.md). */
 static void remove_site(struct sim_world *world, const struct sim_window *window, bool on)
 {
     const struct hr_str subject = HR_STR("_LOCAL.wasmkv.default.admin");
@@ -134,7 +135,7 @@ static void remove_site(struct sim_world *world, const struct sim_window *window
         kill_hosts(world, site);
         return;
     }
-    if (host && by != site) {
+    if (host && by != site && !sim_model_is_to_go(world, by)) {
         snprintf(body, sizeof body, "{\"verb\":\"member-remove\",\"name\":\"%s\"}",
                  world->sites[site].name);
         world->model->removals++;

@@ -157,7 +157,13 @@ static void rest(struct sim_world *world)
 /* A few writes, one after the other, with nothing wrong. */
 static void write_calmly(struct sim_world *world)
 {
+    uint32_t site;
     rest(world);
+    if (!world->failed && sim_model_to_wipe(world, &site)) {
+        /* It was taken out only now: an operator's question has waited for a site that was away. */
+        settle(world, world->now + SIM_HEAL_US);
+        rest(world);
+    }
     uint64_t before = world->counts.peer_letters;
     uint64_t count = 0;
     for (uint32_t i = 0; i < SIM_HOSTS_MAX && !world->failed && count < CALM_WRITES_MAX; i++) {
