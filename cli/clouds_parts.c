@@ -23,6 +23,10 @@
  * round trip, also on a busy machine. */
 #define NATS_PING_S 2
 #define NATS_PINGS_MAX 2
+/* How much a nats-server's memory may grow, in hundredths, before it cleans up (Go's GOGC), unless the environment says it.
+ * By itself it does so when it has doubled: several times a second while a site catches up, and each time it keeps a
+ * processor for some milliseconds, which its neighbours' requests wait for (bench/README.md, recovery). */
+#define NATS_GOGC "400"
 
 /* ---- Programs ---- */
 
@@ -248,6 +252,9 @@ static enum hr_err start_server(const struct clouds_state *state, size_t site,
     err =
         err ? err
             : clouds_part_find_program(redis ? "redis-server" : state->nats_server, program, diag);
+    if (!err && !redis && setenv("GOGC", NATS_GOGC, 0) != 0) {
+        err = hr_diag_set(diag, HR_NO_MEMORY, "out of memory");
+    }
     if (!err) {
         spawn->program = program;
         spawn->argv = redis ? redis_argv : nats_argv;

@@ -73,6 +73,13 @@ describe("five clouds", () => {
     });
   });
 
+  it("have nats-servers that do not clean up their memory each time it has doubled", () => {
+    for (const { nats_server: server } of clouds.state.sites) {
+      const variables = readFileSync(`/proc/${server.pid}/environ`, "utf8").split("\0");
+      assert.deepEqual(variables.filter((one) => one.startsWith("GOGC=")), [`GOGC=${process.env.GOGC ?? 400}`]);
+    }
+  });
+
   it("are as far apart as the table says", async () => {
     await assertDistances(clouds, "cosmonic");
     await assertDistances(clouds, "gcp");

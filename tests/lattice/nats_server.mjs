@@ -25,7 +25,8 @@ export class NatsServer {
     const [port, monitor, cluster] = await freePorts(3);
     Object.assign(server, { name, folder, port, monitor, cluster, routes, hidden, extra });
     const config = join(folder, `nats-${name}.conf`);
-    server.service = new Service(`nats-server ${name}`, [program, "-c", config], () => server.#isHealthy());
+    const command = ["env", `GOGC=${process.env.GOGC ?? 400}`, program, "-c", config]; // as `hedgerow clouds up` starts it
+    server.service = new Service(`nats-server ${name}`, command, () => server.#isHealthy());
     server.config = config;
     return server;
   }

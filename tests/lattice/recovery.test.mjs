@@ -147,7 +147,7 @@ describe("a site that comes back", () => {
       if (CONTROL) await besideAnything(other);
       const busy = reader(other);
       await away.startHost();
-      pin(1, [away.host.pid]);
+      pin(1, [away.host.pid, away.nats.service.pid]);
       stepBack(away.host.pid);
       const isJoined = (fields) => fields.event === "actor.log" && fields.message?.startsWith("event=joined");
       const joined = await away.host.event(isJoined, CATCH_UP_LIMIT_MS);
