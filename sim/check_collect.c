@@ -45,7 +45,8 @@ static void check_gone(struct sim_world *world, uint32_t site, uint32_t key)
     }
     for (uint32_t i = 0; i < world->shape->site_count; i++) {
         if (!has_all(world, i, deletion)) {
-            sim_trace_fail(world, "%s has collected the deletion %016llx/%llu of k%u, which %s never had",
+            sim_trace_fail(world,
+                           "%s has collected the deletion %016llx/%llu of k%u, which %s never had",
                            world->sites[site].name, (unsigned long long)deletion->origin,
                            (unsigned long long)deletion->seq, key, world->sites[i].name);
         }
@@ -71,8 +72,7 @@ void sim_check_collect_committed(struct sim_world *world)
         /* Who is being filled has what the donor has. */
         bool filled = keys && sim_store_get(&site->store, HR_STR("m/sync"));
         bool claimed = shape->members[0] != '\0' && world->model->removals == 0 &&
-                       !world->model->forgeries.any &&
-                       sim_model_members(site) == shape->site_count;
+                       !world->model->forgeries.any && sim_model_members(site) == shape->site_count;
         for (uint32_t key = 0; key < SIM_KEYS_MAX && !filled && claimed && keys >> key; key++) {
             if (keys >> key & 1) {
                 check_gone(world, i, key);
