@@ -214,6 +214,9 @@ void sim_check_agreement(struct sim_world *world, uint32_t index, struct hr_str 
     struct hr_str items;
     struct hr_str item;
     struct hr_str name;
+    if (sim_model_is_to_go(world, index)) {
+        return; /* the members may have filled numbers that it has changes under */
+    }
     read_outcomes(world, index, &all);
     if (!sim_json_member(reply, HR_STR("items"), &items)) {
         sim_trace_fail(world, "%s lists nothing: %.*s", site, SIM_ARG(reply));

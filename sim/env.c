@@ -12,7 +12,7 @@
 #include "sim/model.h"
 #include "sim/trace.h"
 
-/* How often a host says, of a million questions, that it is finding out what is lost. */
+/* How often a host says, of a million questions, that it is finding out what is lost. Once it knows the first page it knows all. */
 #define FINDING_OUT 100000u
 
 bool sim_env_enter(struct sim_call *call)
@@ -311,7 +311,7 @@ static enum hr_err env_lost_commits(void *arg, uint64_t after, struct hr_arena *
     if (!sim_env_enter(call)) {
         return sim_env_dead(diag);
     }
-    if (sim_random_chance(&world->call_random, FINDING_OUT)) {
+    if (after == 0 && sim_random_chance(&world->call_random, FINDING_OUT)) {
         return HR_AGAIN;
     }
     return sim_recent_page(&call->host->recent, after, arena, ret_page);
