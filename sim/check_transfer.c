@@ -1,6 +1,7 @@
 /* Claims about state transfers, of which little can be seen from outside: who is being filled gives nobody records; who has not
  * made good what its store lost is no donor where an active site that has more has long been heard; and no record bears the stamp of a change that the
- * site cannot account for: it has it, or its donor had when the transfer began, or the change's origin is gathered up.
+ * site cannot account for: it has it, or its donor had when the transfer began, or the change's origin is gathered up, or is in
+ * nobody's books any more, since a site that was alone has cut it off.
  * At the end of a transfer the last but one counts no more.
  *
  * Formats: docs/storage.md, State transfer, and docs/protocol.md, Byte by byte. */
@@ -159,7 +160,7 @@ static void check_stamp(struct sim_world *world, const struct sim_site *site, ui
     struct sim_version stamp = {sim_known_be(bytes, 8), sim_known_be(bytes + 8, 8)};
     uint32_t index = stamp.hlc > 0 ? sim_known_stamped(knowledge, stamp) : SIM_NOWHERE;
     bool held = index != SIM_NOWHERE && (knowledge->changes[index].held >> site->index & 1);
-    if (stamp.hlc > 0 && !held &&
+    if (stamp.hlc > 0 && !held && sim_known_counted(knowledge, stamp.origin) &&
         !sim_model_retired(&world->model->marks[site->index], stamp.origin) &&
         !covered(world, site, stamp)) {
         sim_trace_fail(
