@@ -134,7 +134,7 @@ static enum hr_err learn_of_sender(const struct dkv_tick *tick, const struct dkv
 static bool is_back(const struct dkv_removed *told, const struct dkv_fence *known)
 {
     uint64_t out = told->inc > known->removed ? told->inc : known->removed;
-    return out > 0 && known->inc <= out && told->heard > out;
+    return dkv_inc_is_out(known->inc, out) && told->heard > out;
 }
 
 /* What a list tells of one site. Who knows all whom another store knows has known the group for as long. */
