@@ -8,7 +8,8 @@
 
 static bool is_after(const struct sim_known *one, const struct sim_known *other)
 {
-    return one->hlc > other->hlc || (one->hlc == other->hlc && one->origin > other->origin);
+    return sim_version_cmp((struct sim_version){one->hlc, one->origin},
+                           (struct sim_version){other->hlc, other->origin}) > 0;
 }
 
 /* The last change of a kind about @key that @site has. NULL: there is none. */
@@ -62,18 +63,23 @@ void sim_check_collect_record(struct sim_world *world, const struct sim_site *si
     }
 }
 
+/* Who is being filled has what the donor has. */
+static bool is_claimed(const struct sim_world *world, const struct sim_site *site)
+{
+    return world->shape->members[0] != '\0' && world->model->removals == 0 &&
+           !world->model->forgeries.any && sim_model_knows_all(world, site) &&
+           !sim_model_is_filled(site);
+}
+
 void sim_check_collect_committed(struct sim_world *world)
 {
-    const struct sim_shape *shape = world->shape;
-    for (uint32_t i = 0; i < shape->site_count; i++) {
-        const struct sim_site *site = &world->sites[i];
+    for (uint32_t i = 0; i < world->shape->site_count; i++) {
         uint64_t keys = world->model->collected[i];
         world->model->collected[i] = 0;
-        /* Who is being filled has what the donor has. */
-        bool filled = keys && sim_store_get(&site->store, HR_STR("m/sync"));
-        bool claimed = shape->members[0] != '\0' && world->model->removals == 0 &&
-                       !world->model->forgeries.any && sim_model_members(site) == shape->site_count;
-        for (uint32_t key = 0; key < SIM_KEYS_MAX && !filled && claimed && keys >> key; key++) {
+        if (keys == 0 || !is_claimed(world, &world->sites[i])) {
+            continue;
+        }
+        for (uint32_t key = 0; key < SIM_KEYS_MAX; key++) {
             if (keys >> key & 1) {
                 check_gone(world, i, key);
             }

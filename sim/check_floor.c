@@ -16,18 +16,6 @@
 /* So long a lazy store may be behind what it was told to hold. */
 #define FORGETS_US (5 * SIM_S)
 
-/* Whether it knows all others. */
-static bool knows_all(const struct sim_world *world, uint32_t site)
-{
-    return sim_model_members(&world->sites[site]) == world->shape->site_count;
-}
-
-/* A site that is being filled takes the donor's word. */
-static bool is_filled(const struct sim_world *world, uint32_t site)
-{
-    return sim_store_get(&world->sites[site].store, HR_STR("m/sync")) != NULL;
-}
-
 static uint64_t said_by(const struct sim_marks *marks)
 {
     uint64_t said = marks->low > marks->pending ? marks->low : marks->pending;
@@ -48,8 +36,8 @@ static bool forgot(const struct sim_world *world, uint32_t site)
 static void check_counted(struct sim_world *world, uint32_t site, uint32_t other)
 {
     const struct sim_marks *marks = world->model->marks;
-    if (site != other && marks[site].floor > said_by(&marks[other]) && knows_all(world, other) &&
-        !forgot(world, other)) {
+    if (site != other && marks[site].floor > said_by(&marks[other]) &&
+        sim_model_knows_all(world, &world->sites[other]) && !forgot(world, other)) {
         sim_trace_fail(world, "%s has the floor %016llx, and %s knows of %016llx only",
                        world->sites[site].name, (unsigned long long)marks[site].floor,
                        world->sites[other].name, (unsigned long long)said_by(&marks[other]));
@@ -92,7 +80,8 @@ void sim_check_floor(struct sim_world *world, uint32_t site, enum sim_change why
     for (uint32_t i = 0; i < world->shape->site_count && why == SIM_CHANGE_LOST; i++) {
         check_counted(world, i, site);
     }
-    if (why != SIM_CHANGE_COMMIT || is_filled(world, site) || !knows_all(world, site)) {
+    if (why != SIM_CHANGE_COMMIT || sim_model_is_filled(&world->sites[site]) ||
+        !sim_model_knows_all(world, &world->sites[site])) {
         return;
     }
     for (uint32_t i = 0; i < world->shape->site_count; i++) {
@@ -106,7 +95,7 @@ void sim_check_floor(struct sim_world *world, uint32_t site, enum sim_change why
 void sim_check_floor_new(struct sim_world *world, const struct sim_site *site,
                          const struct sim_known *known)
 {
-    if (world->model->removals > 0 || !knows_all(world, site->index)) {
+    if (world->model->removals > 0 || !sim_model_knows_all(world, site)) {
         return;
     }
     for (uint32_t i = 0; i < world->shape->site_count; i++) {

@@ -95,8 +95,7 @@ void sim_check_join_self(struct sim_world *world, const struct sim_site *site, e
     uint32_t state = (unsigned char)value.ptr[SELF_STATE_AT];
     bool first = join->origin == 0;
     bool same = origin == join->origin && why == SIM_CHANGE_COMMIT;
-    if (same && join->state == SYNC && state == ACTIVE &&
-        sim_model_members(site) == world->shape->site_count) {
+    if (same && join->state == SYNC && state == ACTIVE && sim_model_knows_all(world, site)) {
         check_entry(world, site, join);
     }
     if (!same) {

@@ -424,6 +424,16 @@ uint32_t sim_model_members(const struct sim_site *site)
     return value.len > CFG_COUNT_AT ? (unsigned char)value.ptr[CFG_COUNT_AT] : 0;
 }
 
+bool sim_model_knows_all(const struct sim_world *world, const struct sim_site *site)
+{
+    return sim_model_members(site) == world->shape->site_count;
+}
+
+bool sim_model_is_filled(const struct sim_site *site)
+{
+    return sim_store_get(&site->store, HR_STR("m/sync")) != NULL;
+}
+
 bool sim_model_is_to_go(const struct sim_world *world, uint32_t site)
 {
     const struct sim_item *item = sim_store_get(&world->sites[site].store, HR_STR("m/self"));

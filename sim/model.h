@@ -159,6 +159,10 @@ bool sim_found(struct sim_world *world, const struct sim_site *site, enum sim_ch
 struct sim_fence sim_model_fence(const struct sim_site *site, uint32_t other);
 /* How many sites the group of @site has, as far as it knows. */
 uint32_t sim_model_members(const struct sim_site *site);
+/* Whether the group of @site has all sites, as far as it knows. */
+bool sim_model_knows_all(const struct sim_world *world, const struct sim_site *site);
+/* Whether a transfer to @site is wanted or under way. */
+bool sim_model_is_filled(const struct sim_site *site);
 /* Whether the store of @site is to be deleted, because it was taken out since that began. */
 bool sim_model_is_to_go(const struct sim_world *world, uint32_t site);
 /* A site whose store is to be deleted, because it was taken out since the store began. False: there is none. */
