@@ -92,7 +92,7 @@ function reader(site) {
   };
 }
 
-// PIN=1: the site that comes back has a processor for itself, and all others share one, as on machines of their own: what is measured
+// PIN=1: the site that comes back, its nats-server too, has a processor for itself, and all others share one, as on machines of their own: what is measured
 // then is what the others do for it, and not what it takes from them by sharing theirs.
 const PIN = process.env.PIN === "1";
 function pin(processor, pids) {
